@@ -1,0 +1,1 @@
+"""A policy replayed on traffic: simulation, coverage, suggestions, explanations, the matrix."""

@@ -1,0 +1,1 @@
+"""A resolved policy to files, one module a target."""

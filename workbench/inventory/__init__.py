@@ -1,0 +1,1 @@
+"""Hosts and labels from what the user keeps and what clusters say."""

@@ -1,0 +1,94 @@
+"""A policy replayed on recorded traffic, and what was learnt from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from workbench.model.policy import Policy, ResolvedPolicy, Rule
+from workbench.model.traffic import ConversationTable
+from workbench.model.verdict import Coverage, RuleUse, Totals
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """One verdict and one class for every row of the table."""
+
+    table: ConversationTable
+    policy: ResolvedPolicy
+    verdicts: NDArray[Any]
+    """uint8, Verdict, by row."""
+    classes: NDArray[Any]
+    """uint8, Class, by row."""
+    totals: Totals
+    coverage: Coverage
+    rules: tuple[RuleUse, ...]
+    """Policy order, expired rules included."""
+
+    def rules_of(self, row: int) -> tuple[str, ...]:
+        """Ids of the rules that match conversation `row`, policy order."""
+        seen = self.table.at(row)
+        return tuple(
+            rule.id
+            for rule in self.policy.rules
+            if rule.matches(seen.client, seen.server, seen.protocol, seen.port)
+        )
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Rows whose class differs between two simulations of one table; arrays of one length."""
+
+    rows: NDArray[Any]
+    """int64, ascending."""
+    before: NDArray[Any]
+    """uint8, Class."""
+    after: NDArray[Any]
+    newly_allowed: int
+    newly_blocked: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why a rule is proposed."""
+
+    conversations: int
+    flows: int
+    bytes: int
+    clients: int
+    """Distinct client hosts seen."""
+    servers: int
+    first_us: int
+    last_us: int
+    direction: Mapping[str, int]
+    """Direction evidence in words → conversations."""
+    outcomes: Mapping[str, int]
+    """Outcome in words → conversations."""
+
+    @property
+    def weakest_direction(self) -> str:
+        order = ("first", "degree", "well-known", "hint", "syn")
+        return next((name for name in order if self.direction.get(name)), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A rule the traffic asks for."""
+
+    rule: Rule
+    evidence: Evidence
+    caution: str = ""
+    """Why an engineer should look twice (seen once, wide, risky …); or empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """The draft extended by what the traffic asks for."""
+
+    policy: Policy
+    """The given policy plus the proposed rules, and segments for hosts that had none."""
+    proposals: tuple[Proposal, ...]

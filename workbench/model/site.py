@@ -1,0 +1,107 @@
+"""Who is who: hosts, their labels, and the inventory the user keeps."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from workbench.model.net import AddressSet, format_address
+
+LABEL_KEY = re.compile(r"[a-z][a-z0-9._/-]{0,62}")
+"""Label keys: `role`, `zone`, `app.kubernetes.io/name`."""
+
+Labels = tuple[tuple[str, str], ...]
+"""Sorted key, value pairs."""
+
+
+def labels_of(pairs: Mapping[str, str] | Iterable[tuple[str, str]]) -> Labels:
+    """The canonical form of a label mapping."""
+    return tuple(sorted(dict(pairs).items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """What Kubernetes knows of a host: the facts a NetworkPolicy can select on."""
+
+    namespace: str
+    name: str = ""
+    labels: Labels = ()
+    """Kubernetes labels (not workbench labels)."""
+    namespace_labels: Labels = ()
+    ports: tuple[tuple[str, int, int], ...] = ()
+    """Named container ports: name, protocol number, port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One listed machine: a name, its addresses, its labels."""
+
+    name: str
+    addresses: tuple[int, ...]
+    labels: Labels = ()
+    pod: Pod | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A subnet whose hosts share labels, unless a host says otherwise for the same key."""
+
+    name: str
+    addresses: AddressSet
+    labels: Labels = ()
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """`inventory.yaml` as a value. The smallest network around an address labels it first."""
+
+    hosts: tuple[Host, ...] = ()
+    networks: tuple[Network, ...] = ()
+
+    @cached_property
+    def by_address(self) -> dict[int, Host]:
+        return {address: host for host in self.hosts for address in host.addresses}
+
+    @cached_property
+    def _narrow_last(self) -> tuple[Network, ...]:
+        return tuple(sorted(self.networks, key=lambda network: -network.addresses.size))
+
+    def name(self, address: int) -> str:
+        """The host's name, or its address when it has none."""
+        host = self.by_address.get(address)
+        return host.name if host else format_address(address)
+
+    def labels(self, address: int) -> dict[str, str]:
+        """Network labels, narrower networks last, overlaid with the host's own."""
+        found: dict[str, str] = {}
+        for network in self._narrow_last:
+            if address in network.addresses:
+                found |= dict(network.labels)
+        host = self.by_address.get(address)
+        return found | dict(host.labels) if host else found
+
+    def pod(self, address: int) -> Pod | None:
+        host = self.by_address.get(address)
+        return host.pod if host else None
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """One host as the Hosts screen and `workbench hosts` show it."""
+
+    address: int
+    name: str
+    labels: Labels
+    segments: tuple[str, ...]
+    """Names of the policy's segments it belongs to, policy order."""
+    conversations: int = 0
+    """As client and as server together."""
+    as_client: int = 0
+    as_server: int = 0
+    bytes: int = 0
+    """Both directions, as either end."""
+    services: tuple[str, ...] = field(default=())
+    """Services it answered on, most conversations first; at most eight."""
+    first_us: int | None = None
+    """None for a host that is listed but was never seen."""
+    last_us: int | None = None

@@ -1,0 +1,1 @@
+"""The flow store: the only import of duckdb, and all SQL."""

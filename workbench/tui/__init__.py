@@ -1,0 +1,1 @@
+"""The terminal interface: the only import of textual."""

@@ -1,0 +1,1 @@
+"""Exported files to verdicts, sharing no code with the exporters."""
