@@ -1,0 +1,192 @@
+"""Drafting: the user's policy and inventory as a history of frozen values."""
+
+from collections.abc import Collection, Mapping
+
+
+from workbench import inventory as hosts
+from workbench import policy as rules
+from workbench.model.errors import FileChanged
+from workbench.model.policy import (
+    Exclusion,
+    Guardrail,
+    Policy,
+    Protection,
+    Rule,
+    Segment,
+    ServiceGroup,
+)
+from workbench.model.simulation import Suggestion
+from workbench.model.site import Host, Inventory
+from workbench.session.history import Draft, History
+from workbench.session.workspace import Workspace
+
+
+class Drafting:
+    """Every edit makes a new draft; nothing reaches the disk before `save`."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self.saved = Draft(workspace.policy, workspace.inventory)
+        """What is on disk, as far as we know."""
+        self._history = History([self.saved])
+
+    @property
+    def present(self) -> Draft:
+        return self._history.present
+
+    @property
+    def past(self) -> Draft | None:
+        """The draft before the last edit, None at the beginning."""
+        return self._history.past
+
+    @property
+    def last_edit(self) -> str:
+        """What the last edit was, in words; empty at the beginning."""
+        return self._history.label
+
+    @property
+    def policy(self) -> Policy:
+        return self.present.policy
+
+    @property
+    def inventory(self) -> Inventory:
+        return self.present.inventory
+
+    @property
+    def changed(self) -> bool:
+        """Whether `save` would write anything."""
+        return self.present != self.saved
+
+    # ── rules ──────────────────────────────────────────────────────────────────────────────
+
+    def put_rule(self, rule: Rule, *, replaces: str | None = None) -> None:
+        """Add a rule, or put it in the place of another. Raises PolicyError."""
+        label = f"rule {rule.id} {'edited' if replaces else 'added'}"
+        self._policy(rules.put_rule(self.policy, rule, replaces=replaces), label)
+
+    def remove_rule(self, rule_id: str) -> None:
+        self._policy(rules.remove_rule(self.policy, rule_id), f"rule {rule_id} removed")
+
+    def duplicate_rule(self, rule_id: str) -> str:
+        """Copy a rule behind itself; the id of the copy."""
+        edited = rules.duplicate_rule(self.policy, rule_id)
+        [copy] = {rule.id for rule in edited.rules} - {rule.id for rule in self.policy.rules}
+        self._policy(edited, f"rule {rule_id} duplicated")
+        return copy
+
+    def accept(self, suggestion: Suggestion, rule_ids: Collection[str] | None = None) -> None:
+        """Take proposed rules (all, or some) and the segments and protections they came with."""
+        wanted = {proposal.rule.id for proposal in suggestion.proposals}
+        wanted &= wanted if rule_ids is None else set(rule_ids)
+        known = {rule.id for rule in self.policy.rules}
+        kept = tuple(rule for rule in suggestion.policy.rules if rule.id in known | wanted)
+        used = {name for rule in kept for name in (*rule.clients, *rule.servers)}
+        had = {segment.name for segment in self.policy.segments}
+        segments = tuple(one for one in suggestion.policy.segments if one.name in used | had)
+        names = {segment.name for segment in segments}
+        protect = tuple(one for one in suggestion.policy.protect if one.segment in names)
+        edited = rules.replace_parts(
+            suggestion.policy, rules=kept, segments=segments, protect=protect
+        )
+        plural = "" if len(wanted) == 1 else "s"
+        self._policy(edited, f"{len(wanted)} proposed rule{plural} accepted")
+
+    # ── the rest of the policy ─────────────────────────────────────────────────────────────
+
+    def put_segment(self, segment: Segment, *, replaces: str | None = None) -> None:
+        """Add, edit or rename a segment; a rename follows it into the rules."""
+        edited = rules.put_segment(self.policy, segment, replaces=replaces)
+        self._policy(edited, f"segment {segment.name} {'edited' if replaces else 'added'}")
+
+    def remove_segment(self, name: str) -> None:
+        self._policy(rules.remove_segment(self.policy, name), f"segment {name} removed")
+
+    def put_protection(self, protection: Protection) -> None:
+        edited = rules.put_protection(self.policy, protection)
+        self._policy(edited, f"segment {protection.segment} protected")
+
+    def remove_protection(self, segment: str) -> None:
+        edited = rules.remove_protection(self.policy, segment)
+        self._policy(edited, f"segment {segment} no longer protected")
+
+    def put_services(self, group: ServiceGroup, *, replaces: str | None = None) -> None:
+        edited = rules.put_services(self.policy, group, replaces=replaces)
+        self._policy(edited, f"service {group.name} {'edited' if replaces else 'added'}")
+
+    def remove_services(self, name: str) -> None:
+        self._policy(rules.remove_services(self.policy, name), f"service {name} removed")
+
+    def put_guardrail(self, guardrail: Guardrail, *, replaces: str | None = None) -> None:
+        edited = rules.put_guardrail(self.policy, guardrail, replaces=replaces)
+        self._policy(edited, f"guardrail {guardrail.id} {'edited' if replaces else 'added'}")
+
+    def remove_guardrail(self, guardrail_id: str) -> None:
+        edited = rules.remove_guardrail(self.policy, guardrail_id)
+        self._policy(edited, f"guardrail {guardrail_id} removed")
+
+    def put_exclusion(self, exclusion: Exclusion, *, replaces: str | None = None) -> None:
+        edited = rules.put_exclusion(self.policy, exclusion, replaces=replaces)
+        self._policy(edited, f"exclusion {exclusion.id} {'edited' if replaces else 'added'}")
+
+    def remove_exclusion(self, exclusion_id: str) -> None:
+        edited = rules.remove_exclusion(self.policy, exclusion_id)
+        self._policy(edited, f"exclusion {exclusion_id} removed")
+
+    def put_policy_text(self, text: str) -> None:
+        """Replace the whole policy by YAML the user typed. Raises PolicyError with the line."""
+        self._policy(rules.load_policy(text, "policy"), "policy edited as YAML")
+
+    def policy_text(self) -> str:
+        """The draft as YAML."""
+        return rules.dump_policy(self.policy)
+
+    # ── hosts ──────────────────────────────────────────────────────────────────────────────
+
+    def label_hosts(self, addresses: Collection[int], labels: Mapping[str, str | None]) -> None:
+        """Set labels on hosts; None takes a label away."""
+        edited = hosts.set_labels(self.inventory, addresses, labels)
+        told = ", ".join(
+            key if value is None else f"{key}={value}" for key, value in labels.items()
+        )
+        self._inventory(edited, f"{told} on {len(addresses)} host(s)")
+
+    def rename_host(self, address: int, name: str) -> None:
+        edited = hosts.rename_host(self.inventory, address, name)
+        self._inventory(edited, f"host named {name}")
+
+    def merge_hosts(self, found: tuple[Host, ...], source: str) -> None:
+        """Take in hosts that were imported from elsewhere."""
+        self._inventory(hosts.merge(self.inventory, found), f"{len(found)} host(s) from {source}")
+
+    # ── history ────────────────────────────────────────────────────────────────────────────
+
+    def undo(self) -> str | None:
+        """Step back; what was undone in words, None when there is nothing."""
+        return self._history.undo()
+
+    def redo(self) -> str | None:
+        """Step forward; what was redone in words, None when there is nothing."""
+        return self._history.redo()
+
+    def save(self) -> None:
+        """Write the draft. Raises FileChanged, and writes nothing, if the files moved under us."""
+        if self._workspace.changed_on_disk:
+            raise FileChanged(
+                f"{self._workspace.folder}: policy.yaml or inventory.yaml changed on disk since "
+                "they were read; nothing was saved. Reload to take theirs (your draft can be undone "
+                "to), or copy your changes first"
+            )
+        self._workspace.save(self.policy, self.inventory)
+        self.saved = self.present
+
+    def reload(self) -> None:
+        """Take what is on disk as a new draft; undo brings the old one back."""
+        self._workspace.read()
+        self.saved = Draft(self._workspace.policy, self._workspace.inventory)
+        self._history.push(self.saved, "reloaded from disk")
+
+    def _policy(self, edited: Policy, label: str) -> None:
+        self._history.push(Draft(edited, self.inventory), label)
+
+    def _inventory(self, edited: Inventory, label: str) -> None:
+        self._history.push(Draft(self.policy, edited), label)

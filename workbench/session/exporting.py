@@ -1,0 +1,104 @@
+"""Exporting: preview, write, read back, prove."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from workbench import export, policy, verify
+from workbench.model.errors import InputError
+from workbench.model.policy import Policy, ResolvedPolicy
+from workbench.model.rendered import Rendered, Verification
+from workbench.model.site import Inventory
+from workbench.model.traffic import ConversationTable, Progress
+from workbench.session.exports import read_export, write_export
+
+
+class Site(Protocol):
+    """What exporting needs to know of the session."""
+
+    @property
+    def policy(self) -> Policy: ...
+    @property
+    def inventory(self) -> Inventory: ...
+    @property
+    def table(self) -> ConversationTable: ...
+    def resolve(self, policy: Policy) -> ResolvedPolicy: ...
+
+
+class Exporting:
+    """The draft as files for other machines, and the proof that they mean the same."""
+
+    def __init__(self, site: Site, folder: Path) -> None:
+        self._site = site
+        self._folder = folder
+
+    def targets(self) -> Mapping[str, str]:
+        """Target name → one line about it."""
+        return {name: target.description for name, target in export.EXPORTERS.items()}
+
+    def default_folder(self, target: str) -> Path:
+        """Where the TUI writes: one folder a target, inside the workspace."""
+        return self._folder / target
+
+    def preview(self, target: str, only: tuple[str, ...] = ()) -> Rendered:
+        """The files as they would be written. Raises UnsupportedPolicy."""
+        if target not in export.EXPORTERS:
+            known = ", ".join(export.EXPORTERS)
+            raise InputError(f"unknown target {target!r}; targets are {known}")
+        return export.render(target, self._restricted(only), self._site.inventory)
+
+    def write(
+        self, target: str, folder: Path | None = None, only: tuple[str, ...] = ()
+    ) -> tuple[Path, ...]:
+        """Render and write; the paths written, the manifest last."""
+        rendered = self.preview(target, only)
+        return write_export(rendered, folder or self.default_folder(target), only)
+
+    def last(self, target: str) -> Mapping[str, str]:
+        """The files last written to the default folder; empty when there are none."""
+        try:
+            return read_export(self.default_folder(target)).files
+        except InputError:
+            return {}
+
+    def check(
+        self,
+        rendered: Rendered,
+        only: tuple[str, ...] = (),
+        *,
+        kernel: bool = True,
+        progress: Callable[[Progress], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Verification:
+        """Judge files that are not written yet."""
+        return verify.verify(
+            rendered.target,
+            rendered.files,
+            self._restricted(only),
+            self._site.table,
+            self._site.inventory,
+            policy.decide,
+            kernel=kernel,
+            progress=progress,
+            cancelled=cancelled,
+        )
+
+    def verify(
+        self,
+        folder: Path,
+        *,
+        kernel: bool = True,
+        progress: Callable[[Progress], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> tuple[Verification, tuple[str, ...]]:
+        """Judge a folder against the draft; also the files edited since they were written."""
+        found = read_export(folder)
+        rendered = Rendered(found.target, found.files)
+        certificate = self.check(
+            rendered, found.only, kernel=kernel, progress=progress, cancelled=cancelled
+        )
+        return certificate, found.edited
+
+    def _restricted(self, only: tuple[str, ...]) -> ResolvedPolicy:
+        whole = self._site.policy
+        return self._site.resolve(policy.restrict(whole, only) if only else whole)

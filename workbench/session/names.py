@@ -1,0 +1,136 @@
+"""From the words of a filter line or a matrix axis to hosts and table rows."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench import analysis
+from workbench.model.errors import InputError
+from workbench.model.filters import FLOW_FIELDS, TIME_FIELDS, Filter
+from workbench.model.net import ServiceRange, format_address, is_v4, parse_address, parse_service
+from workbench.model.policy import Policy, ResolvedPolicy
+from workbench.model.site import Inventory
+from workbench.model.traffic import Conversation, ConversationTable, HostTable
+
+CONVERSATION_KEY = ("client", "server", "protocol", "port")
+"""Columns that name one conversation."""
+_BY_FLOW = frozenset({*FLOW_FIELDS, *TIME_FIELDS, "outcome", "direction"})
+
+
+def split(chosen: Filter) -> tuple[Filter, Filter]:
+    """Terms that are decided conversation by conversation, and those decided flow by flow."""
+    fine = tuple(term for term in chosen.terms if term.field in _BY_FLOW)
+    return Filter(tuple(term for term in chosen.terms if term not in fine)), Filter(fine)
+
+
+def service_groups(policy: Policy) -> dict[str, tuple[ServiceRange, ...]]:
+    """The policy's service names as ranges."""
+    return {
+        group.name: tuple(parse_service(text) for text in group.services)
+        for group in policy.services
+    }
+
+
+def grouping(
+    by: str, hosts: HostTable, inventory: Inventory, resolved: ResolvedPolicy
+) -> analysis.Grouping:
+    """`host`, `segment`, `subnet` or a label key. Raises InputError for anything else."""
+    if by == "host":
+        return analysis.by_host(hosts, inventory)
+    if by == "segment":
+        return analysis.by_segment(hosts, resolved)
+    if by == "subnet":
+        return analysis.by_subnet(hosts)
+    keys = {key for owner in (*inventory.hosts, *inventory.networks) for key, _ in owner.labels}
+    if by not in keys:
+        known = ", ".join(("host", "segment", "subnet", *sorted(keys)))
+        raise InputError(f"cannot group by {by!r}; choose one of {known}")
+    return analysis.by_label(hosts, inventory, by)
+
+
+def _in_group(grouping: analysis.Grouping, group: str, hosts: HostTable) -> NDArray[np.bool_]:
+    if group not in grouping.names:
+        raise InputError(f"no group {group!r} here")
+    host_index, group_index = grouping.members
+    inside = np.zeros(len(hosts), dtype=np.bool_)
+    inside[host_index[group_index == grouping.names.index(group)]] = True
+    return inside
+
+
+def members(grouping: analysis.Grouping, group: str, hosts: HostTable) -> tuple[int, ...]:
+    """Addresses in one group."""
+    inside = np.flatnonzero(_in_group(grouping, group, hosts))
+    return tuple(hosts.addresses[index] for index in inside)
+
+
+def cell_mask(
+    grouping: analysis.Grouping, row: str, column: str, table: ConversationTable
+) -> NDArray[np.bool_]:
+    """Conversations from one group to another."""
+    clients = _in_group(grouping, row, table.hosts)
+    servers = _in_group(grouping, column, table.hosts)
+    inside: NDArray[np.bool_] = clients[table["client"]] & servers[table["server"]]
+    return inside
+
+
+def touched(table: ConversationTable, mask: NDArray[np.bool_]) -> frozenset[int]:
+    """Addresses at either end of the chosen conversations."""
+    ends = np.union1d(table["client"][mask], table["server"][mask])
+    return frozenset(table.hosts.addresses[index] for index in ends)
+
+
+def conversation(
+    inventory: Inventory, policy: Policy, client: str, server: str, service: str
+) -> Conversation:
+    """`explain CLIENT SERVER SERVICE` as a conversation; ends are addresses or host names.
+
+    Raises InputError for unknown names, services of more than one port, and mixed families.
+    """
+    one = _service(policy, service)
+    clients, servers = _addresses(inventory, client), _addresses(inventory, server)
+    pairs = [(a, b) for a in clients for b in servers if is_v4(a) == is_v4(b)]
+    if not pairs:
+        raise InputError(f"{client} and {server} share no address family")
+    return Conversation(*pairs[0], one.protocol, one.first)
+
+
+def _addresses(inventory: Inventory, text: str) -> tuple[int, ...]:
+    try:
+        return (parse_address(text),)
+    except ValueError:
+        found = [host for host in inventory.hosts if host.name == text]
+    if not found:
+        raise InputError(f"{text!r} is neither an address nor a host of the inventory")
+    return found[0].addresses
+
+
+def _service(policy: Policy, text: str) -> ServiceRange:
+    ranges = service_groups(policy).get(text)
+    if ranges is None:
+        try:
+            ranges = (parse_service(text),)
+        except ValueError as error:
+            raise InputError(f"service: {error}") from error
+    portless = text.startswith("ip/")
+    if len(ranges) != 1 or (ranges[0].first != ranges[0].last and not portless):
+        raise InputError(f"service {text!r} covers several ports; name one, such as tcp/445")
+    return ranges[0]
+
+
+def observed_row(table: ConversationTable, wanted: Conversation) -> int | None:
+    """The table row of a conversation, None when it was never seen."""
+    index = table.hosts.index
+    if wanted.client not in index or wanted.server not in index:
+        return None
+    found = np.flatnonzero(
+        (table["client"] == index[wanted.client])
+        & (table["server"] == index[wanted.server])
+        & (table["protocol"] == wanted.protocol)
+        & (table["port"] == wanted.port)
+    )
+    return int(found[0]) if len(found) else None
+
+
+def host_line(inventory: Inventory, address: int) -> str:
+    """`db-1 (10.0.2.5)`, or the address alone for a host without a name."""
+    name, text = inventory.name(address), format_address(address)
+    return text if name == text else f"{name} ({text})"
