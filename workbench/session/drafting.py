@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping
 
-
 from workbench import inventory as hosts
 from workbench import policy as rules
 from workbench.model.errors import FileChanged
@@ -132,9 +131,9 @@ class Drafting:
         edited = rules.remove_exclusion(self.policy, exclusion_id)
         self._policy(edited, f"exclusion {exclusion_id} removed")
 
-    def put_policy_text(self, text: str) -> None:
-        """Replace the whole policy by YAML the user typed. Raises PolicyError with the line."""
-        self._policy(rules.load_policy(text, "policy"), "policy edited as YAML")
+    def put_policy_text(self, text: str, source: str = "policy") -> None:
+        """Replace the whole policy by YAML. Raises PolicyError with the line."""
+        self._policy(rules.load_policy(text, source), f"policy read from {source}")
 
     def policy_text(self) -> str:
         """The draft as YAML."""
@@ -173,8 +172,7 @@ class Drafting:
         if self._workspace.changed_on_disk:
             raise FileChanged(
                 f"{self._workspace.folder}: policy.yaml or inventory.yaml changed on disk since "
-                "they were read; nothing was saved. Reload to take theirs (your draft can be undone "
-                "to), or copy your changes first"
+                "they were read; nothing was saved. Reload takes theirs, and undo brings yours back"
             )
         self._workspace.save(self.policy, self.inventory)
         self.saved = self.present

@@ -86,14 +86,15 @@ def conversation(
     Raises InputError for unknown names, services of more than one port, and mixed families.
     """
     one = _service(policy, service)
-    clients, servers = _addresses(inventory, client), _addresses(inventory, server)
+    clients, servers = addresses(inventory, client), addresses(inventory, server)
     pairs = [(a, b) for a in clients for b in servers if is_v4(a) == is_v4(b)]
     if not pairs:
         raise InputError(f"{client} and {server} share no address family")
     return Conversation(*pairs[0], one.protocol, one.first)
 
 
-def _addresses(inventory: Inventory, text: str) -> tuple[int, ...]:
+def addresses(inventory: Inventory, text: str) -> tuple[int, ...]:
+    """An address, or the addresses of a named host. Raises InputError."""
     try:
         return (parse_address(text),)
     except ValueError:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench import analysis, capture, policy
+from workbench.documents import read_text
 from workbench.model.errors import InputError
 from workbench.model.filters import NO_FILTER, Filter, parse_filter
 from workbench.model.matrix import Matrix
@@ -20,10 +21,11 @@ from workbench.model.simulation import Changes, Simulation, Suggestion
 from workbench.model.site import HostFacts, Inventory
 from workbench.model.traffic import CaptureReport, ConversationTable, Flow, HostTable, Progress
 from workbench.model.verdict import Explanation
-from workbench.session import names
+from workbench.session import evidence, names
 from workbench.session.drafting import Drafting
 from workbench.session.exporting import Exporting
 from workbench.session.history import Draft
+from workbench.session.imports import read_hosts
 from workbench.session.ingest import ingest
 from workbench.session.summary import Summary, would_block
 from workbench.session.workspace import Workspace
@@ -324,9 +326,28 @@ class Session:
         """What a careful reader would ask about the draft."""
         return policy.lint(self.policy, self.resolved)
 
-    def policy_yaml(self, wanted: Policy) -> str:
-        """Any policy as YAML."""
-        return policy.dump_policy(wanted)
+    def suggestion_yaml(self, suggestion: Suggestion) -> str:
+        """The draft extended by its proposals, as a policy document with the evidence in it."""
+        return evidence.annotated(policy.dump_policy(suggestion.policy), suggestion)
+
+    def read_draft(self, path: Path) -> None:
+        """Make another policy file the draft; nothing is saved. Raises PolicyError."""
+        self.draft.put_policy_text(read_text(path), str(path))
+
+    def import_hosts(self, path: Path, kind: str | None = None) -> None:
+        """Take in hosts from a CSV, a hosts file or kubectl JSON. Raises InventoryError."""
+        found = read_hosts(path, kind)
+        self.draft.merge_hosts(found, path.name)
+        self._read_traffic()
+
+    def addresses(self, text: str) -> tuple[int, ...]:
+        """An address or a host name as addresses. Raises InputError."""
+        return names.addresses(self.inventory, text)
+
+    @property
+    def kernel_compiled(self) -> bool:
+        """Whether packets are decoded by compiled code."""
+        return capture.kernel_compiled()
 
     def name_of(self, address: int) -> str:
         """`db-1 (10.0.2.5)`, or the address alone."""

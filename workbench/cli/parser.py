@@ -1,0 +1,177 @@
+"""Every command and its options. Imports nothing heavy: `--help` is instant."""
+
+import argparse
+from pathlib import Path
+
+from workbench import __version__
+
+DESCRIPTION = """\
+Zero-trust segmentation, offline: load packet captures, see who talks to whom, label hosts, draft an
+allow-list, simulate it on the recorded traffic, export it, and prove the export.
+"""
+FILTER_HELP = "filter line, such as 'client:10.1.0.0/16 service:tcp/445 outcome:refused'"
+FORMATS = ("table", "json", "csv")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="workbench",
+        description=DESCRIPTION,
+        epilog="Exit status: 0 done or yes, 1 no, 2 bad input, 130 stopped.",
+    )
+    parser.add_argument("--version", action="version", version=f"workbench {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _front_ends(commands)
+    _loading(commands)
+    _queries(commands)
+    _naming(commands)
+    _drafting(commands)
+    _judging(commands)
+    _exporting(commands)
+    return parser
+
+
+_Commands = argparse._SubParsersAction  # argparse gives its type no public name
+
+
+def _command(
+    commands: "_Commands[argparse.ArgumentParser]", name: str, text: str, *, workspace: bool = True
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(run=name.replace("-", "_"))
+    if workspace:
+        parser.add_argument("workspace", type=Path, metavar="WORKSPACE", help="workspace folder")
+    return parser
+
+
+def _format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=FORMATS, default="table", help="output format")
+
+
+def _query(parser: argparse.ArgumentParser) -> None:
+    _format(parser)
+    parser.add_argument("--where", default="", metavar="FILTER", help=FILTER_HELP)
+    parser.add_argument(
+        "--limit",
+        type=int,
+        metavar="N",
+        help="at most N rows, 0 for all (a table shows 100 unless told, json and csv show all)",
+    )
+
+
+def _front_ends(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    demo = _command(commands, "demo", "the whole loop on the demo site", workspace=False)
+    demo.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the workspace here")
+    demo.add_argument(
+        "--headless",
+        action="store_true",
+        help="print every step instead of opening the interface (as without a terminal)",
+    )
+    opened = _command(commands, "open", "open the terminal interface on a workspace")
+    opened.add_argument(
+        "captures", nargs="*", type=Path, metavar="CAPTURE", help="load these first"
+    )
+
+
+def _loading(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    ingest = _command(commands, "ingest", "load captures (files, folders, globs) into a workspace")
+    ingest.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+    ingest.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    _format(ingest)
+    _format(_command(commands, "captures", "list what is loaded and what each capture lacked"))
+
+
+def _queries(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    _query(_command(commands, "hosts", "list hosts with labels, segments and traffic"))
+    flows = _command(commands, "flows", "list flows")
+    _query(flows)
+    flows.add_argument("--sort", default="first_us", metavar="COLUMN", help="default first_us")
+    flows.add_argument("--descending", action="store_true")
+    conversations = _command(commands, "conversations", "list conversations with their verdicts")
+    _query(conversations)
+    conversations.add_argument("--sort", default="bytes", metavar="COLUMN", help="default bytes")
+    matrix = _command(commands, "matrix", "who talks to whom")
+    _query(matrix)
+    matrix.add_argument(
+        "--by", default="segment", metavar="GROUP", help="segment, host, subnet or a label key"
+    )
+    dissect = _command(commands, "dissect", "the packets of one flow, dissected by tshark")
+    dissect.add_argument("flow", type=int, metavar="FLOW", help="the flow's id, from `flows`")
+    dissect.add_argument("--limit", type=int, default=200, metavar="N", help="packets at most")
+    _format(dissect)
+
+
+def _naming(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    label = _command(commands, "label", "set labels on hosts (key= takes a label away)")
+    label.add_argument("hosts", nargs="+", metavar="HOST", help="an address or a host name")
+    label.add_argument(
+        "--set", dest="labels", action="append", required=True, metavar="KEY=VALUE", help="repeat"
+    )
+    name = _command(commands, "name", "name a host")
+    name.add_argument("address", metavar="ADDRESS")
+    name.add_argument("name", metavar="NAME")
+    imported = _command(
+        commands, "import", "take in hosts from a CSV, a hosts file or kubectl JSON"
+    )
+    imported.set_defaults(run="import_hosts")
+    imported.add_argument("file", type=Path, metavar="FILE")
+    imported.add_argument(
+        "--as", dest="kind", choices=("csv", "hosts", "kubectl"), help="file kind"
+    )
+    segment = _command(commands, "segment", "define a segment by labels, addresses, or both")
+    segment.add_argument("name", metavar="NAME")
+    segment.add_argument("--match", action="append", default=[], metavar="KEY=VALUE[,VALUE]")
+    segment.add_argument("--cidr", action="append", default=[], metavar="CIDR")
+    segment.add_argument("--except", dest="excepts", action="append", default=[], metavar="CIDR")
+    segment.add_argument(
+        "--protect", choices=("both", "ingress", "egress"), help="protect it, in this direction"
+    )
+
+
+def _drafting(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    allow = _command(commands, "allow", "add a rule to the policy")
+    allow.add_argument("--id", required=True, help="the rule's id, such as web-to-db")
+    allow.add_argument("--from", dest="clients", required=True, metavar="SEGMENT[,SEGMENT]")
+    allow.add_argument("--to", dest="servers", required=True, metavar="SEGMENT[,SEGMENT]")
+    allow.add_argument("--services", required=True, metavar="SERVICE[,SERVICE]")
+    allow.add_argument("--reason", default="")
+    allow.add_argument("--expires", metavar="YYYY-MM-DD", help="last day it allows anything")
+    revoke = _command(commands, "revoke", "remove rules from the policy")
+    revoke.add_argument("rules", nargs="+", metavar="RULE")
+    suggest = _command(commands, "suggest", "propose rules for what works and no rule allows")
+    suggest.add_argument(
+        "--format", choices=("yaml", *FORMATS), default="yaml", help="yaml is a policy document"
+    )
+    suggest.add_argument("--accept", nargs="*", metavar="RULE", help="save these rules (none: all)")
+
+
+def _judging(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    simulate = _command(commands, "simulate", "judge the recorded traffic by the policy")
+    _query(simulate)
+    simulate.add_argument("--policy", type=Path, metavar="FILE", help="judge by this draft instead")
+    simulate.add_argument(
+        "--changed", action="store_true", help="only what --policy judges differently"
+    )
+    explain = _command(commands, "explain", "why a conversation, seen or not, would be judged so")
+    explain.add_argument("client", metavar="CLIENT", help="address or host name")
+    explain.add_argument("server", metavar="SERVER", help="address or host name")
+    explain.add_argument("service", metavar="PROTO/PORT", help="tcp/445, icmp/echo-request …")
+    _format(explain)
+    _format(_command(commands, "check", "check the guardrails and look for doubtful rules"))
+    diff = _command(commands, "diff", "what another policy would change on the recorded traffic")
+    diff.add_argument("other", type=Path, metavar="POLICY", help="the other policy.yaml")
+    _format(diff)
+
+
+def _exporting(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    export = _command(commands, "export", "write the policy for another machine, and prove it")
+    export.add_argument("--target", required=True, metavar="TARGET", help="nftables or kubernetes")
+    export.add_argument("--out", type=Path, required=True, metavar="DIR")
+    export.add_argument(
+        "--only", default="", metavar="SEGMENT[,SEGMENT]", help="protect only these segments"
+    )
+    verify = _command(commands, "verify", "read an export back and compare it with the policy")
+    verify.add_argument("folder", type=Path, metavar="DIR")
+    verify.add_argument("--no-kernel", action="store_true", help="skip loading it in a namespace")
+    _format(verify)
