@@ -29,7 +29,7 @@ class Meter:
         signal.signal(signal.SIGINT, self._before)
         self.clear()
 
-    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
         if self._stop:  # a second Ctrl-C does not wait
             raise KeyboardInterrupt
         self._stop = True

@@ -1,0 +1,65 @@
+# Everything a fresh machine needs: `make demo` and `make test` set themselves up.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+# The packet kernel: changing one of these means building again.
+KERNEL := $(wildcard workbench/capture/*.py)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types contracts format fuzz wheelhouse bench record clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/demo: pyproject.toml setup.py $(KERNEL)
+	@.ci/system-packages demo
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; say which with PYTHON=..."; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/demo
+	@.ci/system-packages test
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/demo ## the whole loop on the demo site
+	@$(BIN)/workbench demo
+
+test: $(VENV)/dev ## the test suite, under 15 minutes on two cores
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+
+check: format lint types contracts test ## format, lint, types, contracts, tests
+
+format: $(VENV)/dev ## format in place
+	@$(BIN)/ruff format .
+
+lint: $(VENV)/dev
+	@$(BIN)/ruff check .
+
+types: $(VENV)/dev
+	@$(BIN)/mypy
+
+contracts: $(VENV)/dev
+	@$(BIN)/lint-imports
+
+fuzz: $(VENV)/dev ## the generated tests, long (HYPOTHESIS_PROFILE=long)
+	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -q -n 2 tests/property tests/kernel
+
+wheelhouse: $(VENV)/demo ## everything an air-gapped machine needs, for pip --no-index
+	@rm -rf wheelhouse
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --wheel-dir wheelhouse .
+	@echo "copy wheelhouse/ to the machine, then there:"
+	@echo "  python3 -m pip install --no-index --find-links wheelhouse segmentation-workbench"
+
+bench: $(VENV)/dev ## the figures that the README quotes
+	@$(BIN)/python benchmarks/ingest.py
+	@$(BIN)/python benchmarks/simulate.py
+
+record: $(VENV)/demo ## record the demo site anew (root, network namespaces)
+	@$(BIN)/python demo_data/record.py --out demo_data
+
+clean: ## remove what was built
+	@rm -rf $(VENV) build dist wheelhouse *.egg-info
+	@find workbench -name '*.so' -delete

@@ -1,0 +1,142 @@
+"""The whole loop without a terminal: each step done for real, and printed."""
+
+from pathlib import Path
+
+from workbench.cli import output
+from workbench.cli.grid import matrix_grid
+from workbench.cli.output import print_grid
+from workbench.model.errors import UnsupportedPolicy
+from workbench.model.filters import NO_FILTER
+from workbench.model.text import CLASS_GLYPHS, short_bytes
+from workbench.model.verdict import Class
+from workbench.session import Session
+
+SHOWN = 8
+"""Lines of a long list."""
+
+
+def walk(folder: Path, captures: tuple[Path, ...]) -> int:
+    """See, name, draft, simulate, export, verify. Returns 0 when every export is proven."""
+    with Session.open(folder) as session:
+        _load(session, captures)
+        _see(session)
+        _name(session)
+        _simulate(session, "4 Simulate – the drafted policy on the recorded traffic")
+        _draft(session)
+        _simulate(session, "6 Simulate again – the extended draft")
+        return _export(session)
+
+
+def _title(text: str) -> None:
+    print(f"\n── {text} " + "─" * max(3, 96 - len(text)))
+
+
+def _load(session: Session, captures: tuple[Path, ...]) -> None:
+    _title("1 Load – captures into DuckDB")
+    if not session.captures():
+        session.ingest(captures)
+    for report in session.captures():
+        lacked = [*report.problems, *(f"{n} × {why}" for why, n in report.skipped.items())]
+        print(
+            f"{Path(report.path).name}: {report.packets} packets, {report.flows} flows, "
+            f"{short_bytes(report.wire_bytes)}; not policy traffic or lacking: "
+            f"{', '.join(lacked) or 'nothing'}"
+        )
+
+
+def _see(session: Session) -> None:
+    _title("2 See – who talks to whom, by segment (✓ allowed, ✗n/m would block, ? uncertain)")
+    print_grid(*matrix_grid(session.matrix("segment")))
+
+
+def _name(session: Session) -> None:
+    _title("3 Name – hosts, labels, segments")
+    hosts = session.hosts()
+    nameless = [host for host in hosts if not host.labels]
+    print(f"{len(hosts)} hosts, {len(session.policy.segments)} segments")
+    for host in nameless[:SHOWN]:
+        print(f"  without labels: {host.name}  serves {', '.join(host.services) or 'nothing'}")
+
+
+def _simulate(session: Session, title: str) -> None:
+    _title(title)
+    simulation = session.simulation
+    for klass in Class:
+        count = simulation.totals.by_class[klass]
+        print(f"  {CLASS_GLYPHS[klass]} {klass.text:13} {count:5} conversations")
+    cover = simulation.coverage
+    print(f"  coverage {cover.share:.1%} of conversations, {cover.bytes_share:.1%} of bytes")
+    for use in simulation.rules:
+        if use.state != "active":
+            print(f"  rule {use.id}: {use.state}")
+    blocked = session.conversation_rows(NO_FILTER, "last_us")
+    blocked = blocked[simulation.classes[blocked] == Class.WOULD_BLOCK]
+    for row in blocked[:SHOWN]:
+        seen = simulation.table.at(int(row))
+        ends = f"{session.name_of(seen.client)} → {session.name_of(seen.server)}"
+        print(f"  ✗ would block {ends} {seen.service}")
+    if len(blocked) > SHOWN:
+        print(f"  … and {len(blocked) - SHOWN} more")
+
+
+def _draft(session: Session) -> None:
+    _title("5 Draft – rules the traffic asks for, each with its evidence")
+    suggestion = session.suggest()
+    taken = []
+    for proposal in suggestion.proposals:
+        rule = proposal.rule
+        taken += [] if proposal.caution else [rule.id]
+        note = f"  (look twice: {proposal.caution})" if proposal.caution else ""
+        print(
+            f"  {'+' if not proposal.caution else '?'} {rule.id}: {', '.join(rule.clients)} → "
+            f"{', '.join(rule.servers)} on {', '.join(rule.services)}{note}"
+        )
+    if taken:
+        session.draft.accept(suggestion, taken)
+    print(
+        f"  took the {len(taken)} that need no second look; the others are the engineer's to judge"
+    )
+    session.draft.save()
+
+
+def _export(session: Session) -> int:
+    proven = True
+    for number, target in enumerate(session.exports.targets(), 7):
+        _title(f"{number} Export and verify – {target}")
+        only = _exportable(session, target)
+        paths = session.exports.write(target, None, only)
+        certificate, _ = session.exports.verify(session.exports.default_folder(target))
+        for path in paths:
+            lines = len(path.read_text(encoding="utf-8").splitlines())
+            print(f"  {path.name}: {lines} lines")
+        if only:
+            print(f"  protects only {', '.join(only)}: the rest is not in the cluster")
+        for check in certificate.checks:
+            print(f"  {check.name}: {check.state} {check.detail}".rstrip())
+        print(
+            f"  {'✓ proven' if certificate.proven else '✗ NOT proven'}: "
+            f"{certificate.judged} conversations and {certificate.probes} boundary probes judged, "
+            f"{len(certificate.mismatches)} mismatches"
+        )
+        for mismatch in certificate.mismatches[:SHOWN]:
+            print(
+                f"  ✗ {output.show(mismatch.conversation)}: {mismatch.expected} / {mismatch.found}"
+            )
+        proven &= certificate.proven
+    return 0 if proven else 1
+
+
+def _exportable(session: Session, target: str) -> tuple[str, ...]:
+    """Protected segments that this target can enforce; empty when it can enforce all of them."""
+    try:
+        session.exports.preview(target)
+    except UnsupportedPolicy:
+        fitting = []
+        for protection in session.policy.protect:
+            try:
+                session.exports.preview(target, (protection.segment,))
+            except UnsupportedPolicy:
+                continue
+            fitting.append(protection.segment)
+        return tuple(fitting)
+    return ()
