@@ -4,7 +4,7 @@ A strict dialect: one document, no anchors, aliases or tags, no duplicate keys. 
 exactly as written (`no`, `010` and `1e3` are not numbers here); the reader of a field decides.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal
@@ -140,9 +140,9 @@ class Node:
         return "nothing" if self.value is None else f"the text {self.value[:40]!r}"
 
 
-def suggestion(word: str, known: Sequence[str]) -> str:
+def suggestion(word: str, known: Iterable[str]) -> str:
     """` 'modbos'; did you mean 'modbus'?`, to be put behind the problem."""
-    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    close = get_close_matches(word[:80], list(known), n=1, cutoff=0.6)
     return f" {word[:80]!r}" + (f"; did you mean {close[0]!r}?" if close else "")
 
 

@@ -2,7 +2,51 @@
 
 from workbench.policy.decide import decide
 from workbench.policy.document import dump_policy, load_policy
+from workbench.policy.edit import (
+    duplicate_rule,
+    fresh_id,
+    put_exclusion,
+    put_guardrail,
+    put_protection,
+    put_rule,
+    put_segment,
+    put_services,
+    remove_exclusion,
+    remove_guardrail,
+    remove_protection,
+    remove_rule,
+    remove_segment,
+    remove_services,
+    replace_parts,
+    restrict,
+    segment_uses,
+    service_uses,
+)
 from workbench.policy.resolve import resolve
 from workbench.policy.validate import validate
 
-__all__ = ["decide", "dump_policy", "load_policy", "resolve", "validate"]
+__all__ = [
+    "decide",
+    "dump_policy",
+    "duplicate_rule",
+    "fresh_id",
+    "load_policy",
+    "put_exclusion",
+    "put_guardrail",
+    "put_protection",
+    "put_rule",
+    "put_segment",
+    "put_services",
+    "remove_exclusion",
+    "remove_guardrail",
+    "remove_protection",
+    "remove_rule",
+    "remove_segment",
+    "remove_services",
+    "replace_parts",
+    "resolve",
+    "restrict",
+    "segment_uses",
+    "service_uses",
+    "validate",
+]

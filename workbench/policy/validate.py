@@ -1,7 +1,7 @@
 """The rules of the format, on the value: one validator for files, edits and the TUI."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from workbench.documents import suggestion, unprintable
@@ -88,7 +88,7 @@ def _unique(section: str, names: Iterable[str]) -> Iterator[Problem]:
 
 
 def _protections(policy: Policy) -> Iterator[Problem]:
-    known = [segment.name for segment in policy.segments]
+    known = {segment.name: segment for segment in policy.segments}
     yield from _unique("protect", (item.segment for item in policy.protect))
     for item in policy.protect:
         where = f"protect.{item.segment}"
@@ -143,8 +143,8 @@ def _group(group: ServiceGroup) -> Iterator[Problem]:
 
 def _entries(policy: Policy) -> Iterator[Problem]:
     """Rules, guardrails and exclusions: the same box of clients, servers and services."""
-    segments = [segment.name for segment in policy.segments]
-    groups = [group.name for group in policy.services]
+    segments = {segment.name: segment for segment in policy.segments}
+    groups = {group.name: group for group in policy.services}
     seen: dict[str, str] = {}
     sections: list[tuple[str, Sequence[Rule | Guardrail | Exclusion]]] = [
         ("rules", policy.rules),
@@ -165,7 +165,7 @@ def _entries(policy: Policy) -> Iterator[Problem]:
             yield from _reason(f"{where}.reason", entry)
 
 
-def _places(where: str, names: Sequence[str], known: Sequence[str]) -> Iterator[Problem]:
+def _places(where: str, names: Sequence[str], known: Collection[str]) -> Iterator[Problem]:
     if not names:
         yield Problem(where, "needs at least one segment, or any")
     for at, name in enumerate(names):
@@ -175,7 +175,7 @@ def _places(where: str, names: Sequence[str], known: Sequence[str]) -> Iterator[
             yield Problem(f"{where}[{at}]", f"{name!r} is written twice")
 
 
-def _services(where: str, names: Sequence[str], groups: Sequence[str]) -> Iterator[Problem]:
+def _services(where: str, names: Sequence[str], groups: Collection[str]) -> Iterator[Problem]:
     if not names:
         yield Problem(where, "needs at least one service, or any")
     for at, name in enumerate(names):
