@@ -120,7 +120,7 @@ def _problem(field: str, value: str) -> str:
             parse_service(value)
         except ValueError as error:
             return str(error)
-    if field in ("port", "vlan") and not _PORT.fullmatch(value):
+    if field in ("port", "vlan") and not (_PORT.fullmatch(value) and int(value) <= 65535):
         return f"{field}:{value} is not a number from 0 to 65535"
     if field in TIME_FIELDS:
         try:

@@ -54,8 +54,10 @@ def parse_cidr(text: str) -> tuple[AddressRange, ...]:
     """`10.0.0.0/8`, `fd00::/8` or a single address as ranges; host bits must be zero.
 
     An IPv6 prefix never includes IPv4: `::/0` gives the two ranges around ::ffff:0:0/96.
-    Raises ValueError.
+    Raises ValueError, for a scope id too.
     """
+    if "%" in text:
+        raise ValueError(f"{text!r} carries a scope id")
     network = ipaddress.ip_network(text)
     if isinstance(network, ipaddress.IPv4Network):
         first = V4_BASE + int(network.network_address)
