@@ -1,0 +1,121 @@
+"""Hosts as arrays: who is in an address set, who cannot be told apart, what each one did."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.model.net import AddressSet, service_text
+from workbench.model.policy import ResolvedPolicy
+from workbench.model.simulation import Simulation
+from workbench.model.site import HostFacts, Inventory, labels_of
+from workbench.model.traffic import ConversationTable, HostTable
+
+TOP_SERVICES = 8
+
+
+def members(addresses: AddressSet, hosts: HostTable) -> NDArray[np.bool_]:
+    """Which hosts are in the set: one bool by host index."""
+    found = np.zeros(len(hosts), dtype=np.bool_)
+    ascending, order = hosts.by_address
+    index = hosts.index
+    for piece in addresses.ranges:
+        if piece.first == piece.last:
+            at = index.get(piece.first)
+            if at is not None:
+                found[at] = True
+        else:
+            first, last = bisect_left(ascending, piece.first), bisect_right(ascending, piece.last)
+            found[order[first:last]] = True
+    return found
+
+
+class HostClasses:
+    """Hosts with equal membership in every given address set form one class."""
+
+    def __init__(self, hosts: HostTable, sets: Iterable[AddressSet]) -> None:
+        self._hosts = hosts
+        masks = [members(addresses, hosts) for addresses in sets]
+        self.of_host: NDArray[np.int64] = _numbered(np.array(masks), len(hosts))
+        """Class by host index."""
+        self._sample = np.zeros(int(self.of_host.max(initial=-1)) + 1, dtype=np.int64)
+        self._sample[self.of_host] = np.arange(len(hosts))
+
+    def __len__(self) -> int:
+        return len(self._sample)
+
+    def within(self, addresses: AddressSet) -> NDArray[np.bool_] | None:
+        """Which classes lie in the set, one bool each; None when it cuts a class in two."""
+        hosts = members(addresses, self._hosts)
+        classes = hosts[self._sample]
+        return classes if np.array_equal(classes[self.of_host], hosts) else None
+
+
+def _numbered(masks: NDArray[np.bool_], hosts: int) -> NDArray[np.int64]:
+    """Equal columns of a (sets, hosts) table get equal numbers, counted from 0."""
+    if not masks.size:
+        return np.zeros(hosts, dtype=np.int64)
+    packed = np.ascontiguousarray(np.packbits(masks, axis=0).T)
+    numbers: dict[bytes, int] = {}
+    columns = packed.view(f"V{packed.shape[1]}").ravel().tolist()
+    return np.array([numbers.setdefault(bits, len(numbers)) for bits in columns], dtype=np.int64)
+
+
+def segments_by_host(policy: ResolvedPolicy, hosts: HostTable) -> list[tuple[str, ...]]:
+    """Names of the segments of each host, policy order."""
+    found: list[list[str]] = [[] for _ in range(len(hosts))]
+    for name, addresses in policy.segments:
+        for host in np.flatnonzero(members(addresses, hosts)).tolist():
+            found[host].append(name)
+    return [tuple(names) for names in found]
+
+
+def host_facts(simulation: Simulation, inventory: Inventory) -> tuple[HostFacts, ...]:
+    """Every host of the table, table order: names, labels, segments, and what it did."""
+    table = simulation.table
+    size = len(table.hosts)
+    client, server = table["client"], table["server"]
+    as_client = np.bincount(client, minlength=size)
+    as_server = np.bincount(server, minlength=size)
+    ends = np.concatenate([client, server])
+    octets = np.zeros(size, dtype=np.int64)
+    first = np.full(size, np.iinfo(np.int64).max)
+    last = np.full(size, np.iinfo(np.int64).min)
+    # A host that talks to itself is one end only: its bytes count once.
+    np.add.at(octets, client, table["bytes"])
+    apart = client != server
+    np.add.at(octets, server[apart], table["bytes"][apart])
+    np.minimum.at(first, ends, np.tile(table["first_us"], 2))
+    np.maximum.at(last, ends, np.tile(table["last_us"], 2))
+    services = _top_services(table)
+    segments = segments_by_host(simulation.policy, table.hosts)
+    return tuple(
+        HostFacts(
+            address,
+            inventory.name(address),
+            labels_of(inventory.labels(address)),
+            segments[at],
+            conversations=int(as_client[at] + as_server[at]),
+            as_client=int(as_client[at]),
+            as_server=int(as_server[at]),
+            bytes=int(octets[at]),
+            services=services.get(at, ()),
+            first_us=int(first[at]) if as_client[at] or as_server[at] else None,
+            last_us=int(last[at]) if as_client[at] or as_server[at] else None,
+        )
+        for at, address in enumerate(table.hosts.addresses)
+    )
+
+
+def _top_services(table: ConversationTable) -> dict[int, tuple[str, ...]]:
+    """Host index → the services it answered on, most conversations first, then by number."""
+    service = (table["protocol"].astype(np.int64) << 16) | table["port"]
+    key, count = np.unique((table["server"].astype(np.int64) << 24) | service, return_counts=True)
+    order = np.lexsort((key, -count, key >> 24))
+    found: dict[int, list[str]] = {}
+    for host, number in zip((key >> 24)[order].tolist(), key[order].tolist(), strict=True):
+        names = found.setdefault(host, [])
+        if len(names) < TOP_SERVICES:
+            names.append(service_text(number >> 16 & 0xFF, number & 0xFFFF))
+    return {host: tuple(names) for host, names in found.items()}
