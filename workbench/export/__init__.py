@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from workbench.export import nftables
+from workbench.export import kubernetes, nftables
 from workbench.model.errors import InputError
 from workbench.model.policy import ResolvedPolicy
 from workbench.model.rendered import Rendered
@@ -32,6 +32,12 @@ EXPORTERS: dict[str, Exporter] = {
             "nftables gateway",
             "one ruleset for the forward chain of a Linux router or firewall",
             nftables.render,
+        ),
+        Exporter(
+            kubernetes.TARGET,
+            "Kubernetes NetworkPolicy",
+            "one file of NetworkPolicy objects for the protected pods of a cluster",
+            kubernetes.render,
         ),
     )
 }

@@ -1,0 +1,173 @@
+"""The pods of an inventory, and address sets said in the words of a NetworkPolicy."""
+
+import ipaddress
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from workbench.export.selectors import Selector, selectors, stable_labels
+from workbench.export.text import one_line
+from workbench.model.net import EVERYWHERE, AddressSet, format_address
+from workbench.model.policy import ResolvedPolicy
+from workbench.model.site import Inventory
+
+DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+NAMESPACE_NAME = "kubernetes.io/metadata.name"
+"""Label that the API server keeps on every namespace (Kubernetes 1.22 and later)."""
+
+
+class Unsayable(Exception):
+    """What a NetworkPolicy cannot say, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPod:
+    """A pod with all its addresses."""
+
+    namespace: str
+    name: str
+    addresses: tuple[int, ...]
+    labels: frozenset[tuple[str, str]]
+    """Only those worth selecting by."""
+
+    def __str__(self) -> str:
+        return one_line(f"{self.namespace}/{self.name}", 130)
+
+    def whole_in(self, addresses: AddressSet) -> bool:
+        return all(address in addresses for address in self.addresses)
+
+    def within(self, addresses: AddressSet, what: str = "") -> bool:
+        """Raises Unsayable when only some of its addresses are: a selector takes them all."""
+        inside = [address in addresses for address in self.addresses]
+        if any(inside) and not all(inside):
+            outside = format_address(self.addresses[inside.index(False)])
+            raise Unsayable(f"{what}{outside} of pod {self} is left out, its other address is not")
+        return all(inside)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Every known pod, sorted; each address belongs to one pod."""
+
+    pods: tuple[KnownPod, ...]
+    shared: AddressSet
+    """Addresses that several pods claim: a node's (hostNetwork), or left by finished pods."""
+
+    @cached_property
+    def addresses(self) -> AddressSet:
+        return AddressSet.of_addresses(a for pod in self.pods for a in pod.addresses)
+
+    def select(self, wanted: Sequence[KnownPod]) -> dict[str, tuple[Selector, ...]]:
+        """Namespace → selectors that pick exactly these pods there. Raises Unsayable."""
+        chosen = set(wanted)
+        found: dict[str, tuple[Selector, ...]] = {}
+        for namespace in sorted({pod.namespace for pod in wanted}):
+            local = [pod for pod in self.pods if pod.namespace == namespace]
+            inside = [pod for pod in local if pod in chosen]
+            outside = [pod for pod in local if pod not in chosen]
+            picked = selectors([p.labels for p in inside], [p.labels for p in outside])
+            if picked is None:
+                raise Unsayable(
+                    f"no label selector tells the pods {_listed(inside)} from {_listed(outside)}"
+                )
+            found[namespace] = picked
+        return found
+
+    def peers(self, addresses: AddressSet) -> list[dict[str, Any]] | None:
+        """`from` or `to` for an address set: None for everybody (leave the key out).
+
+        Pods are named by selectors. What is left is named by ipBlocks; where those cover pods too,
+        the selectors name them as well, because clusters differ on whether an ipBlock means pods.
+        Raises Unsayable.
+        """
+        if addresses == EVERYWHERE:
+            return None
+        inside = [pod for pod in self.pods if pod.within(addresses)]
+        peers: list[dict[str, Any]] = [
+            {
+                "namespaceSelector": {"matchLabels": {NAMESPACE_NAME: namespace}},
+                "podSelector": selector.document(),
+            }
+            for namespace, picked in self.select(inside).items()
+            for selector in picked
+        ]
+        return peers + [{"ipBlock": block} for block in self._blocks(addresses)]
+
+    def _blocks(self, addresses: AddressSet) -> Iterable[dict[str, Any]]:
+        for version in (4, 6):
+            part = addresses.family(version)
+            plain = [c for c in part.cidrs() if AddressSet.of_cidrs([c]) - self.addresses]
+            around, holes = _with_holes(part, version)
+            if plain and 1 + len(holes) < len(plain):
+                yield {"cidr": around} | ({"except": list(holes)} if holes else {})
+            else:
+                yield from ({"cidr": cidr} for cidr in plain)
+
+
+def _with_holes(part: AddressSet, version: int) -> tuple[str, tuple[str, ...]]:
+    """The smallest network around the addresses of one family, and what is too much in it."""
+    if not part:
+        return "", ()
+    last = format_address(part.ranges[-1].last)
+    first = format_address(part.ranges[0].first)
+    network = ipaddress.ip_network(first)
+    while ipaddress.ip_address(last) not in network:
+        network = network.supernet()
+    whole = AddressSet.of_cidrs([str(network)]).family(version)
+    return str(network), (whole - part).cidrs()
+
+
+def read_cluster(inventory: Inventory) -> Cluster:
+    """The pods of the inventory. Raises Unsayable for a namespace no cluster could have."""
+    hosts = [(host, host.pod) for host in inventory.hosts if host.pod]
+    claims = Counter(address for host, _ in hosts for address in set(host.addresses))
+    pods: set[KnownPod] = set()
+    for host, pod in hosts:
+        if not DNS_LABEL.fullmatch(pod.namespace):
+            raise Unsayable(f"pod {one_line(host.name)}: its namespace is no DNS label")
+        own = tuple(sorted(a for a in set(host.addresses) if claims[a] == 1))
+        if own:
+            labels = stable_labels(pod.labels)
+            pods.add(KnownPod(pod.namespace, pod.name or host.name, own, labels))
+    order = sorted(pods, key=lambda pod: (pod.namespace, pod.name, pod.addresses))
+    return Cluster(tuple(order), AddressSet.of_addresses(a for a in claims if claims[a] > 1))
+
+
+def _listed(pods: Sequence[KnownPod]) -> str:
+    names = ", ".join(map(str, pods[:5]))
+    return names + (f" and {len(pods) - 5} more" if len(pods) > 5 else "")
+
+
+def require_pods_only(policy: ResolvedPolicy, cluster: Cluster, inventory: Inventory) -> None:
+    """Raises Unsayable when something protected is no pod, naming what could be exported."""
+    protected = policy.protected_ingress | policy.protected_egress
+    stray = protected - cluster.addresses
+    if not stray:
+        return
+    if claimed := stray & cluster.shared:
+        example = format_address(claimed.ranges[0].first)
+        raise Unsayable(
+            f"several pods claim the protected address {example}; leave hostNetwork and finished"
+            " pods out of the inventory"
+        )
+    whole = [(name, found) for name, found in policy.segments if found and not found - protected]
+    outside = [
+        f"segment {name} ({_count(found & stray, inventory)})"
+        for name, found in whole
+        if found & stray
+    ]
+    inside = [name for name, found in whole if not found & stray]
+    what = ", ".join(outside) or _count(stray, inventory)
+    advice = f"export with --only {','.join(inside)}" if inside else "no segment has pods alone"
+    raise Unsayable(f"protected but not in the cluster: {what}; {advice}")
+
+
+def _count(addresses: AddressSet, inventory: Inventory) -> str:
+    """`6 hosts`: listed ones by name, unlisted addresses each as one."""
+    listed = [a for a in inventory.by_address if a in addresses]
+    hosts = {inventory.by_address[address].name for address in listed}
+    count = len(hosts) + addresses.size - len(listed)
+    return f"{count} host{'' if count == 1 else 's'}"
