@@ -1,0 +1,138 @@
+"""Conversations as columns over one sorted list of addresses: what every evaluator judges."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.model.net import ICMP, ICMPV6, V4_BASE, V4_LAST, AddressSet
+from workbench.model.policy import ResolvedPolicy
+from workbench.model.traffic import Conversation, ConversationTable
+from workbench.model.verdict import NOT_POLICY, not_policy
+
+_UNICAST = 0x2001 << 112
+"""An address that is policy's business, to ask whether a service is."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Conversations by their first packet. The four arrays have one length."""
+
+    addresses: tuple[int, ...]
+    """Every address that occurs, ascending, each once."""
+    client: NDArray[np.int64]
+    """Rank of the client in `addresses`."""
+    server: NDArray[np.int64]
+    protocol: NDArray[np.int64]
+    port: NDArray[np.int64]
+    """Server port, or ICMP message type, or 0."""
+
+    @classmethod
+    def of_table(cls, table: ConversationTable) -> "Batch":
+        """All rows of a table, in table order."""
+        addresses, order = table.hosts.by_address
+        rank = np.empty(len(order), np.int64)
+        rank[order] = np.arange(len(order))
+        return cls(
+            addresses,
+            rank[table["client"]],
+            rank[table["server"]],
+            table["protocol"].astype(np.int64),
+            table["port"].astype(np.int64),
+        )
+
+    @classmethod
+    def of(cls, conversations: Iterable[tuple[int, int, int, int]]) -> "Batch":
+        """From (client, server, protocol, port) tuples, in their order."""
+        rows = list(conversations)
+        addresses = tuple(sorted({end for row in rows for end in row[:2]}))
+        rank = {address: at for at, address in enumerate(addresses)}
+        columns = np.array(
+            [
+                (rank[client], rank[server], protocol, port)
+                for client, server, protocol, port in rows
+            ],
+            np.int64,
+        ).reshape(-1, 4)
+        return cls(addresses, *(columns[:, at].copy() for at in range(4)))
+
+    def __len__(self) -> int:
+        return len(self.client)
+
+    def take(self, rows: NDArray[Any]) -> "Batch":
+        """The chosen rows (a mask or indices) over the same addresses."""
+        columns = (self.client, self.server, self.protocol, self.port)
+        return Batch(self.addresses, *(column[rows] for column in columns))
+
+    def at(self, row: int) -> Conversation:
+        """Row `row` as a conversation whose opening was seen."""
+        return Conversation(
+            self.addresses[self.client[row]],
+            self.addresses[self.server[row]],
+            int(self.protocol[row]),
+            int(self.port[row]),
+        )
+
+    def ranks(self, first: int, last: int) -> tuple[int, int]:
+        """Half-open interval of ranks whose addresses lie in [first, last]."""
+        return bisect_left(self.addresses, first), bisect_right(self.addresses, last)
+
+    def members(self, addresses: AddressSet) -> NDArray[np.bool_]:
+        """Membership by rank."""
+        found = np.zeros(len(self.addresses), np.bool_)
+        for piece in addresses.ranges:
+            low, high = self.ranks(piece.first, piece.last)
+            found[low:high] = True
+        return found
+
+    @cached_property
+    def v4(self) -> NDArray[np.bool_]:
+        """By rank: is the address IPv4?"""
+        low, high = self.ranks(V4_BASE, V4_LAST)
+        ranks = np.arange(len(self.addresses))
+        return (ranks >= low) & (ranks < high)
+
+    def judgeable(self) -> NDArray[np.bool_]:
+        """By row: a packet of one family, of the right ICMP, that may be policy at all."""
+        client_v4, server_v4 = self.v4[self.client], self.v4[self.server]
+        fine: NDArray[np.bool_] = client_v4 == server_v4
+        fine &= ~((self.protocol == ICMP) & ~client_v4)
+        fine &= ~((self.protocol == ICMPV6) & client_v4)
+        never = self.members(NOT_POLICY)
+        fine &= ~(never[self.client] | never[self.server])
+        services, inverse = _distinct(self.protocol << 16 | self.port)
+        matters = [
+            not not_policy(_UNICAST, _UNICAST, int(service) >> 16, int(service) & 0xFFFF)
+            for service in services
+        ]
+        fine &= np.array(matters, np.bool_)[inverse]
+        return fine
+
+
+def _distinct(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    distinct, inverse = np.unique(values, return_inverse=True)
+    return distinct, inverse.reshape(-1)
+
+
+def equal_addresses(batch: Batch, policy: ResolvedPolicy) -> NDArray[np.int64]:
+    """A class number by rank: addresses in one class lie in the same sets of the policy.
+
+    A verdict depends on addresses only through these sets, so one conversation of each class
+    pair and service stands for all.
+    """
+    sets: dict[AddressSet, None] = {policy.protected_ingress: None, policy.protected_egress: None}
+    sets |= {NOT_POLICY: None}
+    for rule in policy.rules:
+        sets |= {rule.clients: None, rule.servers: None}
+    return _grouped([batch.members(found) for found in sets], len(batch.addresses))
+
+
+def _grouped(masks: Sequence[NDArray[np.bool_]], size: int) -> NDArray[np.int64]:
+    packed = np.packbits(np.array(masks, np.bool_).reshape(len(masks), size), axis=0).T
+    known: dict[bytes, int] = {}
+    rows = np.ascontiguousarray(packed)
+    return np.array([known.setdefault(row.tobytes(), len(known)) for row in rows], np.int64)

@@ -1,0 +1,148 @@
+"""Boundary probes made from the policy itself: every edge of every set, one step to each side."""
+
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from workbench.model.net import (
+    ALL_V4,
+    ANY_PROTOCOL,
+    EVERYWHERE,
+    ICMP,
+    ICMPV6,
+    LAST_ADDRESS,
+    PORT_PROTOCOLS,
+    SCTP,
+    TCP,
+    UDP,
+    AddressSet,
+    ServiceRange,
+    is_v4,
+    parse_address,
+)
+from workbench.model.policy import ResolvedPolicy, ResolvedRule
+
+_T = TypeVar("_T")
+Probe = tuple[int, int, int, int]
+"""Client, server, protocol, port: a conversation whose opening is seen."""
+LIMIT = 20_000
+"""Probes for one policy."""
+SEED = 0x5EED
+SERVICES = ((TCP, 443), (UDP, 53), (SCTP, 443), (ICMP, 8), (ICMPV6, 128), (47, 0))
+"""Asked of every rule, whatever it allows."""
+
+OUTSIDERS = tuple(map(parse_address, ("198.51.100.7", "203.0.113.9", "2001:db8::7", "3fff::9")))
+"""Documentation addresses (RFC 5737, RFC 3849, RFC 9637)."""
+
+
+def boundary_probes(policy: ResolvedPolicy, *, limit: int = LIMIT) -> tuple[Probe, ...]:
+    """At most `limit` conversations, each once; the same policy gives the same probes."""
+    dice = random.Random(SEED)  # noqa: S311 - repeatable sampling, no secret
+    boxes = [*policy.rules, *_protected(policy)]
+    share = max(16, limit // max(1, len(boxes)))
+    found: dict[Probe, None] = {}
+    for box in boxes:
+        found |= dict.fromkeys(_of_box(box, policy, share, dice))
+    probes = list(found)
+    return tuple(probes if len(probes) <= limit else sorted(dice.sample(probes, limit)))
+
+
+def _protected(policy: ResolvedPolicy) -> Iterator[ResolvedRule]:
+    """The protected sets as boxes, so that their edges are probed like a rule's."""
+    any_service = (ServiceRange(ANY_PROTOCOL, 0, 65535),)
+    yield ResolvedRule("ingress", EVERYWHERE, policy.protected_ingress, any_service)
+    yield ResolvedRule("egress", policy.protected_egress, EVERYWHERE, any_service)
+
+
+@dataclass(frozen=True)
+class _Axis(Generic[_T]):
+    """One coordinate of a box: its edges with one step beyond, and the edges inside."""
+
+    edges: list[_T]
+    inside: list[_T]
+
+    def at(self, step: int) -> _T:
+        return self.edges[step % len(self.edges)]
+
+    def pick(self, dice: random.Random) -> _T:
+        """Mostly inside, so that the coordinate under test decides."""
+        return dice.choice(self.inside if self.inside and dice.random() < 0.9 else self.edges)
+
+
+def _of_box(
+    box: ResolvedRule, policy: ResolvedPolicy, share: int, dice: random.Random
+) -> Iterator[Probe]:
+    """Walk the edges of one coordinate after the other, the other two mostly inside."""
+    services = service_edges(box.services)
+    third = _Axis(services, [pair for pair in services if _covered(box, pair)])
+    for whole in (ALL_V4, EVERYWHERE - ALL_V4):
+        clients = _axis(box.clients, policy, whole, dice)
+        servers = _axis(box.servers, policy, whole, dice)
+        for turn in range(share // 2):
+            step = dice.randrange(1 << 30) if len(clients.edges) > share else turn // 3
+            client = clients.at(step) if turn % 3 == 0 else clients.pick(dice)
+            server = servers.at(step) if turn % 3 == 1 else servers.pick(dice)
+            service = third.at(turn // 3) if turn % 3 == 2 else third.pick(dice)
+            service = _of_family(client, *service)
+            ends = (server, client) if turn % 16 == 15 else (client, server)
+            yield (*ends, *service)
+
+
+def _axis(
+    addresses: AddressSet, policy: ResolvedPolicy, whole: AddressSet, dice: random.Random
+) -> _Axis[int]:
+    """Edges of a set in one family; a set that has none, or all, gets edges of other segments."""
+    here = addresses & whole
+    points = edges(here, whole) if here and here != whole else _strangers(policy, whole)
+    dice.shuffle(points)
+    return _Axis(points, [point for point in points if point in here])
+
+
+def _covered(box: ResolvedRule, service: tuple[int, int]) -> bool:
+    return any(piece.covers(*service) for piece in box.services)
+
+
+def _of_family(client: int, protocol: int, port: int) -> tuple[int, int]:
+    """ICMP of the packet's own family; an echo request stays one."""
+    right = ICMP if is_v4(client) else ICMPV6
+    if protocol not in (ICMP, ICMPV6) or protocol == right:
+        return protocol, port
+    return right, {8: 128, 128: 8}.get(port, port)
+
+
+def edges(addresses: AddressSet, within: AddressSet) -> list[int]:
+    """First, last, one before and one after every range, as far as they lie in `within`."""
+    found: dict[int, None] = {}
+    for piece in addresses.ranges:
+        steps = (piece.first, piece.last, piece.first - 1, piece.last + 1)
+        found |= dict.fromkeys(at for at in steps if 0 <= at <= LAST_ADDRESS and at in within)
+    return list(found)
+
+
+def service_edges(services: Iterable[ServiceRange]) -> list[tuple[int, int]]:
+    """Both ends of every service, one step beyond, the same port of other protocols."""
+    found = dict.fromkeys(SERVICES)
+    for service in services:
+        protocols = [service.protocol]
+        if service.protocol in PORT_PROTOCOLS:
+            protocols += sorted(PORT_PROTOCOLS - {service.protocol})
+        elif service.protocol == ANY_PROTOCOL:
+            protocols = sorted(PORT_PROTOCOLS)
+        top = 255 if service.protocol in (ICMP, ICMPV6) else 65535
+        ports = (service.first, service.last, service.first - 1, service.last + 1)
+        for port in ports:
+            for protocol in protocols:
+                portless = protocol not in (*PORT_PROTOCOLS, ICMP, ICMPV6)
+                if portless:
+                    found[protocol, 0] = None
+                elif 0 <= port <= top:
+                    found[protocol, port] = None
+    return list(found)
+
+
+def _strangers(policy: ResolvedPolicy, whole: AddressSet) -> list[int]:
+    """Edges of all segments of a family, and addresses that are probably in none."""
+    found = {edge for _, addresses in policy.segments for edge in edges(addresses & whole, whole)}
+    found |= {address for address in OUTSIDERS if address in whole}
+    return sorted(found)
