@@ -99,16 +99,21 @@ class _Sets:
     """Named address sets. The baseline and the protected sets are not shared with rules."""
 
     names: Mapping[AddressSet, str]
-    """Set of a rule → its name, without family."""
+    """Set of a rule → its name, without family. Sets of whole families need none."""
     parts: Mapping[tuple[str, int], AddressSet]
     """(name, version) → addresses; neither empty nor a whole family."""
 
     def match(self, name: str, addresses: AddressSet, field: str, version: int) -> str | None:
         """The expression that matches; empty for a whole family; None when there is none."""
-        part = self.parts.get((name, version))
-        if part:
+        if (name, version) in self.parts:
             return f"{FAMILIES[version][0]} {field} @{name}_{version}"
         return "" if addresses.family(version) else None
+
+
+def _partial(addresses: AddressSet) -> dict[int, AddressSet]:
+    """Version → addresses, for families that are neither empty nor whole."""
+    parts = {version: addresses.family(version) for version in FAMILIES}
+    return {version: part for version, part in parts.items() if part and part != WHOLE[version]}
 
 
 FIXED = ("zt_baseline", "zt_protected_egress", "zt_protected_ingress")
@@ -128,7 +133,7 @@ def _address_sets(policy: ResolvedPolicy) -> _Sets:
             (rule.clients, rule.client_segments),
             (rule.servers, rule.server_segments),
         ):
-            if addresses not in names:
+            if addresses not in names and _partial(addresses):
                 one = known.get(addresses)
                 name = _set_name((one,) if one else segments)
                 names[addresses] = _unused(name, {*FIXED, *names.values()})
@@ -136,8 +141,7 @@ def _address_sets(policy: ResolvedPolicy) -> _Sets:
     parts = {
         (name, version): part
         for name, addresses in sorted(every, key=lambda item: item[0])
-        for version in FAMILIES
-        if (part := addresses.family(version)) and part != WHOLE[version]
+        for version, part in _partial(addresses).items()
     }
     return _Sets(names, parts)
 
@@ -224,10 +228,9 @@ def _element(piece: AddressRange) -> str:
 
 def _map_blocks(chains: Mapping[str, tuple[Rules, Sequence[ServiceRange]]]) -> Iterator[str]:
     elements: dict[str, list[str]] = {name: [] for name in MAPS}
-    for chain, (_, pieces) in chains.items():
-        for piece in pieces:
-            name, key = _key(piece)
-            elements[name].append(f"{key} : goto {chain}")
+    for piece, chain in sorted((p, chain) for chain, (_, ps) in chains.items() for p in ps):
+        name, key = _key(piece)
+        elements[name].append(f"{key} : goto {chain}")
     for name, kind in MAPS.items():
         yield f"\tmap {name} {{"
         yield f"\t\ttype {kind}"
@@ -252,16 +255,8 @@ def _key(piece: ServiceRange) -> tuple[str, str]:
 
 def _chain_name(piece: ServiceRange) -> str:
     """`zt_tcp_443`, `zt_udp_2222_2230`, `zt_icmp_echo-request`, `zt_ip_47`."""
-    words = _text(piece).replace("/", "_")
+    words = str(piece).replace("/", "_")
     return "zt_" + (words if piece.first == piece.last else words.replace("-", "_"))
-
-
-def _text(piece: ServiceRange) -> str:
-    return service_text(piece.protocol, 0) if _portless(piece) else str(piece)
-
-
-def _portless(piece: ServiceRange) -> bool:
-    return piece.protocol not in PROTOCOL_NAMES
 
 
 def _chain_blocks(
@@ -272,7 +267,7 @@ def _chain_blocks(
 ) -> Iterator[str]:
     said = [list(_statements(rule, sets)) for rule in policy.rules]
     for name, (rules, pieces) in chains.items():
-        yield from wrapped("", [_text(piece) for piece in pieces], "\t# ", ", ")
+        yield from wrapped("", map(str, pieces), "\t# ", ", ")
         body = [line for rule in rules for line in said[rule]]
         yield from _chain(name, [*body, "goto zt_any"])
     yield "\t# rules for every service; what is left is in scope and not allowed"
@@ -296,8 +291,8 @@ def _statements(rule: ResolvedRule, sets: _Sets) -> Iterator[str]:
         yield end
         return
     for version in FAMILIES:
-        client = sets.match(sets.names[rule.clients], rule.clients, "saddr", version)
-        server = sets.match(sets.names[rule.servers], rule.servers, "daddr", version)
+        client = sets.match(sets.names.get(rule.clients, ""), rule.clients, "saddr", version)
+        server = sets.match(sets.names.get(rule.servers, ""), rule.servers, "daddr", version)
         if client is not None and server is not None:
             family = f"meta nfproto {FAMILIES[version][1]}"
             match = " ".join(filter(None, (client, server))) or family

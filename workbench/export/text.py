@@ -13,9 +13,9 @@ def one_line(text: str, limit: int = 60) -> str:
 
 
 def wrapped(start: str, words: Iterable[str], prefix: str, joint: str = ", ") -> Iterator[str]:
-    """`start` and the words, joined, as lines of at most about WIDTH characters."""
+    """`start` and the words, each on one line, joined to lines of about WIDTH characters."""
     line = prefix + start
-    for number, word in enumerate(words):
+    for number, word in enumerate(map(one_line, words)):
         if number and len(line) + len(joint) + len(word) > WIDTH:
             yield (line + joint).rstrip()
             line = prefix + word
