@@ -24,6 +24,8 @@ NOT_POLICY_SERVICES = (
 
 Box = tuple[int, int, tuple[ServiceRange, ...]]
 """Number of the client set, number of the server set, services."""
+Opened = tuple[NDArray[np.bool_], NDArray[np.bool_], tuple[ServiceRange, ...]]
+"""Client classes, server classes, services."""
 
 
 class SetCutsClass(Exception):
@@ -67,8 +69,5 @@ class Sets:
         """Raises SetCutsClass."""
         return self.number(rule.clients), self.number(rule.servers), rule.services
 
-    def open(
-        self, box: Box
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], tuple[ServiceRange, ...]]:
-        """The box as client classes, server classes, services."""
+    def open(self, box: Box) -> Opened:
         return self._inside[box[0]], self._inside[box[1]], box[2]

@@ -27,6 +27,14 @@ ALIKE = np.array(
     dtype=np.int64,
 )
 """Outcome → the first outcome with the same classes, so that alike outcomes share a cell."""
+HAS_PORTS = np.isin(np.arange(256), list(PORT_PROTOCOLS))
+
+
+def span(service: ServiceRange) -> tuple[int, int]:
+    """First and last protocol << 16 | port of a range."""
+    if service.protocol == ANY_PROTOCOL:
+        return 0, (1 << 24) - 1
+    return service.protocol << 16 | service.first, service.protocol << 16 | service.last
 
 
 @dataclass(frozen=True)
@@ -36,21 +44,17 @@ class Rows:
     table: ConversationTable
     service: NDArray[np.int64]
     """protocol << 16 | port, ascending as the table is."""
-    outcome: NDArray[np.int64]
-    """ALIKE outcome."""
-    doubtful: NDArray[np.bool_]
-    """Direction unknown: judged in both readings, each row a cell of its own."""
+    kind: NDArray[np.int64]
+    """ALIKE outcome << 1 | doubtful. Doubtful rows, whose direction is unknown, are judged in both
+    readings; each is a cell of its own."""
 
     @classmethod
     def of(cls, table: ConversationTable) -> "Rows":
-        protocol = table["protocol"]
-        has_ports = np.isin(protocol, list(PORT_PROTOCOLS))
-        return cls(
-            table,
-            (protocol.astype(np.int64) << 16) | table["port"],
-            ALIKE[table["outcome"]],
-            has_ports & (table["direction"] == Direction.FIRST),
-        )
+        service = table["protocol"].astype(np.int64)
+        doubtful = (table["direction"] == Direction.FIRST) & HAS_PORTS[service]
+        service <<= 16
+        service |= table["port"]
+        return cls(table, service, (ALIKE[table["outcome"]] << 1) | doubtful)
 
 
 @dataclass(frozen=True)
@@ -70,10 +74,7 @@ class Slices:
     def __call__(self, services: Sequence[ServiceRange]) -> Iterator[tuple[int, int]]:
         """The [start, end) of each range, empty ones left out."""
         for piece in services:
-            if piece.protocol == ANY_PROTOCOL:
-                low, high = 0, 1 << 24
-            else:
-                low, high = piece.protocol << 16 | piece.first, piece.protocol << 16 | piece.last
+            low, high = span(piece)
             start = self.starts[bisect_left(self.services, low)]
             end = self.starts[bisect_right(self.services, high)]
             if start < end:
@@ -94,43 +95,51 @@ class Cells:
     flows: NDArray[np.int64]
     bytes: NDArray[np.int64]
     last_us: NDArray[np.int64]
-    of_row: NDArray[np.int64]
-    """Cell of every row of the table."""
+    rows: NDArray[np.int64]
+    """Rows of the table, cell by cell."""
+    starts: NDArray[np.int64]
+    """Where the rows of each cell start in `rows`."""
     doubtful: NDArray[np.int64]
     """Cells of one conversation whose direction is unknown."""
-    doubtful_rows: NDArray[np.int64]
-    """The row of each doubtful cell."""
     slices: Slices
 
     @classmethod
     def of(cls, rows: Rows, classes: HostClasses) -> "Cells":
         table, size = rows.table, max(1, len(classes))
-        client, server = classes.of_host[table["client"]], classes.of_host[table["server"]]
-        key = (((rows.service * size + client) * size + server) << 4) | (rows.outcome << 1)
-        key |= rows.doubtful
+        key = rows.service * (size * size)  # in place from here: fresh megabytes cost most
+        key += (classes.of_host * size).take(table["client"])
+        key += classes.of_host.take(table["server"])
+        key <<= 4
+        key |= rows.kind
         order = np.argsort(key)
-        ordered = key[order]
-        begins = np.diff(ordered, prepend=-1) != 0
-        begins |= (ordered & 1).astype(np.bool_)
+        key = key.take(order)
+        begins = (key & 1).astype(np.bool_)
+        begins[:1] = True
+        begins[1:] |= key[1:] != key[:-1]
         starts = np.flatnonzero(begins)
-        of_row = np.empty(len(order), dtype=np.int64)
-        of_row[order] = np.cumsum(begins) - 1
         sample = order[starts]
-        doubtful = np.flatnonzero(rows.doubtful[sample])
         return cls(
             service=rows.service[sample],
-            client=client[sample],
-            server=server[sample],
-            outcome=rows.outcome[sample],
+            client=classes.of_host[table["client"][sample]],
+            server=classes.of_host[table["server"][sample]],
+            outcome=rows.kind[sample] >> 1,
             conversations=np.diff(starts, append=len(order)),
-            flows=np.add.reduceat(table["flows"][order], starts),
-            bytes=np.add.reduceat(table["bytes"][order], starts),
-            last_us=np.maximum.reduceat(table["last_us"][order], starts),
-            of_row=of_row,
-            doubtful=doubtful,
-            doubtful_rows=sample[doubtful],
+            flows=np.add.reduceat(table["flows"].take(order), starts),
+            bytes=np.add.reduceat(table["bytes"].take(order), starts),
+            last_us=np.maximum.reduceat(table["last_us"].take(order), starts),
+            rows=order,
+            starts=starts,
+            doubtful=np.flatnonzero(rows.kind[sample] & 1),
             slices=Slices.of(rows.service[sample]),
         )
+
+    def rows_of(self, cells: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The rows of some cells, in the order of `cells`."""
+        sizes = self.conversations[cells]
+        ends = np.cumsum(sizes)
+        at: NDArray[np.int64] = np.arange(sizes.sum())
+        at += np.repeat(self.starts[cells] - ends + sizes, sizes)
+        return self.rows.take(at)
 
     def __len__(self) -> int:
         return len(self.service)

@@ -5,6 +5,7 @@ the client ports seen, anything from the smallest to the largest. The reading is
 cover all of those ports, blocked when they cover none, and mixed otherwise.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.analysis.cells import Cells
-from workbench.model.net import ANY_PROTOCOL, ServiceRange
+from workbench.model.net import ServiceRange
 from workbench.model.traffic import ConversationTable
 from workbench.model.verdict import NOT_POLICY_PORTS, Verdict
 
@@ -34,10 +35,12 @@ class Readings:
     low: NDArray[np.int64]
     """protocol << 16 | smallest port."""
     high: NDArray[np.int64]
+    lows: list[int]
+    """`low` for bisecting."""
 
     @classmethod
     def of(cls, cells: Cells, table: ConversationTable) -> "Readings":
-        rows = cells.doubtful_rows
+        rows = cells.rows[cells.starts[cells.doubtful]]
         protocol = table["protocol"][rows].astype(np.int64) << 16
         low = protocol | table["client_port_low"][rows]
         order = np.argsort(low)
@@ -47,6 +50,7 @@ class Readings:
             client=cells.server[cell],
             server=cells.client[cell],
             low=low[order],
+            lows=low[order].tolist(),
             high=(protocol | table["client_port_high"][rows])[order],
         )
 
@@ -61,20 +65,20 @@ class Readings:
     ) -> Pieces:
         """What a box of host classes and (disjoint) services covers of each reading it meets."""
         found = [NO_PIECES]
-        for service in services if len(self) else ():
+        for service in services:
+            first, last = (
+                service.protocol << 16 | service.first,
+                service.protocol << 16 | service.last,
+            )
             if service.protocol == ANY_PROTOCOL:
                 first, last = 0, 1 << 24
-            else:
-                first, last = (
-                    service.protocol << 16 | service.first,
-                    service.protocol << 16 | service.last,
-                )
-            start, end = np.searchsorted(self.low, [first & ~0xFFFF, last + 1])
-            met = clients[self.client[start:end]] & servers[self.server[start:end]]
-            at = np.flatnonzero(met & (self.high[start:end] >= first)) + start
-            low, high = np.maximum(self.low[at], first), np.minimum(self.high[at], last)
-            found.append(np.stack([at, low & 0xFFFF, high & 0xFFFF]))
-        return np.concatenate(found, axis=1)
+            start, end = bisect_left(self.lows, first & ~0xFFFF), bisect_right(self.lows, last)
+            if start < end:
+                met = clients[self.client[start:end]] & servers[self.server[start:end]]
+                at = np.flatnonzero(met & (self.high[start:end] >= first)) + start
+                low, high = np.maximum(self.low[at], first), np.minimum(self.high[at], last)
+                found.append(np.stack([at, low & 0xFFFF, high & 0xFFFF]))
+        return np.concatenate(found, axis=1) if len(found) > 1 else NO_PIECES
 
     def before_rules(self, scope: NDArray[np.bool_]) -> NDArray[np.uint8]:
         """Verdicts without any rule; `scope`: the readings whose hosts put them in scope."""

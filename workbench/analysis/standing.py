@@ -5,7 +5,6 @@ and an edited rule is −1 on its old cells and +1 on its new ones. The sum of t
 slots beside it names the rule wherever exactly one covers: what breaks without that rule.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from workbench.analysis.boxes import NOT_POLICY_SERVICES, Box, SetCutsClass, Set
 from workbench.analysis.cells import CLASS_OF, Cells, Rows
 from workbench.analysis.hosts import HostClasses
 from workbench.analysis.reverse import Pieces, Readings
-from workbench.analysis.totals import coverage_of, totals_of
+from workbench.analysis.totals import Sums, coverage_of
 from workbench.model.net import AddressSet
 from workbench.model.policy import ResolvedPolicy, ResolvedRule
 from workbench.model.simulation import Simulation
@@ -25,12 +24,14 @@ from workbench.model.verdict import NOT_POLICY, Class, RuleUse, Verdict
 NEVER = np.iinfo(np.int64).min
 USES = ("hits", "flows", "bytes", "last_us", "sole_hits")
 _HITS, _FLOWS, _BYTES, _LAST, _SOLE = range(len(USES))
+_NO_USES = (0, 0, 0, NEVER, 0)
 
 
 @dataclass(frozen=True)
 class Cover:
     """What one box covers, whatever the other rules say."""
 
+    box: Box
     cells: NDArray[np.int64]
     doubtful: NDArray[np.int64]
     """Those whose verdict also hangs on the reverse reading, if they count at all."""
@@ -57,38 +58,51 @@ class Standing:
         self._counted = ~self._excluded & (self._before == Verdict.BLOCKED)
         self._is_doubtful = np.zeros(len(cells), dtype=np.bool_)
         self._is_doubtful[cells.doubtful] = True
-        self._counts = np.zeros(len(cells), dtype=np.int32)
-        self._owners = np.zeros(len(cells), dtype=np.int64)
+
         self._slots: dict[Box, int] = {}
-        self._times: Counter[Box] = Counter()
         self._covers: list[Cover | None] = []
+        """By slot; None for a free one."""
         self._free: list[int] = []
+        self._times = np.zeros(0, dtype=np.int64)
+        """By slot: how many rules are this box."""
+        self._counts = np.zeros(len(cells), dtype=np.int64)
+        self._owners = np.zeros(len(cells), dtype=np.int64)
+        self._reverse = np.zeros(len(cells), dtype=np.uint8)
+        """Verdict of the reverse reading; 0 where there is only one."""
+        self._verdicts = np.zeros(len(cells), dtype=np.uint8)
+        self._classes = np.zeros(len(cells), dtype=np.uint8)
+        self._by_row = (np.zeros(len(rows.table), np.uint8), np.zeros(len(rows.table), np.uint8))
+        """Verdicts and classes of the last simulation."""
+        self._sums = Sums(cells)
+        self._made: dict[str, tuple[list[int], RuleUse]] = {}
+        self._touched = np.ones(len(cells), dtype=np.bool_)
+        """Cells to judge again."""
 
     def accepts(self, policy: ResolvedPolicy) -> bool:
         """True when only rules changed, and no set of theirs cuts a host class in two."""
         try:
             for rule in policy.rules:
-                self._sets.box(rule)
+                self._sets.number(rule.clients)
+                self._sets.number(rule.servers)
             return self._scope == self._scope_of(policy)
         except SetCutsClass:
             return False
 
     def simulate(self, policy: ResolvedPolicy) -> Simulation:
-        """Move to the policy's rules and judge every conversation."""
-        boxes = [self._sets.box(rule) for rule in policy.rules]
-        self._move_to(Counter(boxes))
-        verdicts = self._verdicts()
-        classes = CLASS_OF[verdicts, self._cells.outcome]
-        classes[self._excluded] = Class.EXCLUDED
-        totals = totals_of(self._cells, classes)
+        """Move to the policy's rules and judge what that touches."""
+        slots = [self._slot(rule) for rule in policy.rules]
+        self._move_to(slots)
+        self._judge()
+        verdicts, classes = self._by_row
+        totals = self._sums.totals()
         return Simulation(
             table=self._table,
             policy=policy,
-            verdicts=self._by_row(verdicts),
-            classes=self._by_row(classes),
+            verdicts=verdicts,
+            classes=classes,
             totals=totals,
             coverage=coverage_of(totals),
-            rules=self._rule_uses(policy, boxes, verdicts),
+            rules=self._rule_uses(policy, slots),
         )
 
     def _scope_of(self, policy: ResolvedPolicy) -> tuple[int, int, frozenset[Box]]:
@@ -114,30 +128,16 @@ class Standing:
         before = np.where(scope, Verdict.BLOCKED, Verdict.OUT_OF_SCOPE).astype(np.uint8)
         return before, readings.before_rules(in_scope(readings.client, readings.server))
 
-    def _move_to(self, wanted: Counter[Box]) -> None:
-        for box in [box for box in self._times if wanted[box] < self._times[box]]:
-            self._add(box, wanted[box] - self._times[box])
-            if not wanted[box]:
-                slot = self._slots.pop(box)
-                self._covers[slot] = None
-                self._free.append(slot)
-        for box, times in wanted.items():
-            if times > self._times[box]:
-                self._add(box, times - self._times[box])
-        self._times = wanted
-
-    def _add(self, box: Box, times: int) -> None:
-        if box not in self._slots:
+    def _slot(self, rule: ResolvedRule) -> int:
+        box = self._sets.box(rule)
+        slot = self._slots.get(box)
+        if slot is None:
             if not self._free:
                 self._free.append(len(self._covers))
                 self._covers.append(None)
-            self._slots[box] = self._free.pop()
-            self._covers[self._slots[box]] = self._cover(box)
-        slot = self._slots[box]
-        cover = self._covers[slot]
-        if cover is not None:  # always: a slot in use has one
-            self._counts[cover.cells] += times
-            self._owners[cover.cells] += times * slot
+            slot = self._slots[box] = self._free.pop()
+            self._covers[slot] = self._cover(box)
+        return slot
 
     def _cover(self, box: Box) -> Cover:
         opened, cells = self._sets.open(box), self._cells
@@ -146,6 +146,7 @@ class Standing:
         doubtful = self._is_doubtful[counted]
         firm = counted[~doubtful]
         return Cover(
+            box=box,
             cells=covered,
             doubtful=counted[doubtful],
             pieces=self._readings.pieces(*opened),
@@ -158,43 +159,75 @@ class Standing:
             ),
         )
 
-    def _verdicts(self) -> NDArray[np.uint8]:
-        """By cell."""
-        verdicts = self._before.copy()
-        verdicts[(self._counts > 0) & (verdicts == Verdict.BLOCKED)] = Verdict.ALLOWED
-        if len(self._readings):
+    def _move_to(self, slots: Sequence[int]) -> None:
+        """Count cells under these rules, and note which cells that touches."""
+        wanted = np.bincount(np.array(slots, dtype=np.int64), minlength=len(self._covers))
+        had = np.pad(self._times, (0, len(wanted) - len(self._times)))
+        for slot in np.flatnonzero(wanted != had).tolist():
+            cover = self._covers[slot]
+            if cover is None:
+                continue
+            step = int(wanted[slot] - had[slot])
+            self._counts[cover.cells] += step
+            self._owners[cover.cells] += step * slot
+            self._touched[cover.cells] = True
+            if not wanted[slot]:
+                del self._slots[cover.box]
+                self._covers[slot] = None
+                self._free.append(slot)
+        self._times = wanted
+
+    def _judge(self) -> None:
+        """Bring verdicts, classes and sums of touched cells up to date."""
+        cells, readings = self._cells, self._readings
+        if len(readings):
             pieces = [cover.pieces for cover in self._covers if cover and cover.pieces.size]
-            reverse = self._readings.judge(self._readings_before, pieces)
-            forward = verdicts[self._readings.cell]
-            differ = self._readings.cell[forward != reverse]
-            verdicts[differ] = Verdict.UNCERTAIN
-        return verdicts
+            reverse = readings.judge(self._readings_before, pieces)
+            self._touched[readings.cell[reverse != self._reverse[readings.cell]]] = True
+            self._reverse[readings.cell] = reverse
+        touched = np.flatnonzero(self._touched)
+        self._touched[touched] = False
+        verdicts = self._before[touched]
+        verdicts[(self._counts[touched] > 0) & (verdicts == Verdict.BLOCKED)] = Verdict.ALLOWED
+        other = self._reverse[touched]
+        verdicts[(other > 0) & (other != verdicts)] = Verdict.UNCERTAIN
+        classes = CLASS_OF[verdicts, cells.outcome[touched]]
+        classes[self._excluded[touched]] = Class.EXCLUDED
+        self._sums.move(touched, self._classes[touched], classes)
+        differ = (verdicts != self._verdicts[touched]) | (classes != self._classes[touched])
+        self._publish(touched[differ], verdicts[differ], classes[differ])
 
-    def _by_row(self, by_cell: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        by_row = by_cell.take(self._cells.of_row)
-        by_row.setflags(write=False)
-        return by_row
+    def _publish(
+        self, at: NDArray[np.int64], verdicts: NDArray[np.uint8], classes: NDArray[np.uint8]
+    ) -> None:
+        """Write new verdicts and classes of some cells, and of their rows into fresh arrays."""
+        self._verdicts[at] = verdicts
+        self._classes[at] = classes
+        rows, sizes = self._cells.rows_of(at), self._cells.conversations[at]
+        by_row = self._by_row[0].copy(), self._by_row[1].copy()
+        for array, values in zip(by_row, (verdicts, classes), strict=True):
+            array[rows] = np.repeat(values, sizes)
+            array.setflags(write=False)
+        self._by_row = by_row
 
-    def _rule_uses(
-        self, policy: ResolvedPolicy, boxes: Sequence[Box], verdicts: NDArray[np.uint8]
-    ) -> tuple[RuleUse, ...]:
+    def _rule_uses(self, policy: ResolvedPolicy, slots: Sequence[int]) -> tuple[RuleUse, ...]:
         """Policy order; the expired, whose place is not known any more, at the end."""
-        uses = self._uses(verdicts).tolist()
-        found = []
-        for rule, box in zip(policy.rules, boxes, strict=True):
-            hits, flows, octets, last, sole = uses[self._slots[box]]
-            state = "active" if hits else "unused"
-            found.append(RuleUse(rule.id, hits, sole, flows, octets, last if hits else None, state))
+        uses = self._uses().tolist()
+        made: dict[str, tuple[list[int], RuleUse]] = {}
+        for rule, slot in zip(policy.rules, slots, strict=True):
+            use = uses[slot]
+            known = self._made.get(rule.id)
+            made[rule.id] = known if known and known[0] == use else (use, _rule_use(rule.id, use))
+        self._made = made
         gone = (RuleUse(name, 0, 0, 0, 0, None, "expired") for name in policy.expired)
-        return (*found, *gone)
+        return (*(made[rule.id][1] for rule in policy.rules), *gone)
 
-    def _uses(self, verdicts: NDArray[np.uint8]) -> NDArray[np.int64]:
+    def _uses(self) -> NDArray[np.int64]:
         """USES by slot."""
         cells = self._cells
-        blank = (0, 0, 0, NEVER, 0)
-        uses = np.array([cover.uses if cover else blank for cover in self._covers], dtype=np.int64)
+        uses = np.array([cover.uses if cover else _NO_USES for cover in self._covers], np.int64)
         uses = uses.reshape(-1, len(USES))
-        allowed = self._counted & (verdicts == Verdict.ALLOWED)
+        allowed = self._counted & (self._verdicts == Verdict.ALLOWED)
         sole = np.flatnonzero(allowed & (self._counts == 1))
         np.add.at(uses[:, _SOLE], self._owners[sole], cells.conversations[sole])
         if len(self._readings):
@@ -213,6 +246,13 @@ class Standing:
         sizes = [len(cells) for _, cells in pairs]
         slots = np.repeat(np.array([at for at, _ in pairs], dtype=np.int64), sizes)
         return slots, np.concatenate([np.empty(0, np.int64), *(cells for _, cells in pairs)])
+
+
+def _rule_use(name: str, use: list[int]) -> RuleUse:
+    hits, flows, octets, last, sole = use
+    if not hits:
+        return RuleUse(name, 0, 0, 0, 0, None, "unused")
+    return RuleUse(name, hits, sole, flows, octets, last)
 
 
 def _address_sets(policy: ResolvedPolicy) -> set[AddressSet]:

@@ -12,21 +12,34 @@ COVERED = (Class.PERMITTED, Class.MISDROPPED)
 UNCOVERED = (Class.WOULD_BLOCK, Class.REJECTED)
 
 
-def totals_of(cells: Cells, classes: NDArray[np.uint8]) -> Totals:
-    """How many of what; `classes` by cell."""
-    return Totals(
-        conversations=int(cells.conversations.sum()),
-        flows=int(cells.flows.sum()),
-        bytes=int(cells.bytes.sum()),
-        by_class=_by_class(classes, cells.conversations),
-        bytes_by_class=_by_class(classes, cells.bytes),
-    )
+class Sums:
+    """Conversations and bytes by class, kept up to date as cells change class."""
 
+    def __init__(self, cells: Cells) -> None:
+        self._amounts = (cells.conversations, cells.bytes)
+        self._by_class = (np.zeros(len(Class) + 1, np.int64), np.zeros(len(Class) + 1, np.int64))
+        """By class; 0 stands for "not judged yet"."""
+        for amounts, by_class in zip(self._amounts, self._by_class, strict=True):
+            by_class[0] = amounts.sum()
+        self._flows = int(cells.flows.sum())
 
-def _by_class(classes: NDArray[np.uint8], amounts: NDArray[np.int64]) -> Mapping[Class, int]:
-    sums = np.zeros(len(Class) + 1, dtype=np.int64)
-    np.add.at(sums, classes, amounts)
-    return {klass: int(sums[klass]) for klass in Class}
+    def move(
+        self, at: NDArray[np.int64], before: NDArray[np.uint8], after: NDArray[np.uint8]
+    ) -> None:
+        """The cells `at` go from their classes `before` to `after`."""
+        for amounts, by_class in zip(self._amounts, self._by_class, strict=True):
+            np.subtract.at(by_class, before, amounts[at])
+            np.add.at(by_class, after, amounts[at])
+
+    def totals(self) -> Totals:
+        conversations, octets = self._by_class
+        return Totals(
+            conversations=int(conversations.sum()),
+            flows=self._flows,
+            bytes=int(octets.sum()),
+            by_class={klass: int(conversations[klass]) for klass in Class},
+            bytes_by_class={klass: int(octets[klass]) for klass in Class},
+        )
 
 
 def coverage_of(totals: Totals) -> Coverage:
