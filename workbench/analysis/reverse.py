@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.analysis.cells import Cells
+from workbench.analysis.cells import Cells, span
 from workbench.model.net import ServiceRange
 from workbench.model.traffic import ConversationTable
 from workbench.model.verdict import NOT_POLICY_PORTS, Verdict
@@ -66,12 +66,7 @@ class Readings:
         """What a box of host classes and (disjoint) services covers of each reading it meets."""
         found = [NO_PIECES]
         for service in services:
-            first, last = (
-                service.protocol << 16 | service.first,
-                service.protocol << 16 | service.last,
-            )
-            if service.protocol == ANY_PROTOCOL:
-                first, last = 0, 1 << 24
+            first, last = span(service)
             start, end = bisect_left(self.lows, first & ~0xFFFF), bisect_right(self.lows, last)
             if start < end:
                 met = clients[self.client[start:end]] & servers[self.server[start:end]]
