@@ -1,0 +1,229 @@
+"""Rows of the flow table to flow columns: who is the client and why, and what came of it.
+
+The settled order of evidence: syn > hint > well-known > degree > first. Weaker evidence never
+overturns stronger.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.capture import layout
+from workbench.capture.ports import SILENT_UDP, WELL_KNOWN, hint_masks, port_mask
+from workbench.model.net import ICMP, ICMPV6, SCTP, TCP, UDP, V4_BASE, ServiceRange
+from workbench.model.traffic import FLOW_DTYPES, Direction, FlowColumns, Outcome, TcpFlag
+
+Rows = NDArray[np.uint64]
+"""(n, FLOW_WORDS), see layout."""
+Bools = NDArray[np.bool_]
+
+_WELL_KNOWN = {protocol: port_mask(ports) for protocol, ports in WELL_KNOWN.items()}
+_SILENT = port_mask(SILENT_UDP)
+_ICMP_REQUESTS = {ICMP: port_mask((8, 13, 15, 17)), ICMPV6: port_mask((128, 139))}
+_SYSTEM_PORTS = 1024
+_CLIENTS = 2
+"""A server port of the `degree` evidence has at least this many clients."""
+
+
+def flow_columns(rows: Rows, hints: Sequence[ServiceRange] = ()) -> FlowColumns:
+    """Finish flows: turn each so that it runs client → server, with outcome and evidence."""
+    ends = _Ends(rows)
+    b_opens, direction = _directions(ends, hints)
+    outcome = _outcomes(ends, b_opens)
+    flags = ends.marks.astype(np.uint16).view(np.uint8).reshape(-1, 2)
+
+    def turned(a: int, b: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        return np.where(b_opens, rows[:, b], rows[:, a]), np.where(b_opens, rows[:, a], rows[:, b])
+
+    columns: dict[str, NDArray[Any]] = {"protocol": ends.protocol, "outcome": outcome}
+    columns["client_hi"], columns["server_hi"] = turned(layout.FLOW_A_HI, layout.FLOW_B_HI)
+    columns["client_lo"], columns["server_lo"] = turned(layout.FLOW_A_LO, layout.FLOW_B_LO)
+    columns["client_port"] = np.where(b_opens, ends.b_port, ends.a_port)
+    columns["server_port"] = np.where(b_opens, ends.a_port, ends.b_port)
+    columns["packets_to_server"], columns["packets_to_client"] = turned(
+        layout.FLOW_PACKETS_A, layout.FLOW_PACKETS_B
+    )
+    columns["bytes_to_server"], columns["bytes_to_client"] = turned(
+        layout.FLOW_BYTES_A, layout.FLOW_BYTES_B
+    )
+    columns["flags_to_server"] = np.where(b_opens, flags[:, 1], flags[:, 0])
+    columns["flags_to_client"] = np.where(b_opens, flags[:, 0], flags[:, 1])
+    columns["first_us"] = rows[:, layout.FLOW_FIRST]
+    columns["last_us"] = rows[:, layout.FLOW_LAST]
+    columns["direction"] = direction
+    columns["vlan"] = ends.marks >> np.uint64(layout.VLAN_SHIFT) & np.uint64(0xFFF)
+    columns["first_offset"] = rows[:, layout.FLOW_FIRST_OFFSET]
+    columns["last_offset"] = rows[:, layout.FLOW_LAST_OFFSET]
+    return {name: columns[name].astype(kind, order="C") for name, kind in FLOW_DTYPES.items()}
+
+
+class _Ends:
+    """The words of the rows that decide, unpacked."""
+
+    def __init__(self, rows: Rows) -> None:
+        who = rows[:, layout.FLOW_WHO]
+        self.rows = rows
+        self.marks = np.ascontiguousarray(rows[:, layout.FLOW_MARKS])
+        self.protocol = (who >> np.uint64(32)).astype(np.uint8)
+        self.a_port = (who >> np.uint64(16)).astype(np.uint16)
+        self.b_port = who.astype(np.uint16)
+        self.b_sent = rows[:, layout.FLOW_PACKETS_B] > 0
+
+    def marked(self, mark: int, by_b: Bools | bool = False) -> Bools:
+        """Where end A (or B) carries a mark."""
+        a = (self.marks & np.uint64(mark)) != 0
+        b = (self.marks & np.uint64(mark << 1)) != 0
+        return np.where(by_b, b, a)
+
+    def flagged(self, flag: int, by_b: Bools) -> Bools:
+        """Where end A (or B) ever sent a TCP flag."""
+        a = (self.marks & np.uint64(flag)) != 0
+        b = (self.marks & np.uint64(flag << 8)) != 0
+        return np.where(by_b, b, a)
+
+
+def _directions(ends: _Ends, hints: Sequence[ServiceRange]) -> tuple[Bools, NDArray[np.uint8]]:
+    """Where B is the client, and the Direction that says so."""
+    b_opens = np.zeros(len(ends.protocol), np.bool_)  # A spoke first
+    direction = np.full(len(ends.protocol), Direction.FIRST, np.uint8)
+
+    def settle(a_serves: Bools, b_serves: Bools, evidence: Direction) -> None:
+        told = (a_serves != b_serves) & (direction == Direction.FIRST)
+        b_opens[told] = a_serves[told]
+        direction[told] = evidence
+
+    a_open, b_open = ends.marked(layout.OPEN), ends.marked(layout.OPEN, True)
+    settle(~a_open & b_open, a_open & ~b_open, Direction.SYN)
+    both = a_open & b_open  # a simultaneous open: the first one counts
+    direction[both] = Direction.SYN
+    settle(ends.marked(layout.ANSWER), ends.marked(layout.ANSWER, True), Direction.SYN)
+    if hints:
+        settle(*_listed(ends, hint_masks(hints)), Direction.HINT)
+    a_known, b_known = _listed(ends, _WELL_KNOWN)
+    settle(a_known, b_known, Direction.WELL_KNOWN)
+    # Both sides are registered ports: a system port (RFC 6335 section 6) beats a user port.
+    a_low, b_low = ends.a_port < _SYSTEM_PORTS, ends.b_port < _SYSTEM_PORTS
+    settle(a_known & b_known & a_low, a_known & b_known & b_low, Direction.WELL_KNOWN)
+    settle(*_popular(ends, direction == Direction.FIRST), Direction.DEGREE)
+    return b_opens, direction
+
+
+def _listed(ends: _Ends, masks: dict[int, Bools]) -> tuple[Bools, Bools]:
+    """Where A's and where B's port is in a table of server ports."""
+    a, b = (np.zeros(len(ends.protocol), np.bool_) for _ in range(2))
+    for protocol, mask in masks.items():
+        here = ends.protocol == protocol
+        a[here], b[here] = mask[ends.a_port[here]], mask[ends.b_port[here]]
+    return a, b
+
+
+def _popular(ends: _Ends, open_question: Bools) -> tuple[Bools, Bools]:
+    """Where A's (B's) port was spoken to first by several hosts, and by more than the other's.
+
+    Being spoken to first matters: a scanner's port meets many hosts too, but it speaks first.
+    """
+    ported = np.isin(ends.protocol, (TCP, UDP, SCTP))
+    if not (open_question & ported).any():
+        none = np.zeros(len(ends.protocol), np.bool_)
+        return none, none
+    called = np.stack(
+        [
+            ends.rows[:, layout.FLOW_B_HI],
+            ends.rows[:, layout.FLOW_B_LO],
+            ends.protocol.astype(np.uint64) << np.uint64(16) | ends.b_port,
+        ]
+    )
+    calling = np.stack(
+        [
+            ends.rows[:, layout.FLOW_A_HI],
+            ends.rows[:, layout.FLOW_A_LO],
+            ends.protocol.astype(np.uint64) << np.uint64(16) | ends.a_port,
+        ]
+    )
+    keys = _numbered(np.concatenate([called, calling], axis=1))
+    callee, caller = np.split(keys, 2)
+    host = _numbered(calling[:2])
+    pairs = np.unique(np.stack([callee, host]), axis=1)
+    clients = np.bincount(pairs[0], minlength=int(keys.max()) + 1)
+    a, b = clients[caller], clients[callee]
+    return ported & (a >= _CLIENTS) & (a > b), ported & (b >= _CLIENTS) & (b > a)
+
+
+def _numbered(columns: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Equal columns get equal small numbers."""
+    order = np.lexsort(columns)
+    change = np.any(columns[:, order[1:]] != columns[:, order[:-1]], axis=0)
+    numbers = np.empty(len(order), np.int64)
+    numbers[order] = np.concatenate([[0], np.cumsum(change)])
+    return numbers
+
+
+def _outcomes(ends: _Ends, b_opens: Bools) -> NDArray[np.uint8]:
+    """What came of each flow (see Outcome); `b_opens`: B is the client."""
+    packets_a = ends.rows[:, layout.FLOW_PACKETS_A] > 0
+    client_sent = np.where(b_opens, ends.b_sent, packets_a)
+    server_sent = np.where(b_opens, packets_a, ends.b_sent)
+    both = client_sent & server_sent
+    refused = ends.marked(layout.QUOTED, b_opens)
+    return np.where(
+        ends.protocol == TCP,
+        _tcp_outcomes(ends, b_opens, both, refused),
+        _plain_outcomes(ends, b_opens, both, refused),
+    ).astype(np.uint8)
+
+
+def _tcp_outcomes(ends: _Ends, b_opens: Bools, both: Bools, refused: Bools) -> NDArray[np.int64]:
+    serving = ~b_opens
+    opened = ends.marked(layout.OPEN, b_opens) | ends.marked(layout.OPEN, serving)
+    answered = ends.marked(layout.ANSWER, serving)
+    client_live = ends.marked(layout.LIVE, b_opens) | ends.flagged(
+        TcpFlag.RST | TcpFlag.FIN, b_opens
+    )
+    server_live = ends.marked(layout.LIVE, serving)
+    reset = ends.flagged(TcpFlag.RST, serving)
+    return np.select(
+        [
+            opened & both & (answered | server_live),
+            opened & both & reset,
+            opened & both,  # SYNs from both ends and no more
+            opened & refused,
+            opened & ~client_live,
+            ~both,
+        ],
+        [
+            Outcome.ESTABLISHED,
+            Outcome.REFUSED,
+            Outcome.ESTABLISHED,
+            Outcome.REFUSED,
+            Outcome.UNANSWERED,
+            Outcome.ONE_WAY,
+        ],
+        Outcome.MID_STREAM,
+    )
+
+
+def _plain_outcomes(ends: _Ends, b_opens: Bools, both: Bools, refused: Bools) -> NDArray[np.int64]:
+    port = np.where(b_opens, ends.a_port, ends.b_port)
+    answers = np.isin(ends.protocol, (UDP, SCTP))
+    answers &= ~((ends.protocol == UDP) & _SILENT[port])
+    for protocol, requests in _ICMP_REQUESTS.items():
+        answers |= (ends.protocol == protocol) & requests[port]
+    answers &= ~(_to_many(ends, b_opens) | ends.marked(layout.GROUP, b_opens))
+    aborted = ends.marked(layout.ABORT, ~b_opens) & ~ends.marked(layout.ANSWER, ~b_opens)
+    return np.select(
+        [aborted & (ends.protocol == SCTP), both, refused, answers],
+        [Outcome.REFUSED, Outcome.ESTABLISHED, Outcome.REFUSED, Outcome.UNANSWERED],
+        Outcome.ONE_WAY,
+    )
+
+
+def _to_many(ends: _Ends, b_opens: Bools) -> Bools:
+    """Where the server is a multicast group or the limited broadcast address."""
+    hi = np.where(b_opens, ends.rows[:, layout.FLOW_A_HI], ends.rows[:, layout.FLOW_B_HI])
+    lo = np.where(b_opens, ends.rows[:, layout.FLOW_A_LO], ends.rows[:, layout.FLOW_B_LO])
+    v4 = (hi == 0) & (lo >> np.uint64(32) == np.uint64(V4_BASE >> 32))
+    top = lo & np.uint64(0xFFFF_FFFF)
+    group = (top >> np.uint64(28) == 14) | (top == 0xFFFF_FFFF)
+    return np.where(v4, group, hi >> np.uint64(56) == 0xFF)

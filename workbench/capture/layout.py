@@ -1,0 +1,118 @@
+"""How the kernel's arrays are laid out: rows of unsigned 64-bit words, one word a field.
+
+Rows keep everything about one packet or flow in one or two cache lines. The kernel modules copy
+these numbers into C integers; everyone else imports them from here.
+"""
+
+# A record: one packet as framed by the capture file.
+(
+    REC_START,
+    REC_CAPLEN,
+    REC_WIRELEN,
+    REC_TIME,
+    REC_LINK,
+    REC_OFFSET,
+    REC_IP,
+    REC_MARKS,
+) = range(8)
+RECORD_WORDS = 8
+"""Index into the block's buffer, bytes captured, bytes on the wire, microseconds since the epoch,
+link type (the tcpdump group's LINKTYPE numbers), byte offset of the record in the inflated file;
+then, from the link kernel, where the IP header begins (or NOT_IP) and the first marks."""
+NOT_IP = 1 << 62
+
+# A packet: what one record says about its flow.
+(
+    PKT_SRC_HI,
+    PKT_SRC_LO,
+    PKT_DST_HI,
+    PKT_DST_LO,
+    PKT_WHO,
+    PKT_MARKS,
+    PKT_PACKETS,
+    PKT_BYTES,
+    PKT_TIME,
+    PKT_OFFSET,
+) = range(10)
+PACKET_WORDS = 10
+"""WHO is protocol << 32 | source port << 16 | destination port. PACKETS is above 1 when fragments
+waited for their first one, and 0 for a flow that an ICMP error only quotes."""
+
+# A flow: A is the end that was seen sending first, B the other one.
+(
+    FLOW_A_HI,
+    FLOW_A_LO,
+    FLOW_B_HI,
+    FLOW_B_LO,
+    FLOW_WHO,
+    FLOW_MARKS,
+    FLOW_PACKETS_A,
+    FLOW_PACKETS_B,
+    FLOW_BYTES_A,
+    FLOW_BYTES_B,
+    FLOW_FIRST,
+    FLOW_LAST,
+    FLOW_FIRST_OFFSET,
+    FLOW_LAST_OFFSET,
+) = range(14)
+FLOW_WORDS = 14
+
+# MARKS: bits 0-7 TCP flags of A, 8-15 of B, 16-27 VLAN id, then pairs of bits, A's before B's.
+# A packet carries its marks as if it came from A.
+VLAN_SHIFT = 16
+OPEN = 1 << 32
+"""SYN, ICMP request, SCTP INIT: the sender is the client."""
+ANSWER = 1 << 34
+"""SYN-ACK, ICMP reply, SCTP INIT ACK: the sender is the server."""
+LIVE = 1 << 36
+"""A TCP packet that neither opens nor resets."""
+QUOTED = 1 << 38
+"""An ICMP unreachable quotes a packet that this end sent."""
+ABORT = 1 << 40
+"""SCTP ABORT."""
+GROUP = 1 << 42
+"""Sent to many: a broadcast or multicast frame."""
+
+# Interfaces of a capture file.
+IF_LINK, IF_PRE, IF_UNITS, IF_OFFSET, IF_SNAPLEN = range(5)
+INTERFACE_WORDS = 5
+"""Link type; a time stamp t is t // PRE // UNITS seconds, plus OFFSET - OFFSET_BIAS seconds."""
+OFFSET_BIAS = 1 << 40
+
+LAST_TIME = 253_402_300_799_999_999
+"""9999-12-31T23:59:59.999999Z in microseconds: later time stamps are nonsense and are clamped."""
+
+# Why a record became part of no flow. Numbers from 1536 up are EtherTypes.
+(
+    NO_BYTES,
+    UNKNOWN_LINK,
+    CUT_LINK,
+    CUT_IP,
+    BROKEN_IP,
+    CUT_TRANSPORT,
+    LOST_FRAGMENT,
+    DEEP,
+    STP,
+    LLC,
+    SNAP,
+    PPP_OTHER,
+    MPLS_OTHER,
+    LOOPBACK_OTHER,
+    NO_NEXT,
+) = range(1, 16)
+REASONS = {
+    NO_BYTES: "no bytes captured",
+    CUT_LINK: "cut inside the link header",
+    CUT_IP: "cut inside the IP header",
+    BROKEN_IP: "broken IP header",
+    CUT_TRANSPORT: "cut before the ports",
+    LOST_FRAGMENT: "fragment without its first part",
+    DEEP: "too many nested headers",
+    STP: "STP",
+    LLC: "LLC",
+    SNAP: "SNAP (CDP and the like)",
+    PPP_OTHER: "PPP control",
+    MPLS_OTHER: "MPLS without IP",
+    LOOPBACK_OTHER: "loopback without IP",
+    NO_NEXT: "IPv6 without next header",
+}
