@@ -60,6 +60,11 @@ class Batch:
         ).reshape(-1, 4)
         return cls(addresses, *(columns[:, at].copy() for at in range(4)))
 
+    @classmethod
+    def joined(cls, batches: Sequence["Batch"]) -> "Batch":
+        """One batch after the other."""
+        return cls.of(batch.key(row) for batch in batches for row in range(len(batch)))
+
     def __len__(self) -> int:
         return len(self.client)
 
@@ -68,14 +73,14 @@ class Batch:
         columns = (self.client, self.server, self.protocol, self.port)
         return Batch(self.addresses, *(column[rows] for column in columns))
 
+    def key(self, row: int) -> tuple[int, int, int, int]:
+        """Client, server, protocol, port of row `row`."""
+        client, server = self.addresses[self.client[row]], self.addresses[self.server[row]]
+        return client, server, int(self.protocol[row]), int(self.port[row])
+
     def at(self, row: int) -> Conversation:
         """Row `row` as a conversation whose opening was seen."""
-        return Conversation(
-            self.addresses[self.client[row]],
-            self.addresses[self.server[row]],
-            int(self.protocol[row]),
-            int(self.port[row]),
-        )
+        return Conversation(*self.key(row))
 
     def ranks(self, first: int, last: int) -> tuple[int, int]:
         """Half-open interval of ranks whose addresses lie in [first, last]."""

@@ -8,7 +8,8 @@ import numpy as np
 from workbench.model.net import ICMP, ICMPV6
 from workbench.model.rendered import Check, Verification
 from workbench.verify.batch import Batch
-from workbench.verify.compare import ACCEPTED, DROPPED, Case, Found, compare
+from workbench.verify.compare import ACCEPTED, DROPPED, Case, Found, compare, differing, expected
+from workbench.verify.kernel import ask
 from workbench.verify.nft import CannotRead, Fate, Packets, Ruleset, judge, read
 from workbench.verify.nft.ruleset import (
     ESTABLISHED,
@@ -34,6 +35,14 @@ NAMES = (
 NO_REPLY, NO_ERROR, LEAK = 4, 5, 6
 
 
+SAMPLE = 4000
+"""Observed conversations, and as many probes, that are sent through the kernel."""
+UNDERSTOOD = "the file is understood"
+LOADS = "loads in the kernel"
+HOLDS = "the kernel holds what the file says"
+SENT = "packets through the kernel"
+
+
 def verify_nftables(files: Mapping[str, str], case: Case) -> Verification:
     """Judge the one `.nft` file among `files` as a gateway would enforce it."""
     observed = Batch.of_table(case.table)
@@ -52,12 +61,58 @@ def verify_nftables(files: Mapping[str, str], case: Case) -> Verification:
         reload = _reload(text, ruleset)
     except CannotRead as error:
         return _unread(len(observed) + skipped, f"{names[0]}: {error}")
-    checks = (Check("the file is understood", "passed", _contents(ruleset)), reload, *checks)
+    checks = (Check(UNDERSTOOD, "passed", _contents(ruleset)), reload, *checks)
+    if case.kernel:
+        checks += _kernel_checks(text, ruleset, case, (observed, probes))
+    else:
+        checks += (Check(LOADS, "not checked", "the kernel was not asked"),)
     return Verification("nftables", len(observed), len(probes), skipped, differences, checks)
 
 
+def _kernel_checks(
+    text: str, ruleset: Ruleset, case: Case, batches: tuple[Batch, Batch]
+) -> tuple[Check, ...]:
+    """Load, list back, and send a sample of both batches."""
+    case.step("asking the kernel", 0, 0)
+    sample = Batch.joined([_sample(batch) for batch in batches])
+    answer = ask(text, sample, lambda: case.step("asking the kernel", 0, 0))
+    if answer.unasked:
+        return (Check(LOADS, "not checked", answer.unasked),)
+    if answer.load:
+        return (Check(LOADS, "failed", " ".join(answer.load.split())),)
+    checks = [Check(LOADS, "passed"), _listing_check(answer.listing, ruleset, sample)]
+    if answer.trouble:
+        return (*checks, Check(SENT, "not checked", answer.trouble))
+    wanted = expected(sample, case.policy, case.decide)
+    kernel = answer.found()
+    sent = np.array([letter != "n" for letter in answer.fates], np.bool_)
+    wrong = np.intersect1d(differing(wanted, kernel), np.flatnonzero(sent))
+    words = [f"{sample.at(row)}: {kernel.names[kernel.codes[row]]}" for row in wrong[:3].tolist()]
+    detail = f"{sent.sum()} conversations sent, {len(wrong)} differ"
+    if words:
+        return (*checks, Check(SENT, "failed", f"{detail}: {'; '.join(words)}"))
+    return (*checks, Check(SENT, "passed", detail))
+
+
+def _sample(batch: Batch) -> Batch:
+    """Evenly spread rows, at most SAMPLE."""
+    return batch.take(np.arange(0, len(batch), max(1, -(-len(batch) // SAMPLE))))
+
+
+def _listing_check(listing: str, ruleset: Ruleset, sample: Batch) -> Check:
+    """What `nft list ruleset` prints must judge as the file does."""
+    try:
+        differ = found(read(listing), sample).codes != found(ruleset, sample).codes
+    except CannotRead as error:
+        return Check(HOLDS, "not checked", f"nft's listing: {error}")
+    if differ.any():
+        first = sample.at(int(np.flatnonzero(differ)[0]))
+        return Check(HOLDS, "failed", f"{differ.sum()} conversations differ, first {first}")
+    return Check(HOLDS, "passed", f"{len(sample)} conversations judged alike")
+
+
 def _unread(skipped: int, problem: str) -> Verification:
-    check = Check("the file is understood", "failed", problem)
+    check = Check(UNDERSTOOD, "failed", problem)
     return Verification("nftables", 0, 0, skipped, (), (check,))
 
 

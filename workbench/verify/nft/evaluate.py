@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.model.net import PORT_PROTOCOLS
+from workbench.model.net import ICMP, ICMPV6, PORT_PROTOCOLS
 from workbench.verify.batch import Batch
 from workbench.verify.nft.lexer import CannotRead
 from workbench.verify.nft.ruleset import (
+    INVALID,
     NEW,
     NF_PROTOS,
     TOPS,
@@ -35,6 +36,8 @@ MAX_DEPTH = 16
 """NFT_JUMP_STACK_SIZE: the kernel refuses deeper chains."""
 PATH = ("prerouting", "forward", "postrouting")
 """The hooks of a packet that the gateway forwards, in order."""
+ICMP_REQUESTS = {ICMP: (8, 13, 15, 17), ICMPV6: (128, 139)}
+"""Message types that begin a flow for conntrack; others are invalid when they come first."""
 FEW = 8
 """Elements up to which comparing beats sorting."""
 CLIENT_PORTS = np.array([49152, 1, 1023, 65535])
@@ -56,7 +59,7 @@ class Packets:
 
     batch: Batch
     state: int = NEW
-    """The bit of `ct state` that all of them have."""
+    """The bit of `ct state` that they have (NEW: where conntrack sees a beginning)."""
     reply: bool = False
     """From the server back to the client."""
 
@@ -80,8 +83,16 @@ class Packets:
             "protocol": batch.protocol,
             "family": family,
             "icmp": batch.port,
-            "state": np.full(len(batch), self.state),
+            "state": np.where(self._uninvited, INVALID, self.state),
         }
+
+    @property
+    def _uninvited(self) -> Mask:
+        """ICMP that conntrack does not take for a new flow (nf_conntrack_proto_icmp*.c)."""
+        icmp = np.isin(self.batch.protocol, list(ICMP_REQUESTS))
+        services = self.batch.protocol << 16 | self.batch.port
+        requests = [kind << 16 | port for kind, ports in ICMP_REQUESTS.items() for port in ports]
+        return icmp & ~np.isin(services, requests) & (self.state == NEW)
 
     @cached_property
     def has_ports(self) -> Mask:
