@@ -179,7 +179,7 @@ def test_whole_families_are_named_by_family() -> None:
     text = text_of(policy_of(rule(ALL_V4, ALL_V4, "any"), rule(EVERYWHERE, WEB, "tcp", name="two")))
     assert '\t\tmeta nfproto ipv4 counter accept comment "one"\n' in text
     assert text.count('comment "one"') == 1
-    assert '\t\tip6 daddr @zt_set_no2_6 counter accept comment "two"\n' in text
+    assert '\t\tip6 daddr @zt_set_6 counter accept comment "two"\n' in text
     assert "\t\tmeta nfproto ipv4 goto zt_scope\n\t\tmeta nfproto ipv6 goto zt_scope\n" in text
 
 

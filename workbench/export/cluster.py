@@ -1,8 +1,6 @@
 """The pods of an inventory, and address sets said in the words of a NetworkPolicy."""
 
 import ipaddress
-import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +12,6 @@ from workbench.model.net import EVERYWHERE, AddressSet, format_address
 from workbench.model.policy import ResolvedPolicy
 from workbench.model.site import Inventory
 
-DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 """Label that the API server keeps on every namespace (Kubernetes 1.22 and later)."""
 
@@ -50,11 +47,9 @@ class KnownPod:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Every known pod, sorted; each address belongs to one pod."""
+    """Every known pod, sorted."""
 
     pods: tuple[KnownPod, ...]
-    shared: AddressSet
-    """Addresses that several pods claim: a node's (hostNetwork), or left by finished pods."""
 
     @cached_property
     def addresses(self) -> AddressSet:
@@ -121,19 +116,19 @@ def _with_holes(part: AddressSet, version: int) -> tuple[str, tuple[str, ...]]:
 
 
 def read_cluster(inventory: Inventory) -> Cluster:
-    """The pods of the inventory. Raises Unsayable for a namespace no cluster could have."""
-    hosts = [(host, host.pod) for host in inventory.hosts if host.pod]
-    claims = Counter(address for host, _ in hosts for address in set(host.addresses))
-    pods: set[KnownPod] = set()
-    for host, pod in hosts:
-        if not DNS_LABEL.fullmatch(pod.namespace):
-            raise Unsayable(f"pod {one_line(host.name)}: its namespace is no DNS label")
-        own = tuple(sorted(a for a in set(host.addresses) if claims[a] == 1))
-        if own:
-            labels = stable_labels(pod.labels)
-            pods.add(KnownPod(pod.namespace, pod.name or host.name, own, labels))
-    order = sorted(pods, key=lambda pod: (pod.namespace, pod.name, pod.addresses))
-    return Cluster(tuple(order), AddressSet.of_addresses(a for a in claims if claims[a] > 1))
+    """The pods of the inventory. Raises Unsayable when two hosts have one address."""
+    pods: list[KnownPod] = []
+    for host in inventory.hosts:
+        for address in host.addresses:
+            if (owner := inventory.by_address[address]) is not host:
+                raise Unsayable(
+                    f"{one_line(host.name)} and {one_line(owner.name)} are both listed with"
+                    f" {format_address(address)}"
+                )
+        if pod := host.pod:
+            name, labels = pod.name or host.name, stable_labels(pod.labels)
+            pods.append(KnownPod(pod.namespace, name, host.addresses, labels))
+    return Cluster(tuple(sorted(pods, key=lambda pod: (pod.namespace, pod.name, pod.addresses))))
 
 
 def _listed(pods: Sequence[KnownPod]) -> str:
@@ -147,12 +142,6 @@ def require_pods_only(policy: ResolvedPolicy, cluster: Cluster, inventory: Inven
     stray = protected - cluster.addresses
     if not stray:
         return
-    if claimed := stray & cluster.shared:
-        example = format_address(claimed.ranges[0].first)
-        raise Unsayable(
-            f"several pods claim the protected address {example}; leave hostNetwork and finished"
-            " pods out of the inventory"
-        )
     whole = [(name, found) for name, found in policy.segments if found and not found - protected]
     outside = [
         f"segment {name} ({_count(found & stray, inventory)})"

@@ -69,10 +69,11 @@ class _Side:
 
 @dataclass(frozen=True)
 class _Group:
-    """Pods of one namespace in the same segments, under the same rules."""
+    """Pods of one namespace in the same protected segments, under the same rules."""
 
     namespace: str
     segments: tuple[str, ...]
+    """Those that are protected as a whole."""
     rules: tuple[ResolvedRule, ...]
     """Rules that name these pods on the protected side, policy order."""
     pods: tuple[KnownPod, ...]
@@ -110,10 +111,11 @@ def render(policy: ResolvedPolicy, inventory: Inventory) -> Rendered:
 
 def _groups(policy: ResolvedPolicy, cluster: Cluster, side: _Side) -> list[_Group]:
     found: dict[tuple[str, tuple[str, ...], tuple[int, ...]], list[KnownPod]] = defaultdict(list)
+    protected = [entry for entry in policy.segments if not entry[1] - side.protected]
     for pod in cluster.pods:
         if not pod.within(side.protected, f"protected {side.name}: "):
             continue
-        segments = tuple(name for name, members in policy.segments if pod.whole_in(members))
+        segments = tuple(name for name, members in protected if pod.whole_in(members))
         rules = tuple(
             at
             for at, rule in enumerate(policy.rules)

@@ -13,10 +13,6 @@ from typing import Any
 
 from workbench.model.site import Labels
 
-LABEL_KEY = re.compile(
-    r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?", re.ASCII
-)
-LABEL_VALUE = re.compile(r"([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?", re.ASCII)
 VOLATILE = re.compile(
     r"(.*/)?(pod-template-(hash|generation)|controller-(revision-hash|uid)|pod-(name|index)"
     r"|job-(name|completion-index))"
@@ -53,12 +49,8 @@ class Selector:
 
 
 def stable_labels(labels: Labels) -> frozenset[tuple[str, str]]:
-    """The labels a policy may select by: well-formed and not tied to one roll-out."""
-    return frozenset(
-        (key, value)
-        for key, value in labels
-        if LABEL_KEY.fullmatch(key) and LABEL_VALUE.fullmatch(value) and not VOLATILE.fullmatch(key)
-    )
+    """The labels a policy may select by: those not tied to one roll-out or replica."""
+    return frozenset((key, value) for key, value in labels if not VOLATILE.fullmatch(key))
 
 
 def selectors(
