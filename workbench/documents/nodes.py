@@ -65,9 +65,10 @@ class Node:
             node = node.parent
         return "".join(reversed(steps)).removeprefix(".")
 
-    def wrong(self, problem: str) -> DocumentError:
+    def wrong(self, problem: str, *, where: str | None = None) -> DocumentError:
         """The error to raise about this node."""
-        return self.source.error(problem, file=self.source.file, line=self.line, where=self.where)
+        place = self.where if where is None else where
+        return self.source.error(problem, file=self.source.file, line=self.line, where=place)
 
     def walk(self) -> Iterator["Node"]:
         """This node and everything below it."""
@@ -75,12 +76,12 @@ class Node:
         for child in self.children:
             yield from child.walk()
 
-    def line_of(self, where: str) -> int:
-        """Line of the node at `where`, or of the nearest node around it that was written."""
-        places = {node.where: node.line for node in self.walk()}
+    def at(self, where: str) -> "Node":
+        """The node at a path, or the nearest node around it that was written."""
+        places = {node.where: node for node in self.walk()}
         while where and where not in places:
             where = where[: max(where.rfind("."), where.rfind("["), 0)]
-        return places.get(where, self.line)
+        return places.get(where, self)
 
     def entries(self) -> list[tuple[str, "Node"]]:
         """Key, value pairs of a mapping, in order. Null counts as empty."""

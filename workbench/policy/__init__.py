@@ -1,7 +1,7 @@
 """policy.yaml to Policy and back, edits, resolution, and decide(): the reference meaning."""
 
 from workbench.policy.decide import decide
-from workbench.policy.document import dump_policy, load_policy
+from workbench.policy.document import dump_policy, load_policy, update_text
 from workbench.policy.edit import (
     duplicate_rule,
     fresh_id,
@@ -22,6 +22,7 @@ from workbench.policy.edit import (
     segment_uses,
     service_uses,
 )
+from workbench.policy.lint import lint
 from workbench.policy.resolve import resolve
 from workbench.policy.validate import validate
 
@@ -30,6 +31,7 @@ __all__ = [
     "dump_policy",
     "duplicate_rule",
     "fresh_id",
+    "lint",
     "load_policy",
     "put_exclusion",
     "put_guardrail",
@@ -48,5 +50,6 @@ __all__ = [
     "restrict",
     "segment_uses",
     "service_uses",
+    "update_text",
     "validate",
 ]

@@ -4,7 +4,7 @@ import re
 from datetime import date
 from typing import Any
 
-from workbench.documents import Node, parse_yaml, render, suggestion
+from workbench.documents import Node, parse_yaml, patch, render, suggestion
 from workbench.model.errors import PolicyError
 from workbench.model.policy import (
     BOTH_SIDES,
@@ -18,31 +18,48 @@ from workbench.model.policy import (
     ServiceGroup,
     Side,
 )
-from workbench.policy.validate import problems
+from workbench.policy.validate import problems, validate
 
 VERSION = 1
 """The format's number: `workbench: 1` opens every document."""
 _SECTIONS = (
     "workbench", "name", "protect", "segments", "services", "rules", "guardrails", "exclusions",
 )  # fmt: skip
+_BLOCKS = ("rules",)
 _BOX = ("from", "to", "services")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def load_policy(text: str, file: str = "policy.yaml") -> Policy:
     """Read a policy. Raises PolicyError with file, line and path for the first problem."""
-    root = parse_yaml(text, file, PolicyError)
-    policy = _policy(root)
-    for problem in problems(policy):
-        raise PolicyError(
-            problem.text, file=file, line=root.line_of(problem.where), where=problem.where
-        )
-    return policy
+    return _read(parse_yaml(text, file, PolicyError))
 
 
 def dump_policy(policy: Policy) -> str:
-    """The canonical text: `load_policy` reads back an equal policy. The policy must be valid."""
-    return render(policy_data(policy), blocks=("rules",))
+    """The canonical text: `load_policy` reads back an equal policy. Raises PolicyError."""
+    validate(policy)
+    return render(policy_data(policy), blocks=_BLOCKS)
+
+
+def update_text(old_text: str, policy: Policy) -> str:
+    """`old_text` made to say `policy`: comments, layout and order stay where nothing changed.
+
+    Reads back as exactly `policy`; a text that cannot be kept gives way to the canonical one.
+    Raises PolicyError when `policy` is not valid.
+    """
+    validate(policy)
+    try:
+        root = parse_yaml(old_text, "", PolicyError)
+        old = _read(root)
+        if old == policy:
+            return old_text
+        data = policy_data(policy)
+        text = patch(old_text, root, policy_data(old), data, blocks=_BLOCKS)
+        if load_policy(text) == policy:
+            return text
+    except PolicyError:
+        pass  # the old text, or what became of it, is no policy
+    return dump_policy(policy)
 
 
 def policy_data(policy: Policy) -> dict[str, Any]:
@@ -97,6 +114,13 @@ def _why_data(entry: Rule | Guardrail | Exclusion) -> dict[str, Any]:
     if not isinstance(entry, Guardrail) and entry.expires:
         data["expires"] = entry.expires
     return data
+
+
+def _read(root: Node) -> Policy:
+    policy = _policy(root)
+    for problem in problems(policy):
+        raise root.at(problem.where).wrong(problem.text, where=problem.where)
+    return policy
 
 
 def _policy(root: Node) -> Policy:

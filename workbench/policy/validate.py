@@ -1,12 +1,18 @@
 """The rules of the format, on the value: one validator for files, edits and the TUI."""
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
-from workbench.documents import suggestion, unprintable
+from workbench.documents import (
+    Problem,
+    cidr_problem,
+    label_key_problem,
+    label_problem,
+    suggestion,
+    unique,
+    unprintable,
+)
 from workbench.model.errors import PolicyError
-from workbench.model.net import ALL_V4, PROTOCOLS, AddressSet, parse_cidr, parse_service
+from workbench.model.net import PROTOCOLS, parse_service
 from workbench.model.policy import (
     ANY,
     SLUG,
@@ -17,23 +23,11 @@ from workbench.model.policy import (
     Segment,
     ServiceGroup,
 )
-from workbench.model.site import LABEL_KEY
 
 MAX_TEXT = 500
 """Characters in a reason."""
-MAX_LABEL = 253
-"""Characters in a label value."""
 RESERVED_SERVICES = frozenset({ANY, "ip", *PROTOCOLS})
 """Words that mean something as a service literal."""
-_SLASH = re.compile(r"[^/%]+(/[0-9]{1,3})?", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One broken rule, at a path of the document."""
-
-    where: str
-    text: str
 
 
 def validate(policy: Policy) -> None:
@@ -46,27 +40,13 @@ def problems(policy: Policy) -> Iterator[Problem]:
     """Everything that is wrong, in document order."""
     yield from _slug("name", policy.name)
     yield from _protections(policy)
-    yield from _unique("segments", (segment.name for segment in policy.segments))
+    yield from unique("segments", (segment.name for segment in policy.segments))
     for segment in policy.segments:
         yield from _segment(segment)
-    yield from _unique("services", (group.name for group in policy.services))
+    yield from unique("services", (group.name for group in policy.services))
     for group in policy.services:
         yield from _group(group)
     yield from _entries(policy)
-
-
-def cidr_problem(text: str) -> str:
-    """Why `text` is no CIDR (or address) that a policy may hold; or empty."""
-    if not _SLASH.fullmatch(text):
-        return f"{text[:80]!r} is not an address or CIDR such as 10.0.0.0/24 or fd00::/64"
-    try:
-        ranges = parse_cidr(text)
-    except ValueError as error:
-        wrong = "has host bits set" if "host bits" in str(error) else "is not an address or CIDR"
-        return f"{text[:80]!r} {wrong}"
-    if ":" in text and AddressSet(ranges) and not (AddressSet.of(ranges) - ALL_V4):
-        return f"{text[:80]!r} is IPv4 in IPv6 clothes; write it as IPv4"
-    return ""
 
 
 def _slug(where: str, text: str, reserved: Iterable[str] = ()) -> Iterator[Problem]:
@@ -79,17 +59,9 @@ def _slug(where: str, text: str, reserved: Iterable[str] = ()) -> Iterator[Probl
         yield Problem(where, f"{text!r} is reserved")
 
 
-def _unique(section: str, names: Iterable[str]) -> Iterator[Problem]:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            yield Problem(f"{section}.{name}", f"{name!r} is written twice")
-        seen.add(name)
-
-
 def _protections(policy: Policy) -> Iterator[Problem]:
     known = {segment.name: segment for segment in policy.segments}
-    yield from _unique("protect", (item.segment for item in policy.protect))
+    yield from unique("protect", (item.segment for item in policy.protect))
     for item in policy.protect:
         where = f"protect.{item.segment}"
         if item.segment not in known:
@@ -103,7 +75,7 @@ def _segment(segment: Segment) -> Iterator[Problem]:
     yield from _slug(where, segment.name, (ANY,))
     if not segment.match and not segment.cidrs:
         yield Problem(where, "needs `match` or `cidrs`")
-    yield from _unique(f"{where}.match", (key for key, _ in segment.match))
+    yield from unique(f"{where}.match", (key for key, _ in segment.match))
     for key, values in segment.match:
         yield from _match(f"{where}.match.{key}", key, values)
     for field, cidrs in (("cidrs", segment.cidrs), ("except", segment.excepts)):
@@ -113,20 +85,13 @@ def _segment(segment: Segment) -> Iterator[Problem]:
 
 
 def _match(where: str, key: str, values: Sequence[str]) -> Iterator[Problem]:
-    if not LABEL_KEY.fullmatch(key):
-        yield Problem(where, f"{key[:80]!r} is not a label key: a-z, then a-z 0-9 . _ / -")
+    if problem := label_key_problem(key):
+        yield Problem(where, problem)
     if not values:
         yield Problem(where, "needs at least one value")
     for value in values:
         if problem := label_problem(value):
             yield Problem(where, problem)
-
-
-def label_problem(value: str) -> str:
-    """Why `value` cannot be a label value; or empty."""
-    if not value or len(value) > MAX_LABEL:
-        return f"a label value has 1 to {MAX_LABEL} characters"
-    return unprintable(value)
 
 
 def _group(group: ServiceGroup) -> Iterator[Problem]:

@@ -1,0 +1,147 @@
+"""Edits: an old inventory in, a new valid inventory out. Each raises InventoryError."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+
+from workbench.inventory.validate import validate
+from workbench.model.net import format_address
+from workbench.model.site import Host, Inventory, labels_of
+
+
+def set_labels(
+    inventory: Inventory, addresses: Collection[int], labels: Mapping[str, str | None]
+) -> Inventory:
+    """Set labels on the hosts of these addresses; None takes the host's own label away.
+
+    An address that is not listed becomes a host named by its address; such a host that has lost
+    its last label is listed no more. Labels that come from a network stay.
+    """
+    unlisted = dict.fromkeys(one for one in addresses if one not in inventory.by_address)
+    chosen = {inventory.by_address[one].name for one in addresses if one not in unlisted}
+    hosts = [*inventory.hosts, *(Host(format_address(one), (one,)) for one in unlisted)]
+    chosen.update(host.name for host in hosts[len(inventory.hosts) :])
+    edited = (_labelled(host, labels) if host.name in chosen else host for host in hosts)
+    return _checked(
+        inventory,
+        (host for host in edited if host.name not in chosen or not _says_nothing(host)),
+    )
+
+
+def unlabel(inventory: Inventory, addresses: Collection[int], keys: Iterable[str]) -> Inventory:
+    """Take the hosts' own labels with these keys away."""
+    return set_labels(inventory, addresses, dict.fromkeys(keys))
+
+
+def rename_host(inventory: Inventory, address: int, name: str) -> Inventory:
+    """Name the host of this address, listing it where it was not."""
+    host = inventory.by_address.get(address)
+    if host is None:
+        return _checked(inventory, (*inventory.hosts, Host(name, (address,))))
+    renamed = replace(host, name=name)
+    return _checked(inventory, (renamed if one is host else one for one in inventory.hosts))
+
+
+def merge(inventory: Inventory, hosts: Iterable[Host]) -> Inventory:
+    """Take in hosts from elsewhere: what they say wins, what they do not say stays.
+
+    A host is the same when its name is, or else when it holds one of the addresses. Pods come and
+    go: a pod replaces whatever was at its addresses, and its own earlier self.
+    """
+    merging = _Merging(inventory.hosts)
+    for host in hosts:
+        merging.take(host)
+    return _checked(inventory, (host for host in merging.hosts if host))
+
+
+class _Merging:
+    """The list of hosts while others come in; a slot is None once its host has no address left."""
+
+    def __init__(self, hosts: Iterable[Host]) -> None:
+        self.hosts: list[Host | None] = list(hosts)
+        self._by_name: dict[str, int] = {}
+        self._by_address: dict[int, int] = {}
+        for slot, host in enumerate(self.hosts):
+            self._enter(slot, host)
+
+    def take(self, new: Host) -> None:
+        """Put `new` into the slot of its earlier self, or into a slot of its own."""
+        slot = self._slot_of(new)
+        if slot is None:
+            self.hosts.append(None)
+            slot = len(self.hosts) - 1
+        old = self.hosts[slot]
+        host = _combined(old, new) if old else new
+        taken = self._by_name.get(host.name)
+        if host.pod and taken not in (None, slot):
+            host = replace(host, name=f"{host.pod.name}.{host.pod.namespace}")
+        for address in host.addresses:
+            self._withdraw(address, slot)
+        if old:
+            self._by_name.pop(old.name, None)
+            for address in old.addresses:
+                self._by_address.pop(address, None)
+        self.hosts[slot] = host
+        self._enter(slot, host)
+
+    def _slot_of(self, new: Host) -> int | None:
+        named = self._by_name.get(new.name)
+        if named is not None and _may_be_same(self.hosts[named], new):
+            return named
+        return next(
+            (self._by_address[one] for one in new.addresses if one in self._by_address), None
+        )
+
+    def _withdraw(self, address: int, slot: int) -> None:
+        """The address now belongs to `slot` alone."""
+        other = self._by_address.get(address, slot)
+        host = self.hosts[other]
+        if other == slot or host is None:
+            return
+        left = tuple(one for one in host.addresses if one != address)
+        self.hosts[other] = replace(host, addresses=left) if left else None
+        if not left:
+            self._by_name.pop(host.name, None)
+
+    def _enter(self, slot: int, host: Host | None) -> None:
+        if host:
+            self._by_name[host.name] = slot
+            self._by_address.update(dict.fromkeys(host.addresses, slot))
+
+
+def _may_be_same(old: Host | None, new: Host) -> bool:
+    """Pods are the same only by namespace and name; a pod is never a machine of that name."""
+    if old is None or (old.pod is None) != (new.pod is None):
+        return False
+    if old.pod and new.pod:
+        return (old.pod.namespace, old.pod.name) == (new.pod.namespace, new.pod.name)
+    return True
+
+
+def _combined(old: Host, new: Host) -> Host:
+    if new.pod and old.pod and not _may_be_same(old, new):
+        return new
+    labels = labels_of(dict(old.labels) | dict(new.labels))
+    if new.pod:
+        return replace(new, labels=labels)
+    unnamed = new.name == format_address(new.addresses[0])
+    addresses = tuple(dict.fromkeys((*old.addresses, *new.addresses)))
+    return Host(old.name if unnamed else new.name, addresses, labels, old.pod)
+
+
+def _labelled(host: Host, labels: Mapping[str, str | None]) -> Host:
+    merged = {**dict(host.labels), **labels}
+    return replace(
+        host, labels=labels_of({key: value for key, value in merged.items() if value is not None})
+    )
+
+
+def _says_nothing(host: Host) -> bool:
+    """Only an address: no name of its own, no labels, no pod."""
+    unnamed = len(host.addresses) == 1 and host.name == format_address(host.addresses[0])
+    return unnamed and not host.labels and host.pod is None
+
+
+def _checked(inventory: Inventory, hosts: Iterable[Host]) -> Inventory:
+    edited = replace(inventory, hosts=tuple(hosts))
+    validate(edited)
+    return edited
