@@ -1,0 +1,240 @@
+"""The application: a switchboard between screens, the session and the user's keys."""
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.reactive import reactive
+from textual.screen import Screen
+
+from workbench.model.errors import WorkbenchError
+from workbench.model.filters import NO_FILTER, Filter
+from workbench.tui.commands import Commands
+from workbench.tui.glyphs import AsciiFilter
+from workbench.tui.themes import THEMES, VERDICT_DEFAULTS
+
+if TYPE_CHECKING:
+    from workbench.model.simulation import Changes
+    from workbench.session import Session, Summary
+
+TABS: Mapping[str, str] = {
+    "sources": "Sources",
+    "matrix": "Matrix",
+    "flows": "Flows",
+    "hosts": "Hosts",
+    "policy": "Policy",
+    "simulate": "Simulate",
+    "export": "Export",
+}
+"""Mode → title, in the order of the digits. Each has a module of its name in screens/."""
+
+
+def _screen(mode: str) -> Callable[[], Screen[Any]]:
+    """Screens are imported when they are first shown: the first paint waits for one only."""
+
+    def load() -> Screen[Any]:
+        module = import_module(f"workbench.tui.screens.{mode}")
+        screen: Screen[Any] = getattr(module, f"{mode.title()}Screen")()
+        return screen
+
+    return load
+
+
+class WorkbenchApp(App[None]):
+    """One workspace, one draft."""
+
+    TITLE = "Segmentation Workbench"
+    CSS_PATH = Path(__file__).with_name("workbench.tcss")
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
+        mode: _screen(mode) for mode in TABS
+    }
+    COMMANDS = App.COMMANDS | {Commands}
+    HORIZONTAL_BREAKPOINTS = [
+        (0, "-narrow"),
+        (110, "-wide"),
+    ]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(str(at), f"app.goto({mode!r})", title, show=False, id=f"go.{mode}")
+            for at, (mode, title) in enumerate(TABS.items(), 1)
+        ),
+        Binding("u", "app.undo", "undo", show=False, id="undo", tooltip="Take back the last edit"),
+        Binding("ctrl+r", "app.redo", "redo", show=False, id="redo",
+                tooltip="Redo what was undone"),
+        Binding("ctrl+s", "app.save", "save", show=False, id="save",
+                tooltip="Write policy.yaml and inventory.yaml"),
+        Binding("ctrl+t", "app.next_theme", "theme", show=False, id="theme",
+                tooltip="Dark, light, high contrast, blue-orange"),
+        Binding("question_mark", "app.help", "help", key_display="?", id="help",
+                tooltip="All keys of this screen, and what the glyphs mean"),
+        Binding("q,ctrl+q", "app.leave", "quit", show=False, id="quit",
+                tooltip="Leave the workbench"),
+    ]  # fmt: skip
+
+    @dataclass
+    class Opened(Message):
+        """The workspace is open."""
+
+        session: "Session"
+        summary: "Summary"
+
+    @dataclass
+    class Edited(Message):
+        """The draft is another one now."""
+
+        summary: "Summary"
+        told: str
+        changes: "Changes | None"
+
+    @dataclass
+    class Failed(Message):
+        """Work outside any screen could not be done."""
+
+        error: WorkbenchError
+        fatal: bool = False
+
+    summary: "reactive[Summary | None]" = reactive(None)
+    revision: reactive[int] = reactive(0)
+    """Grows with every change of the draft or the traffic: screens reload when it moves."""
+    chosen: reactive[Filter] = reactive(NO_FILTER)
+    """The filter every screen shares."""
+
+    def __init__(self, workspace: Path, captures: Sequence[Path] = ()) -> None:
+        super().__init__()
+        self.workspace_folder = workspace
+        self.captures_to_load = tuple(captures)
+        """Taken by the Sources screen once the workspace is open."""
+        self.session: Session | None = None
+        self.last_error = ""
+        self._editing = threading.Lock()
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = THEMES[0].name
+        if os.environ.get("WORKBENCH_ASCII") == "1":
+            self._filters.append(AsciiFilter())
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return VERDICT_DEFAULTS
+
+    async def on_mount(self) -> None:
+        await self.switch_mode("matrix")
+        self.call_after_refresh(self.run_worker, self._open, thread=True)
+
+    # ── the session ────────────────────────────────────────────────────────────────────────
+
+    def _open(self) -> None:
+        from workbench.session import Session
+
+        try:
+            session = Session.open(self.workspace_folder)
+            self.post_message(self.Opened(session, session.summary()))
+        except WorkbenchError as error:
+            self.post_message(self.Failed(error, fatal=True))
+
+    @on(Opened)
+    def _opened(self, message: Opened) -> None:
+        self.session, self.summary = message.session, message.summary
+        self.revision += 1
+        if self.captures_to_load or not message.summary.captures:
+            self.switch_mode("sources")
+
+    def edit(self, change: Callable[["Session"], str | None]) -> None:
+        """Change the draft in a thread, one edit at a time; then show what it did.
+
+        `change` may return words to show in place of the edit's own; None means nothing happened.
+        """
+        session = self.session
+        if session is None:
+            return
+
+        def work() -> None:
+            try:
+                with self._editing:
+                    told = change(session)
+                    label, changes = session.last_change()
+                    summary = session.summary()
+                    self.post_message(
+                        self.Edited(summary, label if told is None else told, changes)
+                    )
+            except WorkbenchError as error:
+                self.post_message(self.Failed(error))
+
+        self.run_worker(work, thread=True, group="edit")
+
+    @on(Edited)
+    def _edited(self, message: Edited) -> None:
+        self.summary = message.summary
+        self.revision += 1
+        if message.told:
+            self.notify(message.told, markup=False, timeout=4)
+
+    @on(Failed)
+    def _failed(self, message: Failed) -> None:
+        if message.fatal:
+            self.exit(return_code=2, message=f"workbench: {message.error}")
+        else:
+            self.show_error(message.error)
+
+    def show_error(self, error: WorkbenchError) -> None:
+        """What happened, where, what to do; the palette can copy it."""
+        self.last_error = str(error)
+        self.notify(str(error), severity="error", markup=False, timeout=12)
+
+    # ── actions ────────────────────────────────────────────────────────────────────────────
+
+    def action_goto(self, mode: str) -> None:
+        self.switch_mode(mode)
+
+    def action_undo(self) -> None:
+        self.edit(lambda session: _told("undone: ", session.draft.undo(), "nothing to undo"))
+
+    def action_redo(self) -> None:
+        self.edit(lambda session: _told("redone: ", session.draft.redo(), "nothing to redo"))
+
+    def action_save(self) -> None:
+        def save(session: "Session") -> str:
+            unchanged = not session.draft.changed
+            session.draft.save()
+            return "nothing to save" if unchanged else f"saved in {session.workspace}"
+
+        self.edit(save)
+
+    def action_reload(self) -> None:
+        self.edit(lambda session: session.draft.reload())
+
+    def action_next_theme(self) -> None:
+        names = [theme.name for theme in THEMES]
+        at = names.index(self.theme) + 1 if self.theme in names else 0
+        self.theme = names[at % len(names)]
+
+    def action_copy_error(self) -> None:
+        self.copy_to_clipboard(self.last_error)
+
+    async def action_help(self) -> None:
+        from workbench.tui.screens.help import HelpScreen
+
+        await self.push_screen(HelpScreen.of(self.screen))
+
+    async def action_leave(self) -> None:
+        from workbench.tui.screens.leave import LeaveScreen
+
+        if self.summary is None or not self.summary.changed:
+            self.exit()
+        else:
+            await self.push_screen(LeaveScreen())
+
+    def on_unmount(self) -> None:
+        if self.session is not None:
+            self.session.close()
+
+
+def _told(before: str, what: str | None, nothing: str) -> str:
+    return nothing if what is None else before + what

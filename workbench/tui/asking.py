@@ -1,0 +1,110 @@
+"""Questions to the session, answered by worker threads."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from textual import on
+from textual.screen import Screen, ScreenResultType
+
+from workbench.model.errors import Cancelled, WorkbenchError
+from workbench.model.traffic import Flow
+from workbench.tui.messages import Answered, Refused
+
+if TYPE_CHECKING:
+    from workbench.tui.app import WorkbenchApp
+
+T = TypeVar("T")
+
+
+class Asking(Screen[ScreenResultType]):
+    """A screen whose long questions never hold up the event loop.
+
+    Answers are numbered per topic: `exclusive` workers do not stop an older thread, so a late
+    answer to an old question has to be recognised and dropped.
+    """
+
+    @property
+    def bench(self) -> "WorkbenchApp":
+        """The application, by its own type."""
+        from workbench.tui.app import WorkbenchApp
+
+        assert isinstance(self.app, WorkbenchApp)  # noqa: S101
+        return self.app
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._numbers: defaultdict[str, int] = defaultdict(int)
+
+    def ask(
+        self,
+        topic: str,
+        question: Callable[[], T],
+        answer: Callable[[T], None],
+        failed: Callable[[WorkbenchError], None] | None = None,
+    ) -> None:
+        """Run `question` in a thread and `answer` with its value here, if nothing newer was asked.
+
+        Only our own errors are caught (`failed`, or a notice); a bug still ends with a traceback.
+        """
+        self._numbers[topic] += 1
+        number, on_error = self._numbers[topic], failed or self.bench.show_error
+
+        def work() -> None:
+            try:
+                value = question()
+            except Cancelled:
+                return
+            except WorkbenchError as error:
+                self.post_message(Refused(topic, number, error, on_error))
+            else:
+                self.post_message(Answered(topic, number, value, answer))
+
+        self.run_worker(work, thread=True, group=topic, exit_on_error=True)
+
+    def forget(self, topic: str) -> None:
+        """Answers still under way are not wanted any more."""
+        self._numbers[topic] += 1
+
+    @on(Answered)
+    def _answered(self, message: Answered) -> None:
+        message.stop()
+        if message.number == self._numbers[message.topic]:
+            message.answer(message.value)
+
+    @on(Refused)
+    def _refused(self, message: Refused) -> None:
+        message.stop()
+        if message.number == self._numbers[message.topic]:
+            message.failed(message.error)
+
+
+class View(Protocol):
+    """Flows that are paged through (the store's FlowView)."""
+
+    @property
+    def total(self) -> int: ...
+    def page(self, start: int, count: int) -> tuple[Flow, ...]: ...
+    def close(self) -> None: ...
+
+
+class Pager:
+    """One thread at a time reads a view; closing waits for the page that is being read."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def page(self, start: int, count: int) -> tuple[Flow, ...]:
+        """Nothing once it is closed: the answer would be dropped anyway."""
+        with self._lock:
+            return () if self._closed else self.view.page(start, count)
+
+    def close(self) -> None:
+        """Let go of the view; a second time does nothing."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self.view.close()

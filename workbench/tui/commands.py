@@ -1,0 +1,38 @@
+"""The palette: every command of the screen in front, by name."""
+
+from collections.abc import Callable
+from functools import partial
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+EXTRA = (
+    ("Reload from disk", "app.reload", "Take policy.yaml and inventory.yaml as they are on disk"),
+    ("Copy the last error", "app.copy_error", "The whole text, to the clipboard"),
+)
+"""Commands without a key."""
+
+
+class Commands(Provider):
+    """Active bindings that have a description, and the few commands that have no key."""
+
+    def _commands(self) -> list[tuple[str, str, Callable[[], object]]]:
+        seen: dict[str, tuple[str, str, Callable[[], object]]] = {}
+        for node, binding, enabled, tooltip in self.screen.active_bindings.values():
+            if enabled and binding.description and not binding.system:
+                key = self.app.get_key_display(binding)
+                title = f"{binding.description[0].upper()}{binding.description[1:]}  ({key})"
+                call = partial(self.app.run_action, binding.action, node)
+                seen.setdefault(binding.action, (title, tooltip, call))
+        for title, action, tooltip in EXTRA:
+            seen.setdefault(action, (title, tooltip, partial(self.app.run_action, action)))
+        return list(seen.values())
+
+    async def discover(self) -> Hits:
+        for title, tooltip, call in self._commands():
+            yield DiscoveryHit(title, call, text=title, help=tooltip or None)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for title, tooltip, call in self._commands():
+            if (score := matcher.match(title)) > 0:
+                yield Hit(score, matcher.highlight(title), call, text=title, help=tooltip or None)

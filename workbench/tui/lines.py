@@ -1,0 +1,206 @@
+"""Conversations, flows and packets in words: what tables and panels are made of."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.model.net import PORT_PROTOCOLS, format_address
+from workbench.model.packets import Packet, printable
+from workbench.model.text import short_bytes, short_count
+from workbench.model.traffic import Conversation, Flow
+from workbench.model.verdict import Class, Verdict
+from workbench.tui.glyphs import CLASS_TONES, class_label
+from workbench.tui.widgets.pagedtable import Column, Row
+
+if TYPE_CHECKING:
+    from workbench.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One conversation, judged and named."""
+
+    row: int
+    conversation: Conversation
+    klass: Class
+    client: str
+    """Name, or address where there is none."""
+    server: str
+    why: str
+    """The rules that allow it, or why nothing does."""
+
+
+def stories(session: "Session", rows: Iterable[int]) -> list[Story]:
+    """Name and explain conversations; a few hundred at a time."""
+    simulation, inventory = session.simulation, session.inventory
+    found = []
+    for row in map(int, rows):
+        seen = session.table.at(row)
+        klass = Class(int(simulation.classes[row]))
+        names = printable(inventory.name(seen.client)), printable(inventory.name(seen.server))
+        found.append(Story(row, seen, klass, *names, _why(session, row)))
+    return found
+
+
+def _why(session: "Session", row: int) -> str:
+    simulation = session.simulation
+    if Verdict(int(simulation.verdicts[row])) is Verdict.ALLOWED:
+        return ", ".join(simulation.rules_of(row))
+    return session.explain_row(row).decision.reason
+
+
+def ordered(
+    session: "Session", rows: NDArray[np.int64], key: str, descending: bool
+) -> NDArray[np.int64]:
+    """Table rows by a column of the table, `class`, or `client`/`server` by address."""
+    simulation = session.simulation
+    keys = simulation.classes if key == "class" else session.table[key]
+    order = np.argsort(keys[rows], kind="stable")
+    return rows[order[::-1]] if descending else rows[order]
+
+
+def clock(microseconds: int | None, *, day: bool = True) -> str:
+    """`03-31 14:02:09` UTC, or the time alone."""
+    if microseconds is None:
+        return "never"
+    moment = _moment(microseconds)
+    return f"{moment:%m-%d %H:%M:%S}" if day else f"{moment:%H:%M:%S}"
+
+
+def period(first_us: int, last_us: int) -> str:
+    """`03-31 14:02–14:09`, with both days where they differ."""
+    first, last = _moment(first_us), _moment(last_us)
+    same = first.date() == last.date()
+    return f"{first:%m-%d %H:%M}–{last:{'%H:%M' if same else '%m-%d %H:%M'}}"
+
+
+def _moment(microseconds: int) -> datetime:
+    limit = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
+    clamped = max(-62_135_596_800_000_000, min(microseconds, limit))
+    return datetime(1970, 1, 1) + timedelta(microseconds=clamped)
+
+
+CONVERSATION_COLUMNS = (
+    Column("verdict", 18, "class"),
+    Column("service", 12, "port"),
+    Column("client", 12, "client", flex=2),
+    Column("server", 12, "server", flex=2),
+    Column("flows", 6, "flows", right=True),
+    Column("bytes", 8, "bytes", right=True, spare=1),
+    Column("outcome", 11, "outcome", spare=2),
+    Column("last seen (UTC)", 15, "last_us", spare=3),
+    Column("why", 12, flex=3, spare=4),
+)
+
+
+def conversation_row(story: Story) -> Row:
+    """In the order of CONVERSATION_COLUMNS."""
+    seen = story.conversation
+    tone = CLASS_TONES[story.klass]
+    return Row(
+        story.row,
+        (
+            (class_label(story.klass), tone),
+            seen.service,
+            story.client,
+            story.server,
+            short_count(seen.flows),
+            short_bytes(seen.bytes),
+            seen.outcome.text,
+            clock(seen.last_us),
+            (story.why, "dim"),
+        ),
+    )
+
+
+FLOW_COLUMNS = (
+    Column("first seen (UTC)", 16, "first_us"),
+    Column("client", 14, "client", flex=2),
+    Column("server", 14, "server", flex=2),
+    Column("service", 12, "server_port"),
+    Column("outcome", 11, "outcome"),
+    Column("direction", 10, "direction", spare=2),
+    Column("c.port", 6, "client_port", right=True, spare=4),
+    Column("packets", 8, "packets", right=True, spare=3),
+    Column("bytes", 8, "bytes", right=True, spare=1),
+    Column("lasted", 8, "duration", right=True, spare=5),
+)
+
+
+def flow_row(flow: Flow, client: str, server: str) -> Row:
+    """In the order of FLOW_COLUMNS."""
+    return Row(
+        flow,
+        (
+            clock(flow.first_us),
+            printable(client),
+            printable(server),
+            flow.service,
+            (flow.outcome.text, {1: "", 2: "blocked", 3: "uncertain"}.get(flow.outcome, "dim")),
+            (flow.direction.text, "uncertain" if flow.direction == 1 else ""),
+            str(flow.client_port) if flow.protocol in PORT_PROTOCOLS else "–",
+            short_count(flow.packets_to_server + flow.packets_to_client),
+            short_bytes(flow.bytes_to_server + flow.bytes_to_client),
+            lasted(flow.last_us - flow.first_us),
+        ),
+    )
+
+
+def lasted(microseconds: int) -> str:
+    """`340 ms`, `12.1 s`, `3 min`."""
+    seconds = microseconds / 1e6
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+PACKET_COLUMNS = (
+    Column("#", 5, right=True),
+    Column("time (UTC)", 15),
+    Column("", 2),
+    Column("bytes", 6, right=True),
+    Column("protocol", 9, spare=1),
+    Column("what", 20, flex=1),
+)
+
+
+def packet_row(packet: Packet) -> Row:
+    """In the order of PACKET_COLUMNS."""
+    moment = _moment(packet.time_us)
+    arrow = ("→ ", "accent") if packet.to_server else (" ←", "allowed")
+    cells = (
+        str(packet.number),
+        f"{moment:%H:%M:%S.%f}",
+        arrow,
+        str(packet.length),
+        printable(packet.protocol, 20),
+        printable(packet.info),
+    )
+    return Row(packet.number, cells)
+
+
+def ends(flow: Flow) -> str:
+    """`10.1.0.7:50412 → 10.2.0.5 tcp/443`."""
+    port = f":{flow.client_port}" if flow.protocol in PORT_PROTOCOLS else ""
+    client, server = format_address(flow.client), format_address(flow.server)
+    client = f"[{client}]" if port and ":" in client else client
+    return f"{client}{port} → {server} {flow.service}"
+
+
+def row_of(session: "Session", flow: Flow) -> int | None:
+    """The table row of a flow's conversation; None when the table does not have it."""
+    table = session.table
+    index = table.hosts.index
+    if flow.client not in index or flow.server not in index:
+        return None
+    found = np.flatnonzero(
+        (table["client"] == index[flow.client])
+        & (table["server"] == index[flow.server])
+        & (table["protocol"] == flow.protocol)
+        & (table["port"] == flow.server_port)
+    )
+    return int(found[0]) if len(found) else None

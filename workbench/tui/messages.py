@@ -1,0 +1,40 @@
+"""What workers tell the screens: values, never widgets."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from textual.message import Message
+
+from workbench.model.errors import WorkbenchError
+from workbench.model.traffic import Progress
+
+
+@dataclass
+class Answered(Message):
+    """A worker's answer to a numbered question; an older number is dropped."""
+
+    topic: str
+    number: int
+    value: Any
+    answer: Callable[[Any], None]
+
+
+@dataclass
+class Refused(Message):
+    """A worker could not answer."""
+
+    topic: str
+    number: int
+    error: WorkbenchError
+    failed: Callable[[WorkbenchError], None]
+
+
+@dataclass
+class Progressed(Message):
+    """How far long work is. Only the latest matters."""
+
+    progress: Progress
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, Progressed)

@@ -1,0 +1,107 @@
+"""`a`: the one narrowest rule that would allow something, and what else it would allow."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from workbench.model.simulation import Proposal, Suggestion
+from workbench.model.text import short_bytes
+from workbench.model.verdict import Class
+from workbench.tui.glyphs import CLASS_STYLES
+from workbench.tui.lines import period
+from workbench.tui.screens.base import Rows
+from workbench.tui.screens.dialog import Dialog
+
+if TYPE_CHECKING:
+    from workbench.session import Session
+
+Effect = tuple[int, int, int]
+"""Newly allowed, still would block, coverage in percent – with the proposal."""
+
+
+class AllowScreen(Dialog):
+    """Shows the proposed rule and its evidence; Enter takes it into the draft."""
+
+    TITLE_TEXT = "Allow this?"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "accept", "allow", id="allow.accept", tooltip="Add the rule to the draft"),
+    ]
+
+    def __init__(self, rows: Rows) -> None:
+        super().__init__()
+        self._rows = rows
+        self._suggestion: Suggestion | None = None
+
+    def body(self) -> Iterable[Widget]:
+        with VerticalScroll(id="allow-scroll"):
+            yield Static("looking for the narrowest rule …", id="allow-text")
+
+    def on_mount(self) -> None:
+        session, rows = self.bench.session, self._rows
+        if session is not None:
+            self.ask("propose", lambda: _propose(session, rows), self._show, self.say)
+
+    def _show(self, answer: tuple[Suggestion, Effect]) -> None:
+        suggestion, effect = answer
+        parts = [part for one in suggestion.proposals for part in proposal_parts(one)]
+        if parts:
+            self._suggestion = suggestion
+            parts += effect_parts(effect)
+        else:
+            parts = [("Nothing to allow: the draft already allows it, or it is out of scope.", "")]
+        text = Content.assemble(*((text, CLASS_STYLES[tone]) for text, tone in parts))
+        self.query_one("#allow-text", Static).update(text)
+
+    def action_accept(self) -> None:
+        suggestion = self._suggestion
+        if suggestion is not None:
+            self.bench.edit(lambda session: session.draft.accept(suggestion))
+        self.dismiss()
+
+
+def _propose(session: "Session", rows: Rows) -> tuple[Suggestion, Effect]:
+    suggestion = session.propose(rows())
+    return suggestion, effect_of(session, suggestion)
+
+
+def effect_of(session: "Session", suggestion: Suggestion) -> Effect:
+    """What the whole suggestion would do to the recorded traffic."""
+    before, after = session.simulation, session.try_policy(suggestion.policy)
+    allowed = [Class.PERMITTED, Class.MISDROPPED]
+    more = sum(after.totals.by_class[klass] - before.totals.by_class[klass] for klass in allowed)
+    return more, after.totals.by_class[Class.WOULD_BLOCK], int(after.coverage.share * 100)
+
+
+def effect_parts(effect: Effect) -> list[tuple[str, str]]:
+    """`✓ 4 newly allowed   ✗ 8 still would block   coverage 93 %`."""
+    more, still, coverage = effect
+    return [
+        (f"\n✓ {more:,} newly allowed", "allowed"),
+        (f"   ✗ {still:,} would still block", "blocked"),
+        (f"   coverage {coverage} %", ""),
+    ]
+
+
+def proposal_parts(proposal: Proposal) -> list[tuple[str, str]]:
+    """A proposed rule and why it is proposed."""
+    rule, seen = proposal.rule, proposal.evidence
+    outcomes = ", ".join(f"{count} {name}" for name, count in seen.outcomes.items())
+    parts = [
+        (f"{rule.id}\n", "accent"),
+        ("  from ", "dim"), (", ".join(rule.clients), "strong"),
+        ("  to ", "dim"), (", ".join(rule.servers), "strong"),
+        ("  on ", "dim"), (f"{', '.join(rule.services)}\n", "strong"),
+        ("  evidence  ", "dim"),
+        (f"{seen.conversations:,} conversations, {seen.flows:,} flows, {short_bytes(seen.bytes)}; "
+         f"{seen.clients} clients, {seen.servers} servers\n", ""),
+        ("            ", ""), (f"{period(seen.first_us, seen.last_us)} UTC; {outcomes}; "
+                               f"direction by {seen.weakest_direction or 'nothing'} at worst\n", ""),
+    ]  # fmt: skip
+    if proposal.caution:
+        parts.append((f"  ! look twice: {proposal.caution}\n", "warn"))
+    return parts

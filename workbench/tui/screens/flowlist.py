@@ -1,0 +1,103 @@
+"""The flows of one conversation; Enter shows the packets of one."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from textual import on
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from workbench.model.text import short_count
+from workbench.model.traffic import Flow
+from workbench.tui.asking import Pager
+from workbench.tui.lines import FLOW_COLUMNS, flow_row
+from workbench.tui.screens.base import Rows, WorkScreen
+from workbench.tui.widgets.pagedtable import PagedTable, Row
+
+if TYPE_CHECKING:
+    from workbench.session import Session
+
+
+class FlowsBase(WorkScreen):
+    """A table of flows over a view of the store, however many; subclasses say which view."""
+
+    _pager: Pager | None = None
+
+    def view(self, sort: str, descending: bool) -> Callable[[], Pager]:
+        """Which flows: a question for a worker."""
+        raise NotImplementedError
+
+    def table(self) -> PagedTable:
+        return PagedTable(FLOW_COLUMNS, sort="first_us", empty="No flows match.", id="table")
+
+    def load(self) -> None:
+        table = self.query_one(PagedTable)
+        self.ask("view", self.view(table.sort_key, table.descending), self._show)
+
+    def _show(self, pager: Pager) -> None:
+        if self._pager is not None:
+            self._pager.close()
+        self._pager = pager
+        self.query_one(PagedTable).show(pager.view.total)
+        self.told(pager)
+
+    def told(self, pager: Pager) -> None:
+        """Show the totals of what is listed."""
+
+    @on(PagedTable.Wanted)
+    def _page_wanted(self, event: PagedTable.Wanted) -> None:
+        session, pager = self.opened, self._pager
+        if pager is None:
+            return
+
+        def question() -> list[Row]:
+            name = session.inventory.name
+            flows = pager.page(event.start, event.count)
+            return [flow_row(flow, name(flow.client), name(flow.server)) for flow in flows]
+
+        def show(page: list[Row]) -> None:
+            event.table.put(event.generation, event.start, page)
+
+        self.ask(f"page {event.start}", question, show)
+
+    @on(PagedTable.Sorted)
+    def _sorted(self) -> None:
+        self.load()
+
+    @on(PagedTable.Chosen)
+    def _chosen(self, event: PagedTable.Chosen) -> None:
+        from workbench.tui.screens.packets import PacketsScreen
+
+        assert isinstance(event.key, Flow)  # noqa: S101
+        self.app.push_screen(PacketsScreen(self.TAB, event.key))
+
+    def on_unmount(self) -> None:
+        if self._pager is not None:
+            self._pager.close()
+
+
+class FlowListScreen(FlowsBase):
+    """One conversation's flows."""
+
+    def __init__(self, tab: str, title: str, row: int) -> None:
+        self.TAB = tab  # type: ignore[misc]
+        super().__init__()
+        self._title = title
+        self._row = row
+
+    def body(self) -> Iterable[Widget]:
+        yield Static(Content(f" {self._title}"), id="crumbs")
+        yield self.table()
+
+    def view(self, sort: str, descending: bool) -> Callable[[], Pager]:
+        session, row = self.opened, self._row
+        return lambda: Pager(session.flows_of([row], sort, descending))
+
+    def told(self, pager: Pager) -> None:
+        crumbs = f" {self._title} › {short_count(pager.view.total)} flows"
+        self.query_one("#crumbs", Static).update(Content(crumbs))
+
+    def subject(self) -> Rows | None:
+        return lambda: np.array([self._row], np.int64)

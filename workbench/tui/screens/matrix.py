@@ -1,0 +1,200 @@
+"""The matrix: who talks to whom, and what the draft would do to it."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from workbench.model.matrix import Cell
+from workbench.tui.glyphs import CLASS_STYLES
+from workbench.tui.lines import Story, stories
+from workbench.tui.screens.base import Rows, WorkScreen
+from workbench.tui.screens.conversations import ConversationsScreen
+from workbench.tui.widgets.cellpanel import CellPanel, cell_headline
+from workbench.tui.widgets.completing import CompletingInput, words_of
+from workbench.tui.widgets.grid import SORTS, Grid
+from workbench.tui.widgets.matrix import SHOWS, MatrixView
+
+if TYPE_CHECKING:
+    pass
+
+_LISTED = 20
+"""Conversations in the side panel."""
+_LEGEND = (
+    ("░▒▓█", "dim", "bytes"),
+    ("✗n", "blocked", "would block"),
+    ("?n", "uncertain", "uncertain"),
+    ("✓", "allowed", "allowed"),
+    ("–", "out", "out of scope"),
+    ("·", "dim", "nothing seen"),
+)
+
+
+class MatrixScreen(WorkScreen):
+    """Clients down, servers across; the cell under the cursor beside it."""
+
+    TAB = "matrix"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("g", "group(1)", "group by", id="matrix.group",
+                tooltip="Segment, host, subnet, or any label"),
+        Binding("v", "show", "show", id="matrix.show", tooltip="Verdict, volume, or both"),
+        Binding("s", "sort", "sort", id="matrix.sort",
+                tooltip="By name, heavy first, bad first, alike together"),
+        Binding("f", "find", "find", id="matrix.find", tooltip="Jump to a row by typing its name"),
+        Binding("d", "details", "details", id="matrix.details", tooltip="Side panel on or off"),
+        Binding("p", "suggest", "propose", id="matrix.suggest",
+                tooltip="Propose rules for everything that no rule allows yet"),
+    ]  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._by = "segment"
+        self._sort = SORTS[0]
+        self._wants_panel: bool | None = None
+
+    def body(self) -> Iterable[Widget]:
+        with Horizontal(id="matrix-row"):
+            with Vertical(id="matrix-column"):
+                yield MatrixView(id="matrix")
+                yield Static(id="matrix-note")
+            yield CellPanel(id="cell-panel")
+        yield CompletingInput(words_of(self._names, " "), placeholder="name of a row", id="find")
+
+    def on_mount(self) -> None:
+        self.query_one("#find").display = False
+        self._title()
+
+    # ── loading ────────────────────────────────────────────────────────────────────────────
+
+    def load(self) -> None:
+        session, chosen = self.opened, self.bench.chosen
+        by, sort = self._by, self._sort
+
+        def question() -> Grid:
+            return Grid.of(session.matrix(by, chosen), sort)
+
+        self.ask("matrix", question, self._show_grid)
+
+    def _show_grid(self, grid: Grid) -> None:
+        view = self.query_one(MatrixView)
+        view.grid = grid
+        self._title()
+        if grid.empty:
+            self._note(_empty(bool(self.bench.chosen), len(self.opened.table)))
+
+    def _title(self) -> None:
+        view = self.query_one(MatrixView)
+        view.border_title = Content(f"by {self._by} ─ show {view.show} ─ {self._sort}")
+
+    def _names(self) -> tuple[str, ...]:
+        return self.query_one(MatrixView).grid.rows
+
+    # ── the cell under the cursor ──────────────────────────────────────────────────────────
+
+    @on(MatrixView.Moved)
+    def _cell_moved(self, event: MatrixView.Moved) -> None:
+        cell, panel = event.cell, self.query_one(CellPanel)
+        view = self.query_one(MatrixView)
+        at, size = view.cursor, (len(view.grid.rows), len(view.grid.columns))
+        view.border_subtitle = f"row {at[0] + 1}/{size[0]}  column {at[1] + 1}/{size[1]}"
+        self._cell_note(cell)
+        panel.show(cell, None if cell.conversations else ())
+        if cell.conversations:
+            session, rows = self.opened, self._rows_of(cell)
+
+            def question() -> list[Story]:
+                return stories(session, rows()[:_LISTED])
+
+            self.ask("cell", question, lambda found: panel.show(cell, found))
+
+    def _cell_note(self, cell: Cell) -> None:
+        """Without a panel the cell is told in one line; with it, the legend has the room."""
+        if self.query_one(CellPanel).display:
+            parts = [(f"{glyph} ", tone) if at == 0 else (f"{word}   ", "dim")
+                     for glyph, tone, word in _LEGEND for at in (0, 1)]  # fmt: skip
+            self._note(parts)
+        else:
+            self._note([(f"{cell.row} → {cell.column}  ", "strong"), *cell_headline(cell)])
+
+    def _note(self, parts: Iterable[tuple[str, str]]) -> None:
+        spans = ((text, CLASS_STYLES[tone]) for text, tone in parts)
+        self.query_one("#matrix-note", Static).update(Content.assemble(" ", *spans))
+
+    def _rows_of(self, cell: Cell) -> Rows:
+        session, by, chosen = self.opened, self._by, self.bench.chosen
+        return lambda: session.cell_rows(by, cell.row, cell.column, chosen)
+
+    def subject(self) -> Rows | None:
+        cell = self.query_one(MatrixView).cell
+        return self._rows_of(cell) if cell and cell.conversations else None
+
+    @on(MatrixView.Chosen)
+    def _cell_chosen(self, event: MatrixView.Chosen) -> None:
+        title = f"{event.cell.row} → {event.cell.column}"
+        self.app.push_screen(ConversationsScreen(self.TAB, title, self._rows_of(event.cell)))
+
+    # ── keys ───────────────────────────────────────────────────────────────────────────────
+
+    def action_group(self, by: int) -> None:
+        if self.bench.session is not None:
+            choices = self.opened.groupings()
+            at = choices.index(self._by) + by if self._by in choices else 0
+            self._by = choices[at % len(choices)]
+            self.load()
+
+    def action_show(self) -> None:
+        view = self.query_one(MatrixView)
+        view.show = SHOWS[(SHOWS.index(view.show) + 1) % len(SHOWS)]
+        self._title()
+
+    def action_sort(self) -> None:
+        self._sort = SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)]
+        if self.bench.session is not None:
+            self.load()
+
+    def action_details(self) -> None:
+        panel = self.query_one(CellPanel)
+        shown = panel.display
+        panel.set_class(shown, "-hidden")
+        panel.set_class(not shown, "-shown")
+        if cell := self.query_one(MatrixView).cell:
+            self._cell_note(cell)
+
+    def action_suggest(self) -> None:
+        from workbench.tui.screens.suggest import SuggestScreen
+
+        if self.bench.session is not None:
+            self.app.push_screen(SuggestScreen())
+
+    def action_find(self) -> None:
+        find = self.query_one("#find", CompletingInput)
+        find.display = True
+        find.value = ""
+        find.focus()
+
+    @on(CompletingInput.Edited, "#find")
+    def _find_edited(self, event: CompletingInput.Edited) -> None:
+        wanted = event.value.casefold()
+        view = self.query_one(MatrixView)
+        names = view.grid.rows
+        near = [name for name in names if name.casefold().startswith(wanted)]
+        near += [name for name in names if wanted in name.casefold()]
+        if wanted and near:
+            view.jump(row=near[0], column=near[0] if near[0] in view.grid.columns else None)
+
+    @on(CompletingInput.Entered, "#find")
+    @on(CompletingInput.Left)
+    def _find_left(self) -> None:
+        self.query_one("#find").display = False
+        self.query_one(MatrixView).focus()
+
+
+def _empty(filtered: bool, conversations: int) -> list[tuple[str, str]]:
+    if filtered and conversations:
+        return [("Nothing matches the filter: press / to change it.", "warn")]
+    return [("No traffic yet: press 1 and load a capture.", "warn")]

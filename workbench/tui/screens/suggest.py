@@ -1,0 +1,126 @@
+"""`p`: rules for everything that works today and that no rule allows; take some, or all."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from workbench.model.simulation import Proposal, Suggestion
+from workbench.model.text import short_bytes, short_count
+from workbench.tui.glyphs import CLASS_STYLES
+from workbench.tui.lines import clock
+from workbench.tui.screens.allow import Effect, effect_of, effect_parts, proposal_parts
+from workbench.tui.screens.dialog import Dialog
+from workbench.tui.widgets.pagedtable import Column, PagedTable, Row
+
+if TYPE_CHECKING:
+    from workbench.session import Session
+
+COLUMNS = (
+    Column("", 1),
+    Column("rule", 16, flex=2),
+    Column("from", 10, flex=1),
+    Column("to", 10, flex=1),
+    Column("services", 12, flex=2),
+    Column("flows", 6, right=True, spare=1),
+    Column("bytes", 8, right=True, spare=2),
+    Column("last (UTC)", 15, spare=3),
+    Column("look twice", 12, flex=2, spare=4),
+)
+
+
+class SuggestScreen(Dialog):
+    """All proposals marked to begin with; space unmarks, Enter takes the marked ones."""
+
+    TITLE_TEXT = "Rules the traffic asks for"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "mark", "take or leave", id="suggest.mark"),
+        Binding("A", "mark_all", "all or none", id="suggest.all"),
+        Binding("enter", "accept", "add to the draft", id="suggest.accept", priority=True),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._suggestion: Suggestion | None = None
+        self._taken: set[str] = set()
+
+    def body(self) -> Iterable[Widget]:
+        yield Static("looking at what no rule allows …", id="suggest-head")
+        yield PagedTable(
+            COLUMNS, empty="Nothing to propose: all that works is allowed.", id="table"
+        )
+        with VerticalScroll(id="suggest-detail", can_focus=False):
+            yield Static(id="suggest-text")
+
+    def on_mount(self) -> None:
+        session = self.bench.session
+        if session is not None:
+            self.ask("suggest", lambda: _suggest(session), self._show, self.say)
+
+    def _show(self, answer: tuple[Suggestion, Effect]) -> None:
+        self._suggestion, effect = answer
+        self._taken = {one.rule.id for one in self._suggestion.proposals}
+        parts = [(f"{len(self._taken)} rules; with all of them: ", "dim"), *effect_parts(effect)]
+        spans = ((text.removeprefix("\n"), CLASS_STYLES[tone]) for text, tone in parts)
+        self.query_one("#suggest-head", Static).update(Content.assemble(*spans))
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._suggestion is not None:
+            rows = [
+                proposal_row(one, one.rule.id in self._taken) for one in self._suggestion.proposals
+            ]
+            self.query_one(PagedTable).show_rows(rows)
+
+    @on(PagedTable.Moved)
+    def _moved(self, event: PagedTable.Moved) -> None:
+        found = self._suggestion.proposals if self._suggestion else ()
+        parts = [part for one in found if one.rule.id == event.key for part in proposal_parts(one)]
+        spans = ((text, CLASS_STYLES[tone]) for text, tone in parts)
+        self.query_one("#suggest-text", Static).update(Content.assemble(*spans))
+
+    def action_mark(self) -> None:
+        table = self.query_one(PagedTable)
+        if isinstance(table.key, str):
+            self._taken ^= {table.key}
+            self._draw()
+            table.action_step(1)
+
+    def action_mark_all(self) -> None:
+        if self._suggestion is not None:
+            every = {one.rule.id for one in self._suggestion.proposals}
+            self._taken = set() if self._taken == every else every
+            self._draw()
+
+    def action_accept(self) -> None:
+        suggestion, taken = self._suggestion, frozenset(self._taken)
+        if suggestion is not None and taken:
+            self.bench.edit(lambda session: session.draft.accept(suggestion, taken))
+        self.dismiss()
+
+
+def _suggest(session: "Session") -> tuple[Suggestion, Effect]:
+    suggestion = session.suggest()
+    return suggestion, effect_of(session, suggestion)
+
+
+def proposal_row(proposal: Proposal, taken: bool) -> Row:
+    """In the order of COLUMNS."""
+    rule, seen = proposal.rule, proposal.evidence
+    cells = (
+        ("✓", "allowed") if taken else ("·", "dim"),
+        rule.id,
+        ", ".join(rule.clients),
+        ", ".join(rule.servers),
+        " ".join(rule.services),
+        short_count(seen.flows),
+        short_bytes(seen.bytes),
+        clock(seen.last_us),
+        (proposal.caution, "warn"),
+    )
+    return Row(rule.id, cells)

@@ -1,0 +1,111 @@
+"""The header: a line of facts that moves as the user edits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widgets import Static
+
+from workbench.model.text import short_count
+from workbench.tui.glyphs import CLASS_STYLES
+
+if TYPE_CHECKING:
+    from workbench.session import Summary
+
+Part = tuple[str, str]
+"""Text and tone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One fact, in full and short."""
+
+    full: Sequence[Part]
+    short: Sequence[Part]
+
+
+class FactsLine(Static):
+    """Workspace, traffic, draft, coverage, would-block count; shorter where space is short."""
+
+    summary: "reactive[Summary | None]" = reactive(None)
+    busy: reactive[str] = reactive("")
+    """What is going on, in words, while there is no summary yet."""
+
+    def render(self) -> Content:
+        if self.summary is None:
+            return _content([Fact([(" Workbench ", "accent"), (self.busy, "dim")], [])], False)
+        left, right = left_facts(self.summary), right_facts(self.summary)
+        width = self.size.width
+        for short_left, short_right in ((False, False), (True, False), (True, True)):
+            before, after = _content(left, short_left), _content(right, short_right)
+            gap = width - before.cell_length - after.cell_length
+            if gap >= 1:
+                break
+        else:
+            before = before.truncate(max(0, width - after.cell_length - 1), ellipsis=True)
+            gap = width - before.cell_length - after.cell_length
+        return Content.assemble(before, " " * max(1, gap), after)
+
+
+def _content(facts: Sequence[Fact], short: bool) -> Content:
+    parts = [part for fact in facts for part in (fact.short if short else fact.full)]
+    return Content.assemble(*((text, CLASS_STYLES[tone]) for text, tone in parts))
+
+
+def left_facts(summary: "Summary") -> list[Fact]:
+    """Where we are and how much of it there is."""
+    counts = (
+        (summary.captures, "capture"),
+        (summary.hosts, "host"),
+        (summary.conversations, "conversation"),
+    )
+    words = [
+        Fact([(f" · {short_count(n)} {word}{'' if n == 1 else 's'}", "")],
+             [(f" · {short_count(n)} {word[:4]}", "")])
+        for n, word in counts
+    ]  # fmt: skip
+    name = Fact(
+        [(" Workbench ", "accent"), (summary.name, "strong")], [(f" {summary.name}", "strong")]
+    )
+    return [name, *words]
+
+
+def right_facts(summary: "Summary") -> list[Fact]:
+    """What the draft does, and how that differs from the saved policy."""
+    changes = summary.draft_changes
+    if summary.changed:
+        plural = "" if changes == 1 else "s"
+        draft = Fact(
+            [("draft ", "dim"), (f"● {short_count(changes)} change{plural}", "warn")],
+            [(f"●{short_count(changes)}", "warn")],
+        )
+    else:
+        draft = Fact([("saved", "dim")], [("saved", "dim")])
+    now, saved = summary.coverage.share, summary.saved_coverage.share
+    share = f"{_percent(now)} %"
+    moved = _moved(_percent(now) - _percent(saved), good_up=True)
+    blocked = (f" ✗ would block {short_count(summary.would_block)}", "blocked")
+    block_moved = _moved(summary.would_block - summary.saved_would_block, good_up=False)
+    blocks = f"✗ {short_count(summary.would_block)}"
+    gap, end = ("  ", ""), (" ", "")
+    return [
+        draft,
+        Fact(
+            [("   coverage ", "dim"), (share, "strong"), *moved], [gap, (share, "strong"), *moved]
+        ),
+        Fact([gap, blocked, *block_moved, end], [gap, (blocks, "blocked"), *block_moved, end]),
+    ]
+
+
+def _percent(share: float) -> int:
+    """Whole percent, never rounded up to a 100 that is not true."""
+    return 100 if share >= 1 else min(99, round(share * 100))
+
+
+def _moved(by: int, *, good_up: bool) -> list[Part]:
+    if not by:
+        return []
+    tone = "allowed" if (by > 0) == good_up else "blocked"
+    return [(f" {'▲' if by > 0 else '▼'}{short_count(abs(by))}", tone)]

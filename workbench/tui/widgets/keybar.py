@@ -1,0 +1,60 @@
+"""The footer: writes itself from the bindings that are active."""
+
+from textual import events
+from textual.binding import Binding
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+
+class KeyBar(Static):
+    """Keys of the focused widget and its screen, most useful first; help stays in sight."""
+
+    ALLOW_SELECT = False
+    _keys: tuple[tuple[Binding, bool], ...] = ()
+
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, self._changed)
+        self._changed(self.screen)
+
+    def _changed(self, screen: Screen[object]) -> None:
+        seen: dict[str, tuple[Binding, bool]] = {}
+        for _, binding, enabled, _ in screen.active_bindings.values():
+            if binding.show and binding.description:
+                seen.setdefault(binding.action, (binding, enabled))
+        keys = sorted(seen.values(), key=lambda key: key[0].action == "app.help")
+        if tuple(keys) != self._keys:
+            self._keys = tuple(keys)
+            self.refresh()
+
+    def _shown(self) -> list[tuple[Binding, bool, str]]:
+        """As many as fit; the last one (help) always."""
+        labels = [
+            (binding, enabled, f" {self.app.get_key_display(binding)} {binding.description} ")
+            for binding, enabled in self._keys
+        ]
+        if not labels:
+            return []
+        *first, last = labels
+        room, shown = self.size.width - len(last[2]), []
+        for label in first:
+            room -= len(label[2])
+            if room >= 0:
+                shown.append(label)
+        return [*shown, last]
+
+    def render(self) -> Content:
+        parts: list[tuple[str, str]] = []
+        for binding, enabled, text in self._shown():
+            key = f" {self.app.get_key_display(binding)}"
+            faint = "" if enabled else " 40%"
+            parts += [(key, f"bold $primary{faint}"), (text[len(key) :], f"$foreground{faint}")]
+        return Content.assemble(*parts)
+
+    async def on_click(self, event: events.Click) -> None:
+        left = 0
+        for binding, _, text in self._shown():
+            if left <= event.x < left + len(text):
+                self.app.simulate_key(binding.key)
+                return
+            left += len(text)
