@@ -1,0 +1,47 @@
+"""Capture reports in and out of the store."""
+
+import json
+import os
+from dataclasses import fields
+from typing import Any
+
+from workbench.model.traffic import CaptureReport
+from workbench.store.database import Connection
+
+_INSERT = """
+    INSERT INTO captures VALUES (
+        $id, $path, $format, $size, $fingerprint, $packets, $decoded, $skipped, $truncated_packets,
+        $snaplen, $link_types, $interfaces, $first_us, $last_us, $wire_bytes, $flows, $problems
+    )
+"""
+_SELECT = """
+    SELECT id, path, format, size, fingerprint, packets, decoded, skipped, truncated_packets,
+        snaplen, link_types, interfaces, first_us, last_us, wire_bytes, flows, problems
+    FROM captures ORDER BY id
+"""
+
+
+def insert_capture(cursor: Connection, capture_id: int, report: CaptureReport) -> None:
+    """Store one report under its number."""
+    values = {field.name: getattr(report, field.name) for field in fields(report)}
+    values["id"] = capture_id
+    values["path"] = os.fsencode(report.path)
+    values["skipped"] = json.dumps(dict(report.skipped))
+    values["link_types"] = json.dumps(report.link_types)
+    values["problems"] = json.dumps(report.problems)
+    cursor.execute(_INSERT, values)
+
+
+def read_captures(cursor: Connection) -> tuple[CaptureReport, ...]:
+    """Every capture, in the order they were loaded."""
+    rows = cursor.execute(_SELECT).fetchall()
+    names = [column[0] for column in cursor.description or ()]
+    return tuple(_report(dict(zip(names, row, strict=True))) for row in rows)
+
+
+def _report(row: dict[str, Any]) -> CaptureReport:
+    row["path"] = os.fsdecode(row["path"])
+    row["skipped"] = json.loads(row["skipped"])
+    row["link_types"] = tuple(json.loads(row["link_types"]))
+    row["problems"] = tuple(json.loads(row["problems"]))
+    return CaptureReport(**row)

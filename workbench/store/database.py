@@ -1,0 +1,122 @@
+"""Opening the database file, and the one place where the driver's errors become ours."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from typing import TypeAlias
+
+import duckdb
+
+from workbench.model.errors import Cancelled, StoreBusy, StoreError
+
+Connection: TypeAlias = duckdb.DuckDBPyConnection
+
+_OFFLINE = {
+    # Without these a cast to an unknown type asks the network for an extension, and waits for it.
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    # The store reads and writes its own file and the spill folder beside it, nothing else.
+    "enable_external_access": False,
+    "python_enable_replacements": False,
+}
+_MEMORY = "1GB"
+"""Ceiling of the database's buffers; sorts and aggregates of more than that spill to disk."""
+_THREADS = 4
+"""More threads buy little on columns this narrow, and each has buffers of its own."""
+_POLL_SECONDS = 0.05
+
+
+def connect(path: Path, *, read_only: bool) -> Connection:
+    """Open the file `path`, made if missing. Raises StoreBusy and StoreError."""
+    # Absolute: the driver takes `md:x` for a cloud service and `:memory:` for no file at all.
+    file = path.absolute()
+    if file.exists() and not file.is_file():
+        raise StoreError(f"{path}: not a file")
+    if read_only and not file.exists():
+        raise StoreError(f"{path}: no flow store here yet; ingest a capture first")
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        **_OFFLINE,
+        "memory_limit": _MEMORY,
+        "threads": min(_THREADS, os.cpu_count() or 1),
+        "temp_directory": f"{file}.tmp",
+    }
+    try:
+        return duckdb.connect(str(file), read_only=read_only, config=settings)
+    except duckdb.Error as error:
+        raise _cannot_open(path, str(error)) from error
+
+
+def _cannot_open(path: Path, message: str) -> StoreError:
+    if "Could not set lock" in message:
+        holder = re.search(r"\(PID (\d+)\)", message)
+        who = f"process {holder[1]}" if holder else "another process"
+        return StoreBusy(f"{path}: {who} has it open; close the workspace there first")
+    if "different configuration" in message:
+        return StoreBusy(f"{path}: already open in this process")
+    return StoreError(f"{path}: not a flow store ({_first_line(message)})")
+
+
+def _first_line(message: str) -> str:
+    return (message.splitlines() or ["no reason given"])[0].strip()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Everything that calls the driver runs in here.
+
+    Raises StoreError for the driver's errors, Cancelled for a query that was interrupted.
+    """
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise Cancelled("the query was stopped") from error
+    except duckdb.Error as error:
+        raise StoreError(f"flow store: {_first_line(str(error))}") from error
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":
+            raise
+        raise KeyboardInterrupt from error  # how the driver reports Ctrl-C
+
+
+@contextmanager
+def unit_of_work(root: Connection) -> Iterator[Connection]:
+    """A cursor of its own for one piece of work: temporary tables are private to it."""
+    with translated(), root.cursor() as cursor:
+        yield cursor
+
+
+@contextmanager
+def transaction(cursor: Connection) -> Iterator[None]:
+    """All or nothing, whatever is raised, Ctrl-C included."""
+    cursor.execute("BEGIN TRANSACTION")
+    try:
+        yield
+    except BaseException:
+        cursor.execute("ROLLBACK")
+        raise
+    cursor.execute("COMMIT")
+
+
+@contextmanager
+def interruptible(cursor: Connection, cancelled: Callable[[], bool] | None) -> Iterator[None]:
+    """Stop the cursor's query, from a thread beside it, once `cancelled()` is true."""
+    if cancelled is None:
+        yield
+        return
+    done = Event()
+
+    def watch() -> None:
+        while not done.wait(_POLL_SECONDS):
+            if cancelled():
+                cursor.interrupt()  # again and again: between two statements it has no effect
+
+    watcher = Thread(target=watch, name="store-cancel", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()

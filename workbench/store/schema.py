@@ -1,0 +1,62 @@
+"""The store's layout as numbered steps, each in a transaction of its own."""
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from workbench.model.errors import StoreError, StoreTooNew
+from workbench.store.database import Connection, transaction
+
+Step = tuple[str, str]
+"""Name and SQL."""
+
+
+def steps() -> tuple[Step, ...]:
+    """The files `schema/NNNN_name.sql` in order; NNNN runs from 0001 without gaps."""
+    files = sorted(
+        (file for file in resources.files(__package__).joinpath("schema").iterdir()),
+        key=lambda file: file.name,
+    )
+    return tuple(
+        (file.name.removesuffix(".sql"), file.read_text("utf-8"))
+        for file in files
+        if file.name.endswith(".sql")
+    )
+
+
+def upgrade(root: Connection, path: Path, known: Sequence[Step], *, read_only: bool) -> None:
+    """Bring the store to the newest step, or refuse it untouched.
+
+    Raises StoreTooNew for a store with more steps than `known`, and StoreError for a database that
+    is not ours or that is too old to be opened for reading only.
+    """
+    found = _found(root, path)
+    if found > len(known):
+        raise StoreTooNew(
+            f"{path}: written by a newer workbench (step {found}, this one knows {len(known)}); "
+            "upgrade, or ingest the captures into a new workspace"
+        )
+    if read_only and found < len(known):
+        raise StoreError(f"{path}: written by an older workbench; open it once for writing")
+    if found < len(known):
+        root.execute(_STEPS_TABLE)
+    for number, (name, sql) in enumerate(known[found:], found + 1):
+        with transaction(root):
+            root.execute(sql)
+            root.execute("INSERT INTO schema_steps VALUES (?, ?)", (number, name))
+
+
+def _found(root: Connection, path: Path) -> int:
+    tables = {name for (name,) in root.execute(_TABLES).fetchall()}
+    if "schema_steps" in tables:
+        [(found,)] = root.execute("SELECT coalesce(max(number), 0) FROM schema_steps").fetchall()
+        return int(found)
+    if tables:
+        raise StoreError(f"{path}: a database, but not a flow store")
+    return 0
+
+
+_TABLES = "SELECT table_name FROM duckdb_tables() WHERE NOT internal"
+_STEPS_TABLE = """
+    CREATE TABLE IF NOT EXISTS schema_steps (number INTEGER PRIMARY KEY, name VARCHAR NOT NULL)
+"""
