@@ -13,12 +13,14 @@ from workbench.model.rendered import Verification
 from workbench.model.site import Inventory
 from workbench.model.traffic import ConversationTable, Progress
 from workbench.verify.compare import Case, Decide
+from workbench.verify.kubernetes import verify_kubernetes
 from workbench.verify.nftables import verify_nftables
 
 __all__ = ["TARGETS", "verify"]
 
 TARGETS: Mapping[str, Callable[[Mapping[str, str], Case], Verification]] = {
     "nftables": verify_nftables,
+    "kubernetes": verify_kubernetes,
 }
 
 

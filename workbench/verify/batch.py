@@ -133,10 +133,11 @@ def equal_addresses(batch: Batch, policy: ResolvedPolicy) -> NDArray[np.int64]:
     sets |= {NOT_POLICY: None}
     for rule in policy.rules:
         sets |= {rule.clients: None, rule.servers: None}
-    return _grouped([batch.members(found) for found in sets], len(batch.addresses))
+    return grouped([batch.members(found) for found in sets], len(batch.addresses))
 
 
-def _grouped(masks: Sequence[NDArray[np.bool_]], size: int) -> NDArray[np.int64]:
+def grouped(masks: Sequence[NDArray[np.bool_]], size: int) -> NDArray[np.int64]:
+    """A number by column for `size` columns: equal columns of the masks get equal numbers."""
     packed = np.packbits(np.array(masks, np.bool_).reshape(len(masks), size), axis=0).T
     known: dict[bytes, int] = {}
     rows = np.ascontiguousarray(packed)

@@ -16,8 +16,6 @@ from workbench.verify.batch import Batch, equal_addresses
 Decide = Callable[[ResolvedPolicy, Conversation], Decision]
 LISTED = 1000
 """Mismatches kept for one verification; the rest are counted."""
-ACCEPTED = "accept"
-DROPPED = "drop"
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,11 @@ class Found:
     codes: NDArray[np.int64]
     """By row, an index into `names`."""
     names: tuple[str, ...]
-    """`accept`, `drop`, or what else is to be said."""
+    """Code → what the files do, in words."""
+    accepts: frozenset[int]
+    """Codes that satisfy a policy that lets the conversation pass."""
+    drops: frozenset[int]
+    """Codes that satisfy a policy that blocks it."""
 
 
 def expected(batch: Batch, policy: ResolvedPolicy, decide: Decide) -> NDArray[np.uint8]:
@@ -60,10 +62,11 @@ def expected(batch: Batch, policy: ResolvedPolicy, decide: Decide) -> NDArray[np
 
 def differing(wanted: NDArray[np.uint8], found: Found) -> NDArray[np.int64]:
     """Rows where the files and the policy disagree, ascending."""
-    accepts = np.array([name == ACCEPTED for name in found.names])
-    drops = np.array([name == DROPPED for name in found.names])
-    blocked = wanted == Verdict.BLOCKED
-    right = np.where(blocked, drops[found.codes], accepts[found.codes])
+    right = np.where(
+        wanted == Verdict.BLOCKED,
+        np.isin(found.codes, list(found.drops)),
+        np.isin(found.codes, list(found.accepts)),
+    )
     return np.flatnonzero(~right)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from workbench.model.net import V4_BASE, is_v4
 from workbench.verify.batch import Batch
-from workbench.verify.compare import ACCEPTED, DROPPED, Found
+from workbench.verify.compare import Found
 
 PROGRAM = Path(__file__).with_name("gateway.py")
 PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
@@ -25,8 +25,8 @@ PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"
 PATIENCE = 600
 """Seconds until we stop waiting."""
 FATES = {
-    "a": ACCEPTED,
-    "d": DROPPED,
+    "a": "accept",
+    "d": "drop",
     "r": "accept, but the reply is dropped",
 }
 
@@ -50,7 +50,7 @@ class Answer:
         """The fates of the packets, in the words of the evaluators."""
         codes = np.frombuffer(self.fates.encode(), np.uint8).astype(np.int64)
         names = tuple(FATES.get(chr(code), "not sent") for code in range(128))
-        return Found(codes, names)
+        return Found(codes, names, frozenset({ord("a")}), frozenset({ord("d")}))
 
 
 def ask(ruleset: str, batch: Batch, tick: Callable[[], None]) -> Answer:

@@ -8,7 +8,7 @@ import numpy as np
 from workbench.model.net import ICMP, ICMPV6
 from workbench.model.rendered import Check, Verification
 from workbench.verify.batch import Batch
-from workbench.verify.compare import ACCEPTED, DROPPED, Case, Found, compare, differing, expected
+from workbench.verify.compare import Case, Found, compare, differing, expected
 from workbench.verify.kernel import ask
 from workbench.verify.nft import CannotRead, Fate, Packets, Ruleset, judge, read
 from workbench.verify.nft.ruleset import (
@@ -25,8 +25,8 @@ from workbench.verify.probes import boundary_probes
 
 NAMES = (
     "",
-    ACCEPTED,
-    DROPPED,
+    "accept",
+    "drop",
     "depends on bytes that are no port (`th dport` without a protocol)",
     "accept, but the replies are dropped",
     "accept, but ICMP errors about it are dropped",
@@ -177,4 +177,4 @@ def found(ruleset: Ruleset, batch: Batch) -> Found:
     shut_rows = np.flatnonzero(codes == Fate.DROP)
     invalid = judge(ruleset, Packets(batch.take(shut_rows), INVALID))
     codes[shut_rows[invalid != Fate.DROP]] = LEAK
-    return Found(codes, NAMES)
+    return Found(codes, NAMES, frozenset({Fate.ACCEPT}), frozenset({Fate.DROP}))

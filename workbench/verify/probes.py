@@ -36,14 +36,21 @@ OUTSIDERS = tuple(map(parse_address, ("198.51.100.7", "203.0.113.9", "2001:db8::
 """Documentation addresses (RFC 5737, RFC 3849, RFC 9637)."""
 
 
-def boundary_probes(policy: ResolvedPolicy, *, limit: int = LIMIT) -> tuple[Probe, ...]:
-    """At most `limit` conversations, each once; the same policy gives the same probes."""
+def boundary_probes(
+    policy: ResolvedPolicy, hosts: Iterable[int] = (), *, limit: int = LIMIT
+) -> tuple[Probe, ...]:
+    """At most `limit` conversations, each once; the same policy gives the same probes.
+
+    `hosts` are addresses to try besides the edges, wherever an end may be anybody.
+    """
     dice = random.Random(SEED)  # noqa: S311 - repeatable sampling, no secret
     boxes = [*policy.rules, *_protected(policy)]
     share = max(16, limit // max(1, len(boxes)))
+    others = {edge for _, segment in policy.segments for edge in edges(segment, EVERYWHERE)}
+    strangers = AddressSet.of_addresses({*others, *OUTSIDERS, *hosts})
     found: dict[Probe, None] = {}
     for box in boxes:
-        found |= dict.fromkeys(_of_box(box, policy, share, dice))
+        found |= dict.fromkeys(_of_box(box, strangers, share, dice))
     probes = list(found)
     return tuple(probes if len(probes) <= limit else sorted(dice.sample(probes, limit)))
 
@@ -71,14 +78,14 @@ class _Axis(Generic[_T]):
 
 
 def _of_box(
-    box: ResolvedRule, policy: ResolvedPolicy, share: int, dice: random.Random
+    box: ResolvedRule, strangers: AddressSet, share: int, dice: random.Random
 ) -> Iterator[Probe]:
     """Walk the edges of one coordinate after the other, the other two mostly inside."""
     services = service_edges(box.services)
     third = _Axis(services, [pair for pair in services if _covered(box, pair)])
     for whole in (ALL_V4, EVERYWHERE - ALL_V4):
-        clients = _axis(box.clients, policy, whole, dice)
-        servers = _axis(box.servers, policy, whole, dice)
+        clients = _axis(box.clients, strangers, whole, dice)
+        servers = _axis(box.servers, strangers, whole, dice)
         for turn in range(share // 2):
             step = dice.randrange(1 << 30) if len(clients.edges) > share else turn // 3
             client = clients.at(step) if turn % 3 == 0 else clients.pick(dice)
@@ -90,11 +97,12 @@ def _of_box(
 
 
 def _axis(
-    addresses: AddressSet, policy: ResolvedPolicy, whole: AddressSet, dice: random.Random
+    addresses: AddressSet, strangers: AddressSet, whole: AddressSet, dice: random.Random
 ) -> _Axis[int]:
     """Edges of a set in one family; a set that has none, or all, gets edges of other segments."""
     here = addresses & whole
-    points = edges(here, whole) if here and here != whole else _strangers(policy, whole)
+    points = edges(here, whole) if here != whole else []
+    points = points or edges(strangers & whole, whole)
     dice.shuffle(points)
     return _Axis(points, [point for point in points if point in here])
 
@@ -139,10 +147,3 @@ def service_edges(services: Iterable[ServiceRange]) -> list[tuple[int, int]]:
                 elif 0 <= port <= top:
                     found[protocol, port] = None
     return list(found)
-
-
-def _strangers(policy: ResolvedPolicy, whole: AddressSet) -> list[int]:
-    """Edges of all segments of a family, and addresses that are probably in none."""
-    found = {edge for _, addresses in policy.segments for edge in edges(addresses & whole, whole)}
-    found |= {address for address in OUTSIDERS if address in whole}
-    return sorted(found)
