@@ -1,8 +1,18 @@
 """Capture files to flow columns: the reader, the compiled kernel, the flow table, dissection."""
 
+from workbench.capture.dissect import dissect
 from workbench.capture.files import find_captures, fingerprint
 from workbench.capture.ingest import read_capture
 from workbench.capture.kernel import kernel_compiled
 from workbench.capture.reader import raw_records as records
+from workbench.capture.single import packets_of
 
-__all__ = ["find_captures", "fingerprint", "kernel_compiled", "read_capture", "records"]
+__all__ = [
+    "dissect",
+    "find_captures",
+    "fingerprint",
+    "kernel_compiled",
+    "packets_of",
+    "read_capture",
+    "records",
+]
