@@ -41,7 +41,9 @@ class KnownPod:
         inside = [address in addresses for address in self.addresses]
         if any(inside) and not all(inside):
             outside = format_address(self.addresses[inside.index(False)])
-            raise Unsayable(f"{what}{outside} of pod {self} is left out, its other address is not")
+            raise Unsayable(
+                one_line(what) + f"{outside} of pod {self} is left out, its other address is not"
+            )
         return all(inside)
 
 
@@ -92,7 +94,7 @@ class Cluster:
         return peers + [{"ipBlock": block} for block in self._blocks(addresses)]
 
     def _blocks(self, addresses: AddressSet) -> Iterable[dict[str, Any]]:
-        for version in (4, 6):
+        for version in (4, 6) if addresses - self.addresses else ():
             part = addresses.family(version)
             plain = [c for c in part.cidrs() if AddressSet.of_cidrs([c]) - self.addresses]
             around, holes = _with_holes(part, version)

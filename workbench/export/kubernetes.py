@@ -119,7 +119,7 @@ def _groups(policy: ResolvedPolicy, cluster: Cluster, side: _Side) -> list[_Grou
         rules = tuple(
             at
             for at, rule in enumerate(policy.rules)
-            if pod.within(side.own(rule), f"rule {one_line(rule.id)}: ")
+            if pod.within(side.own(rule), f"rule {rule.id}: ")
         )
         found[pod.namespace, segments, rules].append(pod)
     return [

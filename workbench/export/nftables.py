@@ -50,6 +50,9 @@ NOTES = (
     "Only forwarded traffic is judged, not the gateway's own (input, output), not bridged traffic.",
     "Baseline, always accepted: link-local, multicast, broadcast and loopback addresses; DHCP;"
     " ICMP and ICMPv6 errors, router discovery, ND and MLD; IGMP.",
+    "Both directions of a connection must pass this gateway: replies alone count as invalid and, in"
+    " scope, are dropped.",
+    "Loading sets the counters back to zero; save nft -j list ruleset first if they matter.",
     "Established connections keep flowing when a policy is tightened; cut them with conntrack -D.",
     "IPv6 packets that carry IPv4-mapped addresses (::ffff:0:0/96) are dropped.",
     "Another table's drop still wins over an accept here.",
