@@ -50,9 +50,8 @@ def grouping(
 def _in_group(grouping: analysis.Grouping, group: str, hosts: HostTable) -> NDArray[np.bool_]:
     if group not in grouping.names:
         raise InputError(f"no group {group!r} here")
-    host_index, group_index = grouping.members
     inside = np.zeros(len(hosts), dtype=np.bool_)
-    inside[host_index[group_index == grouping.names.index(group)]] = True
+    inside[grouping.hosts[grouping.groups == grouping.names.index(group)]] = True
     return inside
 
 

@@ -133,6 +133,7 @@ class Session:
             self._simulator = analysis.Simulator(self.table)
             self._saved_simulator = analysis.Simulator(self.table)
             self._simulations: list[tuple[Draft, Simulation]] = []
+            self._kept_words: tuple[Draft, analysis.HostWords] | None = None
 
     def summary(self) -> Summary:
         """The header's line of facts."""
@@ -179,11 +180,18 @@ class Session:
     def complete(self, text: str, cursor: int | None = None) -> tuple[str, ...]:
         """Ways to go on with the filter line at the cursor."""
         at = len(text) if cursor is None else cursor
-        return analysis.complete(text, at, self._words(), self.table)
+        return analysis.complete(text, at, self._words(), [rule.id for rule in self.policy.rules])
 
     def _words(self) -> analysis.HostWords:
-        groups = names.service_groups(self.policy)
-        return analysis.HostWords(self.inventory, self.resolved, groups)
+        """Kept for the present draft: it remembers every host's name and labels."""
+        with self._lock:
+            draft = self.draft.present
+            if self._kept_words is None or self._kept_words[0] is not draft:
+                words = analysis.HostWords.of(
+                    self.table, draft.inventory, draft.policy, self.resolved
+                )
+                self._kept_words = draft, words
+            return self._kept_words[1]
 
     def select(self, chosen: Filter = NO_FILTER) -> NDArray[np.bool_]:
         """Which rows of the table match."""
@@ -270,7 +278,7 @@ class Session:
 
     def hosts(self, chosen: Filter = NO_FILTER) -> tuple[HostFacts, ...]:
         """Hosts with their facts: all of them, or those the filter's conversations touch."""
-        facts = analysis.host_facts(self.simulation, self.inventory, self.resolved)
+        facts = analysis.host_facts(self.simulation, self.inventory)
         if not chosen:
             return facts
         touched = names.touched(self.table, self.select(chosen))
