@@ -1,4 +1,4 @@
-"""Whatever policy is drawn: nftables refuses it in words, or the kernel loads the file."""
+"""Whatever policy is drawn: the kernel loads the file, and Kubernetes writes or refuses in words."""
 
 import tempfile
 from pathlib import Path
