@@ -45,7 +45,8 @@ class Grouping:
         """Hosts by the exact set of groups they are in."""
         sizes = np.bincount(self.hosts)
         if (sizes == 1).all():
-            return Kinds(self.groups, np.arange(len(self.names)), np.arange(len(self.names) + 1))
+            every = np.arange(len(self.names) + 1)
+            return Kinds(self.groups, every[:-1], every, plain=True)
         numbers: dict[tuple[int, ...], int] = {}
         of_host = [
             numbers.setdefault(tuple(groups.tolist()), len(numbers))
@@ -66,6 +67,9 @@ class Kinds:
     """Groups, kind by kind."""
     starts: NDArray[np.int64]
     """Where each kind starts in `groups`, and the end."""
+
+    plain: bool = False
+    """Every host is in one group, and the kinds are the groups."""
 
     def __len__(self) -> int:
         return len(self.starts) - 1

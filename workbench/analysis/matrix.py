@@ -18,6 +18,13 @@ COUNTED_AS: Mapping[str, tuple[Class, ...]] = {
     "out_of_scope": (Class.OUT_OF_SCOPE, Class.EXCLUDED),
 }
 """The classes each column counts; the five columns add up to `conversations`."""
+_COLUMN_OF = np.array(
+    [
+        next((at for at, classes in enumerate(COUNTED_AS.values()) if klass in classes), 0)
+        for klass in range(len(Class) + 1)
+    ],
+    dtype=np.uint8,
+)
 DENSE = 1 << 16
 """Largest matrix that is summed in place; a larger one is sorted first, as it is mostly empty."""
 
@@ -34,40 +41,48 @@ def matrix(
     key *= len(kinds)
     key += kinds.of_host.take(table["server"][picked])
     key, cell = _numbered(key, len(kinds) ** 2)
-    width = len(Class) + 1
-    by_class = np.bincount(
-        cell * width + simulation.classes[picked], minlength=len(key) * width
-    ).reshape(len(key), width)
+    columns = _COLUMN_OF.take(simulation.classes[picked])
     sums: Sums = {
-        "conversations": by_class.sum(axis=1),
+        "conversations": np.bincount(cell, minlength=len(key)),
         "flows": _added(table["flows"][picked], cell, len(key)),
         "bytes": _added(table["bytes"][picked], cell, len(key)),
-        **{name: by_class[:, classes].sum(axis=1) for name, classes in COUNTED_AS.items()},
+        **{
+            name: np.bincount(cell[columns == at], minlength=len(key))
+            for at, name in enumerate(COUNTED_AS)
+        },
         "last_us": _latest(table["last_us"][picked], cell, len(key)),
     }
+    return _matrix(*_spread(*_met(key, sums), grouping), grouping)
+
+
+def _met(key: NDArray[np.int64], sums: Sums) -> tuple[NDArray[np.int64], Sums]:
+    """Only the cells with conversations."""
     met = np.flatnonzero(sums["conversations"])
-    return _spread(key[met], {name: values[met] for name, values in sums.items()}, grouping)
+    if len(met) == len(key):
+        return key, sums
+    return key[met], {name: values[met] for name, values in sums.items()}
 
 
-def _spread(key: NDArray[np.int64], sums: Sums, grouping: Grouping) -> Matrix:
+def _spread(
+    key: NDArray[np.int64], sums: Sums, grouping: Grouping
+) -> tuple[NDArray[np.int64], Sums]:
     """From pairs of kinds to pairs of groups: every group of a kind gets its sums."""
     kinds, size = grouping.kinds, len(grouping.names)
+    if kinds.plain:
+        return key, sums
     pair, row, column = _expanded(key, kinds)
     key, cell = _numbered(row * size + column, size**2)
-    cells: dict[str, NDArray[np.int64]] = {
+    spread = {
         name: (_latest if name == "last_us" else _added)(values[pair], cell, len(key))
         for name, values in sums.items()
     }
-    met = np.flatnonzero(cells["conversations"])
-    return Matrix(
-        rows=grouping.names,
-        columns=grouping.names,
-        cells={
-            "row": (key[met] // size).astype(np.int32),
-            "column": (key[met] % size).astype(np.int32),
-            **{name: values[met] for name, values in cells.items()},
-        },
-    )
+    return _met(key, spread)
+
+
+def _matrix(key: NDArray[np.int64], sums: Sums, grouping: Grouping) -> Matrix:
+    size = max(1, len(grouping.names))
+    places = {"row": (key // size).astype(np.int32), "column": (key % size).astype(np.int32)}
+    return Matrix(grouping.names, grouping.names, {**places, **sums})
 
 
 def _expanded(
