@@ -1,4 +1,4 @@
-"""Whatever policy is drawn: the kernel loads the file, and Kubernetes writes or refuses in words."""
+"""Whatever policy is drawn: the kernel loads the file; Kubernetes writes it or says why not."""
 
 import tempfile
 from pathlib import Path
