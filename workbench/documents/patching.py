@@ -21,7 +21,7 @@ from workbench.documents.writing import (
 )
 
 _COMMENT = re.compile(r"\s+#.*")
-Fields = Mapping[str, Data]
+Fields = dict[str, Data]
 
 
 def patch(text: str, root: Node, old: Fields, new: Fields, *, blocks: Sequence[str] = ()) -> str:
@@ -104,7 +104,7 @@ class _Patcher:
 
     def _field(self, key: Node, value: Node, old: Data | None, new: Data) -> list[str] | None:
         """The lines of one field; None where it has to be rewritten."""
-        if old is not None and flow(old) == flow(new):
+        if _same(old, new):
             return self._between(key.line, value.last_line)
         content = self._entered(value, key.line + 1, old, new)
         return [self._lines[key.line - 1], *content] if content else None
@@ -114,7 +114,7 @@ class _Patcher:
         if node.flow or node.line < start or not new:
             return None
         try:
-            if node.kind == "mapping" and isinstance(old, Mapping) and isinstance(new, Mapping):
+            if node.kind == "mapping" and isinstance(old, dict) and isinstance(new, dict):
                 return self.mapping(node, start, old, new)
             if node.kind == "sequence" and isinstance(old, list) and isinstance(new, list):
                 return self._sequence(node, start, old, new)
@@ -129,6 +129,7 @@ class _Patcher:
         before, after = list(map(_identity, old)), list(map(_identity, new))
         if len(set(before)) != len(node.children) or len(set(after)) != len(after):
             raise _Unusual
+        values = dict(zip(after, new, strict=True))
         in_blocks = all(item.kind == "mapping" and not item.flow for item in node.children)
         renamed = _renamed(before, after)
         chunks: dict[str, _Chunk] = {}
@@ -138,19 +139,19 @@ class _Patcher:
             chunk = self._chunk(start, item.line, node.column)
             start = item.last_line + 1
             wanted = renamed.get(name, name)
-            if wanted in after:
-                chunk.lines = self._item(item, node.column, value, new[after.index(wanted)])
+            if wanted in values:
+                chunk.lines = self._item(item, node.column, value, values[wanted])
             else:
                 chunk.attached = []
             chunks[wanted] = chunk
-        for name, value in zip(after, new, strict=True):
+        for name, value in values.items():
             if name not in chunks:
                 lines = _fresh_item(value, node.column, in_blocks)
                 chunks[name] = _Chunk([], [], lines)
         return _joined(chunks, after, list(chunks))
 
     def _item(self, item: Node, dash: int, old: Data, new: Data) -> list[str]:
-        if flow(old) == flow(new):
+        if _same(old, new):
             return self._between(item.line, item.last_line)
         if item.kind == "mapping" and not item.flow:
             line = self._lines[item.line - 1]
@@ -179,9 +180,20 @@ class _Patcher:
         return rest.rstrip() if _COMMENT.fullmatch(rest) and node.last_column else ""
 
 
+def _same(old: Data | None, new: Data) -> bool:
+    """Equal, and in the same order."""
+    if old != new:
+        return False
+    if isinstance(old, dict) and isinstance(new, dict):
+        return list(old) == list(new) and all(map(_same, old.values(), new.values()))
+    if isinstance(old, list) and isinstance(new, list):
+        return all(map(_same, old, new))
+    return True
+
+
 def _identity(item: Data) -> str:
     """What an item of a list is known by, whatever else about it changes."""
-    if isinstance(item, Mapping):
+    if isinstance(item, dict):
         return flow(item.get("id", item.get("name", flow(item))))
     return flow(item)
 
@@ -190,26 +202,19 @@ def _renamed(before: Sequence[str], after: Sequence[str]) -> dict[str, str]:
     """Old name → new name, where exactly the names differ that stand at equal places."""
     if len(before) != len(after):
         return {}
-    return {
-        old: new
-        for old, new in zip(before, after, strict=True)
-        if old not in after and new not in before
-    }
+    gone, come = set(before) - set(after), set(after) - set(before)
+    return {old: new for old, new in zip(before, after, strict=True) if old in gone and new in come}
 
 
 def _fresh_item(value: Data, indent: int, in_blocks: bool) -> list[str]:
-    if in_blocks and isinstance(value, Mapping):
+    if in_blocks and isinstance(value, dict):
         return dashed(block_lines(value, indent + 2), indent)
     return item_lines(value, indent)
 
 
 def _joined(chunks: Mapping[str, _Chunk], order: Sequence[str], rest: Sequence[str]) -> list[str]:
     """All chunks in `order`; those only in `rest` behind their predecessor there."""
-    names = [name for name in order if name in chunks]
-    for at, name in enumerate(rest):
-        if name not in names:
-            before = next((one for one in reversed(rest[:at]) if one in names), None)
-            names.insert(names.index(before) + 1 if before else 0, name)
+    names = _woven([name for name in order if name in chunks], rest)
     first = next(iter(chunks), None)
     lines: list[str] = []
     if first is not None:  # what opens the section stays there
@@ -221,3 +226,19 @@ def _joined(chunks: Mapping[str, _Chunk], order: Sequence[str], rest: Sequence[s
                 chunk.above.pop()
         lines += chunk.whole()
     return lines
+
+
+def _woven(names: Sequence[str], rest: Sequence[str]) -> list[str]:
+    """`names`, with those only in `rest` behind the name they follow there."""
+    known = set(names)
+    behind: dict[str, list[str]] = {}
+    before = ""
+    for name in rest:
+        if name in known:
+            before = name
+        else:
+            behind.setdefault(before, []).append(name)
+    woven = behind.get("", [])
+    for name in names:
+        woven += [name, *behind.get(name, ())]
+    return woven

@@ -2,8 +2,9 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -11,7 +12,7 @@ import yaml
 WIDTH = 100
 """Characters to a line before a list or mapping is written as a block."""
 
-Data = str | int | date | Sequence["Data"] | Mapping[str, "Data"]
+Data = str | int | date | list["Data"] | dict[str, "Data"]
 
 _PLAIN = re.compile(r"[A-Za-z0-9/._](?:[A-Za-z0-9 /._+@()-]*[A-Za-z0-9/._+@()-])?|[^\W_]+")
 _RESOLVER: Any = yaml.resolver.Resolver()
@@ -31,6 +32,11 @@ def scalar(value: str | int | date) -> str:
     """One value, quoted where any YAML reader might take it for something else."""
     if not isinstance(value, str):
         return str(value)
+    return _quoted(value)
+
+
+@lru_cache(maxsize=1 << 14)  # sites have few words, often repeated
+def _quoted(value: str) -> str:
     string = "tag:yaml.org,2002:str"
     if (
         _PLAIN.fullmatch(value)
@@ -42,9 +48,9 @@ def scalar(value: str | int | date) -> str:
 
 def flow(value: Data) -> str:
     """The value on one line: `[a, b]`, `{role: plc}`."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return "{" + ", ".join(f"{scalar(key)}: {flow(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, list):
         return "[" + ", ".join(map(flow, value)) + "]"
     return scalar(value)
 
@@ -68,9 +74,9 @@ def item_lines(value: Data, indent: int) -> list[str]:
 
 def block_lines(value: Data, indent: int) -> list[str]:
     """A non-empty mapping or sequence as a block."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return [line for key, item in value.items() for line in field_lines(key, item, indent)]
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, list):
         return [line for item in value for line in item_lines(item, indent)]
     raise TypeError(f"{value!r} has no parts")
 
@@ -82,10 +88,10 @@ def dashed(lines: list[str], indent: int) -> list[str]:
 
 
 def _nested(value: Data) -> bool:
-    return isinstance(value, Mapping | Sequence) and not isinstance(value, str) and bool(value)
+    return isinstance(value, dict | list) and bool(value)
 
 
-def render(value: Mapping[str, Data], *, blocks: Sequence[str] = ()) -> str:
+def render(value: dict[str, Data], *, blocks: Sequence[str] = ()) -> str:
     """A whole document: one entry a line where it fits; entries of `blocks` always as blocks."""
     lines: list[str] = []
     for key, section in value.items():
@@ -97,7 +103,7 @@ def section_lines(key: str, section: Data, *, as_blocks: bool = False) -> list[s
     """A top-level key with its entries on lines of their own."""
     if not _nested(section):
         return field_lines(key, section, 0)
-    if as_blocks and isinstance(section, Sequence):
+    if as_blocks and isinstance(section, list):
         items = [dashed(block_lines(item, 4), 2) for item in section]
         return [f"{scalar(key)}:", *(line for item in items for line in item)]
     return [f"{scalar(key)}:", *block_lines(section, 2)]

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 
 V4_BASE = 0xFFFF_0000_0000
 """::ffff:0.0.0.0"""
@@ -71,7 +72,7 @@ def parse_cidr(text: str) -> tuple[AddressRange, ...]:
 
 def _merged(ranges: Iterable[AddressRange]) -> tuple[AddressRange, ...]:
     merged: list[AddressRange] = []
-    for piece in sorted(ranges):
+    for piece in sorted(ranges, key=attrgetter("first")):
         if merged and piece.first <= merged[-1].last + 1:
             merged[-1] = AddressRange(merged[-1].first, max(merged[-1].last, piece.last))
         else:

@@ -23,10 +23,11 @@ from workbench.policy.edit import (
     service_uses,
 )
 from workbench.policy.lint import lint
-from workbench.policy.resolve import resolve
+from workbench.policy.resolve import Resolver, resolve
 from workbench.policy.validate import validate
 
 __all__ = [
+    "Resolver",
     "decide",
     "dump_policy",
     "duplicate_rule",

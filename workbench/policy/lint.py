@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from workbench.model.net import EVERYWHERE, AddressSet
+from workbench.model.net import AddressSet
 from workbench.model.policy import ANY, Exclusion, Policy, ResolvedPolicy, Rule
 from workbench.policy.edit import segment_uses, service_uses
 
@@ -42,15 +42,9 @@ def _services(policy: Policy) -> Iterator[str]:
 
 
 def _rules(policy: Policy, resolved: ResolvedPolicy) -> Iterator[str]:
-    unprotected_clients = EVERYWHERE - resolved.protected_egress
-    unprotected_servers = EVERYWHERE - resolved.protected_ingress
-    idle: dict[tuple[tuple[str, ...], tuple[str, ...]], bool] = {}
     for rule in resolved.rules:
-        names = (rule.client_segments, rule.server_segments)
-        if names not in idle:
-            outside = rule.clients - unprotected_clients, rule.servers - unprotected_servers
-            idle[names] = outside == (AddressSet(), AddressSet())
-        if policy.protect and idle[names]:
+        inside = _overlap(rule.clients, resolved.protected_egress)
+        if policy.protect and not inside and not _overlap(rule.servers, resolved.protected_ingress):
             yield f"rule {rule.id}: neither its clients nor its servers are protected"
     for written in policy.rules:
         if ANY in written.clients and ANY in written.servers:
@@ -73,3 +67,12 @@ def _dates(policy: Policy, resolved: ResolvedPolicy) -> Iterator[str]:
                 yield f"{kind} {entry.id}: expired on {entry.expires}"
             elif entry.expires - resolved.on <= SOON:
                 yield f"{kind} {entry.id}: expires soon, on {entry.expires}"
+
+
+def _overlap(first: AddressSet, second: AddressSet) -> bool:
+    """Whether they share an address: stops at the first."""
+    few, many = sorted((first, second), key=lambda addresses: len(addresses.ranges))
+    return any(
+        piece.first in many or piece.last in many or AddressSet((piece,)) & many
+        for piece in few.ranges
+    )

@@ -1,7 +1,8 @@
 """Names to addresses: what is judged is what is exported."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 
 from workbench.model.net import (
@@ -32,11 +33,45 @@ def resolve(policy: Policy, inventory: Inventory, seen: Iterable[int], on: date)
     """The policy in force on `on`, over the hosts of the inventory and those seen in traffic.
 
     A segment with `match` holds the hosts, seen or listed, whose labels fit; with `cidrs` also
-    every address in them. Raises PolicyError when the policy is not valid.
+    only those inside them. Raises PolicyError when the policy is not valid.
     """
-    validate(policy)
-    hosts = _Hosts(inventory, seen)
-    segments = {segment.name: _addresses(segment, hosts) for segment in policy.segments}
+    return Resolver().resolve(policy, inventory, tuple(seen), on)
+
+
+class Resolver:
+    """Resolves policy after policy; while hosts and segments stay, their addresses are kept."""
+
+    def __init__(self) -> None:
+        self._hosts: tuple[Inventory, Sequence[int], _Hosts] | None = None
+        self._segments: tuple[_Hosts, dict[Segment, AddressSet]] | None = None
+
+    def resolve(
+        self, policy: Policy, inventory: Inventory, seen: Sequence[int], on: date
+    ) -> ResolvedPolicy:
+        """As `resolve`; `inventory` and `seen` count as unchanged when they are the same object."""
+        validate(policy)
+        found = self._resolved(policy.segments, self._known(inventory, seen))
+        segments = {segment.name: found[segment] for segment in policy.segments}
+        return _resolved(policy, segments, on)
+
+    def _known(self, inventory: Inventory, seen: Sequence[int]) -> "_Hosts":
+        kept = self._hosts
+        if kept is None or kept[0] is not inventory or kept[1] is not seen:
+            kept = self._hosts = (inventory, seen, _Hosts(inventory, seen))
+        return kept[2]
+
+    def _resolved(self, segments: Iterable[Segment], hosts: "_Hosts") -> dict[Segment, AddressSet]:
+        kept = self._segments
+        known = kept[1] if kept and kept[0] is hosts else {}
+        found = {
+            segment: known[segment] if segment in known else _addresses(segment, hosts)
+            for segment in segments
+        }
+        self._segments = (hosts, found)
+        return found
+
+
+def _resolved(policy: Policy, segments: Mapping[str, AddressSet], on: date) -> ResolvedPolicy:
     box = _boxes(segments, policy)
     rules = [rule for rule in policy.rules if in_force(rule, on)]
     exclusions = [exclusion for exclusion in policy.exclusions if in_force(exclusion, on)]
@@ -119,6 +154,7 @@ class _Hosts:
 
     def __init__(self, inventory: Inventory, seen: Iterable[int]) -> None:
         self._addresses = sorted({*seen, *inventory.by_address})
+        self._singles = [AddressRange(address, address) for address in self._addresses]
         networks = self._networks(inventory)
         groups: dict[tuple[tuple[int, ...], Labels], list[int]] = {}
         for at, address in enumerate(self._addresses):
@@ -126,14 +162,14 @@ class _Hosts:
             key = (tuple(networks[at]), host.labels if host else ())
             groups.setdefault(key, []).append(at)
         self._members = list(groups.values())
-        self._having: dict[tuple[str, str], set[int]] = {}
+        self._having: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
         narrowing = _narrowing(inventory)
         for number, (inside, own) in enumerate(groups):
             labels: dict[str, str] = {}
             for network in inside:
                 labels |= dict(narrowing[network].labels)
             for label in (labels | dict(own)).items():
-                self._having.setdefault(label, set()).add(number)
+                self._having[label].append(number)
 
     def _networks(self, inventory: Inventory) -> list[list[int]]:
         """For each address the numbers of the networks around it, widest first."""
@@ -149,31 +185,20 @@ class _Hosts:
         """Addresses whose labels have one of the values for every key."""
         groups = set.intersection(
             *(
-                set().union(*(self._having.get((key, value), set()) for value in values))
+                set[int]().union(*(self._having.get((key, value), ()) for value in values))
                 for key, values in match
             )
         )
-        return _as_set(
-            sorted(at for group in groups for at in self._members[group]), self._addresses
-        )
+        runs: list[AddressRange] = []
+        for at in sorted(at for group in groups for at in self._members[group]):
+            piece = self._singles[at]
+            if runs and piece.first == runs[-1].last + 1:
+                runs[-1] = AddressRange(runs[-1].first, piece.last)
+            else:
+                runs.append(piece)
+        return AddressSet(tuple(runs))
 
 
 def _narrowing(inventory: Inventory) -> list[Network]:
     """Networks as labels are laid over each other: widest first."""
     return sorted(inventory.networks, key=lambda network: -network.addresses.size)
-
-
-def _as_set(places: list[int], addresses: list[int]) -> AddressSet:
-    """The addresses at ascending `places` of the ascending list `addresses`."""
-    ranges: list[AddressRange] = []
-    first = last = -2
-    for at in places:
-        address = addresses[at]
-        if address != last + 1:
-            if last >= 0:
-                ranges.append(AddressRange(first, last))
-            first = address
-        last = address
-    if last >= 0:
-        ranges.append(AddressRange(first, last))
-    return AddressSet(tuple(ranges))
