@@ -1,10 +1,11 @@
 """Records the demo site anew: namespaces, real servers and clients, tcpdump, one pcapng.
 
     sudo python3 demo_data/record.py --out demo_data
+    unshare -Un --map-current-user --keep-caps python3 demo_data/record.py --out demo_data
     python3 demo_data/record.py --truth
 
-Needs root (network namespaces, tcpdump), iproute2 and tcpdump; nothing outside the namespaces it
-makes is touched. Takes about a minute. See README.md for the story.
+Needs Linux, iproute2, tcpdump, and root or unprivileged user namespaces (the second line). Nothing
+outside the namespaces it makes is touched. Takes about a minute. See README.md for the story.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from recorder.calls import clock
 from recorder.hosts import NETS
 from recorder.merge import StoryTime, merge, write_pcapng
 from recorder.network import CallError, Site
@@ -25,22 +27,22 @@ CAPTURE = "office.pcapng"
 NOTE = "Kestrel Pumps, an invented site: demo_data/record.py. Pauses between steps are stretched."
 
 
-def record(out: Path) -> int:
-    """Play the day and write the capture; returns the number of packets."""
-    steps = day()
-    clock = StoryTime()
+def record(out: Path, until: float) -> int:
+    """Play the day until that second and write the capture; returns the number of packets."""
+    steps = [step for step in day() if step.at < until]
+    times = StoryTime()
     with tempfile.TemporaryDirectory(prefix="demo-site-") as folder, Site() as site:
         site.do(BEFORE)
         time.sleep(2)  # neighbour discovery of the start is over
         site.record(Path(folder))
         for done, step in enumerate(steps):
-            clock.begin(time.time_ns() // 1000, MIDNIGHT_US + round(step.at * 1_000_000))
+            times.begin(time.time_ns() // 1000, MIDNIGHT_US + round(step.at * 1_000_000))
             site.do(step.calls, together=step.together)
             if done % 50 == 0:
                 print(f"\r{done} of {len(steps)} steps", end="", file=sys.stderr, flush=True)
         site.stop_recording()
         print(file=sys.stderr)
-        packets = merge([Path(folder) / f"{name}.pcap" for name in NETS], clock)
+        packets = merge([Path(folder) / f"{name}.pcap" for name in NETS], times)
     write_pcapng(out, list(NETS), packets, NOTE)
     return len(packets)
 
@@ -64,6 +66,7 @@ def main() -> int:
         "--out", type=Path, help="a folder for office.pcapng and truth.json, or a capture file"
     )
     wanted.add_argument("--truth", action="store_true", help="only print the ground truth")
+    parser.add_argument("--until", default="17:00", metavar="HH:MM", help="stop there, for a trial")
     arguments = parser.parse_args()
     if arguments.truth:
         print(truth_text(), end="")
@@ -71,11 +74,11 @@ def main() -> int:
     out: Path = arguments.out
     folder = out.is_dir()
     try:
-        count = record(out / CAPTURE if folder else out)
+        count = record(out / CAPTURE if folder else out, clock(arguments.until))
     except (CallError, EOFError, OSError, subprocess.SubprocessError) as error:
         print(f"record.py: {error}", file=sys.stderr)
         return 2
-    if folder:
+    if folder and arguments.until == parser.get_default("until"):
         (out / "truth.json").write_text(truth_text())
     print(f"{count} packets in {out / CAPTURE if folder else out}")
     return 0

@@ -33,7 +33,9 @@ _QUIET_KERNEL = {
 def new_network() -> None:
     """Put this process into an empty network namespace. Raises OSError without privilege."""
     if _LIBC.unshare(CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), "unshare(CLONE_NEWNET): root is needed")
+        raise OSError(
+            ctypes.get_errno(), "no network namespace for us; see the first lines of record.py"
+        )
 
 
 def tune(settings: dict[str, str]) -> None:

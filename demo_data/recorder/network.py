@@ -6,6 +6,7 @@ sender put it on the wire.
 """
 
 import multiprocessing
+import os
 import signal
 import subprocess
 import time
@@ -112,9 +113,10 @@ class Site:
         for net in NETS.values():
             routed = f"not ether src {_router_mac(net)} or arp or src host {net.v4}.1"
             own = f"{routed} or src host {net.v6}1 or src net fe80::/10"
-            command = f"tcpdump -n -s 0 -U -B 8192 -Z root -i br-{net.name} -w".split()
+            command = f"tcpdump -n -s 0 -U -B 8192 -i br-{net.name} -w".split()
+            user = [] if os.geteuid() else ["-Z", "root"]  # else it cannot write to our folder
             self._recorders[net.name] = subprocess.Popen(
-                [*command, str(folder / f"{net.name}.pcap"), own],
+                [*command, str(folder / f"{net.name}.pcap"), *user, own],
                 stderr=subprocess.PIPE,
                 text=True,
             )

@@ -225,11 +225,9 @@ def redis(*words: str) -> bytes:
 
 
 def redis_frame(buffer: bytes) -> int:
-    if not buffer.endswith(b"\r\n"):
-        return 0
-    lines = buffer.split(b"\r\n")
-    need = 1 + 2 * int(lines[0][1:])
-    return len(b"\r\n".join(lines[:need])) + 2 if len(lines) > need else 0
+    head, *lines = buffer.split(b"\r\n")
+    count = 2 * int(head[1:]) if lines else 0
+    return len(b"\r\n".join((head, *lines[:count], b""))) if len(lines) > count > 0 else 0
 
 
 def redis_answer(message: bytes) -> bytes:
