@@ -1,29 +1,22 @@
 """The application: a switchboard between screens, the session and the user's keys."""
 
 import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
-from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.message import Message
-from textual.reactive import reactive
 from textual.screen import Screen
 
-from workbench.model.errors import WorkbenchError
-from workbench.model.filters import NO_FILTER, Filter
 from workbench.tui.commands import Commands
+from workbench.tui.desk import Desk
 from workbench.tui.glyphs import AsciiFilter
 from workbench.tui.themes import THEMES, VERDICT_DEFAULTS
 
 if TYPE_CHECKING:
-    from workbench.model.simulation import Changes
-    from workbench.session import Session, Summary
+    from workbench.session import Session
 
 TABS: Mapping[str, str] = {
     "sources": "Sources",
@@ -48,7 +41,7 @@ def _screen(mode: str) -> Callable[[], Screen[Any]]:
     return load
 
 
-class WorkbenchApp(App[None]):
+class WorkbenchApp(Desk):
     """One workspace, one draft."""
 
     TITLE = "Segmentation Workbench"
@@ -56,8 +49,8 @@ class WorkbenchApp(App[None]):
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
         mode: _screen(mode) for mode in TABS
     }
-    COMMANDS = App.COMMANDS | {Commands}
-    HORIZONTAL_BREAKPOINTS = [
+    COMMANDS = Desk.COMMANDS | {Commands}
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012
         (0, "-narrow"),
         (110, "-wide"),
     ]
@@ -79,42 +72,10 @@ class WorkbenchApp(App[None]):
                 tooltip="Leave the workbench"),
     ]  # fmt: skip
 
-    @dataclass
-    class Opened(Message):
-        """The workspace is open."""
-
-        session: "Session"
-        summary: "Summary"
-
-    @dataclass
-    class Edited(Message):
-        """The draft is another one now."""
-
-        summary: "Summary"
-        told: str
-        changes: "Changes | None"
-
-    @dataclass
-    class Failed(Message):
-        """Work outside any screen could not be done."""
-
-        error: WorkbenchError
-        fatal: bool = False
-
-    summary: "reactive[Summary | None]" = reactive(None)
-    revision: reactive[int] = reactive(0)
-    """Grows with every change of the draft or the traffic: screens reload when it moves."""
-    chosen: reactive[Filter] = reactive(NO_FILTER)
-    """The filter every screen shares."""
-
     def __init__(self, workspace: Path, captures: Sequence[Path] = ()) -> None:
-        super().__init__()
-        self.workspace_folder = workspace
+        super().__init__(workspace)
         self.captures_to_load = tuple(captures)
         """Taken by the Sources screen once the workspace is open."""
-        self.session: Session | None = None
-        self.last_error = ""
-        self._editing = threading.Lock()
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = THEMES[0].name
@@ -122,71 +83,17 @@ class WorkbenchApp(App[None]):
             self._filters.append(AsciiFilter())
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Verdict colours for Textual's own themes."""
         return VERDICT_DEFAULTS
 
     async def on_mount(self) -> None:
         await self.switch_mode("matrix")
-        self.call_after_refresh(self.run_worker, self._open, thread=True)
+        self.call_after_refresh(self.open_workspace)
 
-    # ── the session ────────────────────────────────────────────────────────────────────────
-
-    def _open(self) -> None:
-        from workbench.session import Session
-
-        try:
-            session = Session.open(self.workspace_folder)
-            self.post_message(self.Opened(session, session.summary()))
-        except WorkbenchError as error:
-            self.post_message(self.Failed(error, fatal=True))
-
-    @on(Opened)
-    def _opened(self, message: Opened) -> None:
-        self.session, self.summary = message.session, message.summary
-        self.revision += 1
+    @on(Desk.Opened)
+    def _show_first(self, message: Desk.Opened) -> None:
         if self.captures_to_load or not message.summary.captures:
             self.switch_mode("sources")
-
-    def edit(self, change: Callable[["Session"], str | None]) -> None:
-        """Change the draft in a thread, one edit at a time; then show what it did.
-
-        `change` may return words to show in place of the edit's own; None means nothing happened.
-        """
-        session = self.session
-        if session is None:
-            return
-
-        def work() -> None:
-            try:
-                with self._editing:
-                    told = change(session)
-                    label, changes = session.last_change()
-                    summary = session.summary()
-                    self.post_message(
-                        self.Edited(summary, label if told is None else told, changes)
-                    )
-            except WorkbenchError as error:
-                self.post_message(self.Failed(error))
-
-        self.run_worker(work, thread=True, group="edit")
-
-    @on(Edited)
-    def _edited(self, message: Edited) -> None:
-        self.summary = message.summary
-        self.revision += 1
-        if message.told:
-            self.notify(message.told, markup=False, timeout=4)
-
-    @on(Failed)
-    def _failed(self, message: Failed) -> None:
-        if message.fatal:
-            self.exit(return_code=2, message=f"workbench: {message.error}")
-        else:
-            self.show_error(message.error)
-
-    def show_error(self, error: WorkbenchError) -> None:
-        """What happened, where, what to do; the palette can copy it."""
-        self.last_error = str(error)
-        self.notify(str(error), severity="error", markup=False, timeout=12)
 
     # ── actions ────────────────────────────────────────────────────────────────────────────
 
@@ -230,10 +137,6 @@ class WorkbenchApp(App[None]):
             self.exit()
         else:
             await self.push_screen(LeaveScreen())
-
-    def on_unmount(self) -> None:
-        if self.session is not None:
-            self.session.close()
 
 
 def _told(before: str, what: str | None, nothing: str) -> str:

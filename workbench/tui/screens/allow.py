@@ -97,8 +97,8 @@ def proposal_parts(proposal: Proposal) -> list[tuple[str, str]]:
         ("  to ", "dim"), (", ".join(rule.servers), "strong"),
         ("  on ", "dim"), (f"{', '.join(rule.services)}\n", "strong"),
         ("  evidence  ", "dim"),
-        (f"{seen.conversations:,} conversations, {seen.flows:,} flows, {short_bytes(seen.bytes)}; "
-         f"{seen.clients} clients, {seen.servers} servers\n", ""),
+        (f"{seen.conversations:,} conversations, {seen.flows:,} flows, "
+         f"{short_bytes(seen.bytes)}; {seen.clients} clients, {seen.servers} servers\n", ""),
         ("            ", ""), (f"{period(seen.first_us, seen.last_us)} UTC; {outcomes}; "
                                f"direction by {seen.weakest_direction or 'nothing'} at worst\n", ""),
     ]  # fmt: skip

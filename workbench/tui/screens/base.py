@@ -13,6 +13,7 @@ from textual.widget import Widget
 
 from workbench.model.errors import FilterError, WorkbenchError
 from workbench.model.filters import Filter
+from workbench.model.traffic import Progress
 from workbench.tui.app import TABS
 from workbench.tui.asking import Asking
 from workbench.tui.widgets.facts import FactsLine
@@ -80,11 +81,15 @@ class WorkScreen(Asking[None]):
     def on_mount(self) -> None:
         self.query_one(FactsLine).busy = "opening the workspace …"
         self.watch(self.app, "summary", self._show_summary)
+        self.watch(self.app, "progress", self._show_progress)
         self.watch(self.app, "revision", self._moved)
         self.watch(self.app, "chosen", self._moved)
 
     def _show_summary(self, summary: "Summary | None") -> None:
         self.query_one(FactsLine).summary = summary
+
+    def _show_progress(self, progress: Progress | None) -> None:
+        self.query_one(ProgressLine).progress = progress
 
     def on_screen_resume(self) -> None:
         self._moved()
@@ -117,10 +122,9 @@ class WorkScreen(Asking[None]):
         session = self.bench.session
         if session is None:
             return 0, ()
-        start = max(
-            text.rfind(" ", 0, cursor), text.rfind(",", 0, cursor), text.rfind(":", 0, cursor)
-        )
-        return start + 1, session.complete(text, cursor)
+        start = text.rfind(" ", 0, cursor)
+        typed = text[start + 1 : cursor]
+        return start + 1, tuple(one for one in session.complete(text, cursor) if one != typed)
 
     @on(FilterBar.Wanted)
     def _filter_wanted(self, event: FilterBar.Wanted) -> None:
@@ -165,7 +169,9 @@ class WorkScreen(Asking[None]):
         self.query_one(FilterBar).focus()
 
     def action_back(self) -> None:
-        """Out of a drill-down; on the tab itself, nothing."""
+        """Stop long work, or out of a drill-down; on the tab itself, nothing."""
+        if self.bench.stop_work():
+            return
         if self.app.screen_stack[0] is not self:
             self.dismiss()
 

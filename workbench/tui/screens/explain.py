@@ -37,9 +37,10 @@ class ExplainScreen(Dialog):
         with VerticalScroll(id="explain-scroll"):
             yield Static("looking …", id="explain-text")
         yield CompletingInput(
-            words_of(self._words, " "), placeholder="CLIENT SERVER SERVICE, such as pc-01 db-1 tcp/5432",
+            words_of(self._words, " "),
+            placeholder="CLIENT SERVER SERVICE, such as pc-01 db-1 tcp/5432",
             id="explain-question",
-        )  # fmt: skip
+        )
 
     def on_mount(self) -> None:
         session, rows = self.bench.session, self._rows

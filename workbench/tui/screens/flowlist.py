@@ -1,7 +1,6 @@
 """The flows of one conversation; Enter shows the packets of one."""
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 import numpy as np
 from textual import on
@@ -15,9 +14,6 @@ from workbench.tui.asking import Pager
 from workbench.tui.lines import FLOW_COLUMNS, flow_row
 from workbench.tui.screens.base import Rows, WorkScreen
 from workbench.tui.widgets.pagedtable import PagedTable, Row
-
-if TYPE_CHECKING:
-    from workbench.session import Session
 
 
 class FlowsBase(WorkScreen):

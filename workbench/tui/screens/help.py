@@ -14,10 +14,10 @@ from workbench.tui.glyphs import CLASS_STYLES, LEGEND
 from workbench.tui.screens.dialog import Dialog
 
 STEPS = (
-    ("1 label", "4 Hosts: space marks hosts, l labels them, S makes a segment of them"),
-    ("2 draft", "2 Matrix: a allows what the cursor is on, p proposes rules for the rest"),
-    ("3 simulate", "6 Simulate: what the draft would break; every edit counts at once"),
-    ("4 export", "7 Export: nftables or Kubernetes, proven equal, then written"),
+    ("label", "4 Hosts: space marks, l labels, S makes a segment"),
+    ("draft", "2 Matrix: a allows this, p proposes the rest"),
+    ("simulate", "6 Simulate: what would break; every edit counts"),
+    ("export", "7 Export: nftables, Kubernetes; proven, written"),
 )
 """The whole job, a line each."""
 
@@ -41,7 +41,8 @@ class HelpScreen(Dialog):
     def of(cls, screen: Screen[Any]) -> "HelpScreen":
         """Help for a screen: every active binding with a description, each action once."""
         found: dict[str, tuple[list[str], str, str]] = {}
-        for _, binding, _, tooltip in screen.active_bindings.values():
+        active = sorted(screen.active_bindings.values(), key=lambda one: not one.binding.show)
+        for _, binding, _, tooltip in active:
             if binding.description and not binding.system:
                 keys, _, _ = found.setdefault(
                     binding.action, ([], binding.description, tooltip or binding.tooltip)

@@ -78,7 +78,7 @@ class SuggestScreen(Dialog):
             self.query_one(PagedTable).show_rows(rows)
 
     @on(PagedTable.Moved)
-    def _moved(self, event: PagedTable.Moved) -> None:
+    def _row_moved(self, event: PagedTable.Moved) -> None:
         found = self._suggestion.proposals if self._suggestion else ()
         parts = [part for one in found if one.rule.id == event.key for part in proposal_parts(one)]
         spans = ((text, CLASS_STYLES[tone]) for text, tone in parts)

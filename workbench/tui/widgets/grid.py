@@ -11,6 +11,8 @@ from workbench.model.matrix import MATRIX_COUNTS, Cell, Matrix
 
 SORTS = ("name", "heavy first", "bad first", "alike together")
 """Orders of rows and columns."""
+COUNTS = (*MATRIX_COUNTS, "last_us")
+"""What a cell counts, in the order of `Cell`."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Grid:
     at_column: NDArray[np.int64]
     """Display column of each cell, ascending within a row."""
     counts: dict[str, NDArray[Any]]
-    """MATRIX_COUNTS and last_us, in cell order."""
+    """COUNTS, in cell order."""
 
     @classmethod
     def of(cls, matrix: Matrix, sort: str = "name") -> "Grid":
@@ -34,13 +36,12 @@ class Grid:
         row = np.argsort(row_order)[matrix.cells["row"]]
         column = np.argsort(column_order)[matrix.cells["column"]]
         order = np.lexsort((column, row))
-        names = (*MATRIX_COUNTS, "last_us")
         return cls(
             tuple(matrix.rows[at] for at in row_order),
             tuple(matrix.columns[at] for at in column_order),
             np.searchsorted(row[order], np.arange(len(matrix.rows) + 1)),
             column[order],
-            {name: matrix.cells[name][order] for name in names},
+            {name: matrix.cells[name][order] for name in COUNTS},
         )
 
     def line(self, row: int, first: int, last: int) -> Iterator[tuple[int, int]]:
@@ -52,10 +53,11 @@ class Grid:
 
     def cell(self, row: int, column: int) -> Cell:
         """The cell as a value; all zeros where nothing was seen."""
-        names = self.rows[row], self.columns[column]
+        row_name, column_name = self.rows[row], self.columns[column]
         for _, at in self.line(row, column, column + 1):
-            return Cell(*names, **{name: int(one[at]) for name, one in self.counts.items()})
-        return Cell(*names)
+            counts = (int(self.counts[name][at]) for name in COUNTS)
+            return Cell(row_name, column_name, *counts)
+        return Cell(row_name, column_name)
 
     @property
     def empty(self) -> bool:

@@ -234,7 +234,7 @@ class MatrixView(ScrollView, can_focus=True):
         first, last, _ = self._columns_in_view()
         top = self.scroll_offset.y
         bottom = min(rows, top + self.size.height - layout.header)
-        if width < 1 or (first, last, top) == (0, columns, 0) and bottom == rows:
+        if width < 1 or ((first, last, top) == (0, columns, 0) and bottom == rows):
             return [Segment(" " * layout.label, style)]
         lit_rows = range(top * height // rows, -(-bottom * height // rows))
         lit_columns = range(first * width // columns, -(-last * width // columns))

@@ -188,6 +188,11 @@ class PagedTable(ScrollView, can_focus=True):
         self.show(len(rows), keep_cursor=keep_cursor)
         self.post_message(self.Moved(self, self.key))
 
+    def set_columns(self, columns: Sequence[Column], empty: str) -> None:
+        """Other columns, and what to say when there are no rows; `show` must follow."""
+        self.columns, self.empty = tuple(columns), empty
+        self._layout_of = (-1, [])
+
     def put(self, generation: int, start: int, rows: Sequence[Row]) -> None:
         """A page has arrived."""
         if generation != self.generation:
@@ -258,14 +263,15 @@ class PagedTable(ScrollView, can_focus=True):
             style = self.get_component_rich_style("table--marked")
         if at == self.cursor:
             style = self.get_component_rich_style("table--cursor")
-        return self._line(row, style, width)
+        return self._line(row, style, width, lit=at == self.cursor)
 
-    def _line(self, row: Row | None, style: Style, width: int) -> Strip:
+    def _line(self, row: Row | None, style: Style, width: int, *, lit: bool) -> Strip:
         segments = []
         for at, room in self._fitted():
             text, tone = ("·", "dim") if row is None else _cell(row.cells[at])
             column = self.columns[at]
             shown = _right(text, room) if column.right else _left(text, room)
+            tone = "" if lit and tone in ("dim", "out") else tone  # faint on bright: unreadable
             segments += [Segment(shown, style + self._style(tone)), Segment(" ", style)]
         return Strip(segments).adjust_cell_length(width, style)
 
@@ -323,6 +329,10 @@ class PagedTable(ScrollView, can_focus=True):
         if keys:
             at = keys.index(self.sort_key) + 1 if self.sort_key in keys else 0
             self._sort(keys[at % len(keys)], self.descending)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """No sorting where no column can be sorted by."""
+        return action not in ("sort", "reverse") or any(column.key for column in self.columns)
 
     def action_reverse(self) -> None:
         if self.sort_key:

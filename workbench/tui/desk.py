@@ -1,0 +1,201 @@
+"""The desk under every screen: the session, edits in their order, long work with a way to stop."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from textual import on
+from textual.app import App
+from textual.message import Message
+from textual.reactive import reactive
+
+from workbench.model.errors import Cancelled, WorkbenchError
+from workbench.model.filters import NO_FILTER, Filter
+from workbench.model.traffic import Progress
+from workbench.tui.messages import Progressed
+
+if TYPE_CHECKING:
+    from workbench.model.simulation import Changes
+    from workbench.session import Session, Summary
+
+T = TypeVar("T")
+Tell = Callable[[Progress], None]
+Stopped = Callable[[], bool]
+
+
+class Desk(App[None]):
+    """What screens may rely on: `session`, and reactives that say when to look again."""
+
+    @dataclass
+    class Opened(Message):
+        """The workspace is open."""
+
+        session: "Session"
+        summary: "Summary"
+
+    @dataclass
+    class Edited(Message):
+        """The draft or the traffic is another one now."""
+
+        summary: "Summary"
+        told: str
+        changes: "Changes"
+        done: Callable[[], object] | None = None
+
+    @dataclass
+    class Finished(Message):
+        """Long work has ended: with a value, or stopped by the user."""
+
+        value: Any
+        done: Callable[[Any], None]
+        stopped: bool
+
+    @dataclass
+    class Failed(Message):
+        """Work outside any screen could not be done."""
+
+        error: WorkbenchError
+        fatal: bool = False
+        long: bool = False
+        failed: Callable[[WorkbenchError], None] | None = None
+
+    summary: "reactive[Summary | None]" = reactive(None)
+    revision: reactive[int] = reactive(0)
+    """Grows with every change of the draft or the traffic: screens reload when it moves."""
+    chosen: reactive[Filter] = reactive(NO_FILTER)
+    """The filter every screen shares."""
+    progress: reactive[Progress | None] = reactive(None)
+
+    def __init__(self, workspace: Path) -> None:
+        super().__init__()
+        self.workspace_folder = workspace
+        self.session: Session | None = None
+        self.last_edit: tuple[str, Changes] | None = None
+        """What the last edit was, and what it did."""
+        self.last_error = ""
+        self._editing = threading.Lock()
+        self._stop: threading.Event | None = None
+
+    # ── opening ────────────────────────────────────────────────────────────────────────────
+
+    def open_workspace(self) -> None:
+        """In a thread: the first paint does not wait for the database."""
+        self.run_worker(self._open, thread=True)
+
+    def _open(self) -> None:
+        from workbench.session import Session
+
+        try:
+            session = Session.open(self.workspace_folder)
+            self.post_message(self.Opened(session, session.summary()))
+        except WorkbenchError as error:
+            self.post_message(self.Failed(error, fatal=True))
+
+    @on(Opened)
+    def _opened(self, message: Opened) -> None:
+        self.session, self.summary = message.session, message.summary
+        self.revision += 1
+
+    # ── edits ──────────────────────────────────────────────────────────────────────────────
+
+    def edit(
+        self,
+        change: Callable[["Session"], str | None],
+        done: Callable[[], object] | None = None,
+        failed: Callable[[WorkbenchError], None] | None = None,
+    ) -> None:
+        """Change the draft in a thread, one edit at a time; then show what it did.
+
+        `change` may return words to show in place of the edit's own. `done` or `failed` (a notice,
+        unless given) runs on the event loop.
+        """
+        session = self.session
+        if session is None:
+            return
+
+        def work() -> None:
+            try:
+                with self._editing:
+                    told = change(session)
+                    label, changes = session.last_change()
+                    summary = session.summary()
+                    self.post_message(self.Edited(summary, told or label, changes, done))
+            except WorkbenchError as error:
+                self.post_message(self.Failed(error, failed=failed))
+
+        self.run_worker(work, thread=True, group="edit")
+
+    @on(Edited)
+    def _edited(self, message: Edited) -> None:
+        self.summary, self.last_edit = message.summary, (message.told, message.changes)
+        self.revision += 1
+        if message.done is not None:
+            message.done()
+        if message.told:
+            self.notify(message.told, markup=False, timeout=4)
+
+    # ── long work ──────────────────────────────────────────────────────────────────────────
+
+    def long_work(self, job: Callable[[Tell, Stopped], T], done: Callable[[T], None]) -> None:
+        """Run `job` in a thread with a progress line on every screen; Escape stops it."""
+        if self._stop is not None:
+            self.notify("one thing at a time: escape stops what is running", markup=False)
+            return
+        stop = self._stop = threading.Event()
+
+        def tell(progress: Progress) -> None:
+            self.post_message(Progressed(progress))
+
+        def work() -> None:
+            try:
+                self.post_message(self.Finished(job(tell, stop.is_set), done, stopped=False))
+            except Cancelled:
+                self.post_message(self.Finished(None, done, stopped=True))
+            except WorkbenchError as error:
+                self.post_message(self.Failed(error, long=True))
+
+        self.run_worker(work, thread=True, group="long")
+
+    def stop_work(self) -> bool:
+        """Ask long work to stop; False when there is none."""
+        if self._stop is None:
+            return False
+        self._stop.set()
+        return True
+
+    @on(Progressed)
+    def _progressed(self, message: Progressed) -> None:
+        if self._stop is not None:
+            self.progress = message.progress
+
+    @on(Finished)
+    def _finished(self, message: Finished) -> None:
+        self._stop, self.progress = None, None
+        if message.stopped:
+            self.notify("stopped; everything is as it was before", markup=False)
+        else:
+            message.done(message.value)
+
+    # ── errors ─────────────────────────────────────────────────────────────────────────────
+
+    @on(Failed)
+    def _failed(self, message: Failed) -> None:
+        if message.long:
+            self._stop, self.progress = None, None
+        if message.fatal:
+            self.exit(return_code=2, message=f"workbench: {message.error}")
+        else:
+            (message.failed or self.show_error)(message.error)
+
+    def show_error(self, error: WorkbenchError) -> None:
+        """What happened, where, what to do; the palette can copy it."""
+        self.last_error = str(error)
+        self.notify(str(error), severity="error", markup=False, timeout=12)
+
+    def on_unmount(self) -> None:
+        """Stop what runs, then let go of the store."""
+        self.stop_work()
+        if self.session is not None:
+            self.session.close()

@@ -1,0 +1,166 @@
+"""What production would feel: classes before and after, and the list behind each of them."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from workbench.model.filters import Filter
+from workbench.model.simulation import Simulation
+from workbench.model.verdict import Class
+from workbench.tui.glyphs import CLASS_STYLES, CLASS_TONES, class_label
+from workbench.tui.lines import CONVERSATION_COLUMNS, Story, conversation_row, ordered, stories
+from workbench.tui.screens.base import Rows, WorkScreen
+from workbench.tui.widgets.classbar import ClassBars
+from workbench.tui.widgets.pagedtable import PagedTable
+
+if TYPE_CHECKING:
+    from workbench.session import Session
+
+_LISTS = (
+    Class.WOULD_BLOCK,
+    Class.UNCERTAIN,
+    Class.MISDROPPED,
+    Class.REJECTED,
+    Class.PERMITTED,
+    Class.OUT_OF_SCOPE,
+    None,
+)
+"""What `c` goes through; None is everything."""
+Found = tuple[NDArray[np.int64], Simulation, Simulation]
+"""Rows to list, the saved policy's simulation, the draft's."""
+
+
+class SimulateScreen(WorkScreen):
+    """Bars on top, conversations of one class below, worst first."""
+
+    TAB = "simulate"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("c", "turn(1)", "class", id="simulate.class",
+                tooltip="Would block, uncertain, allowed but failing, rejected, allowed, …"),
+        Binding("C", "turn(-1)", "previous class", show=False, id="simulate.previous"),
+        Binding("o", "changed", "only changed", id="simulate.changed",
+                tooltip="Only what the draft judges differently from the saved policy"),
+        Binding("p", "suggest", "propose", id="simulate.suggest",
+                tooltip="Propose rules for everything that no rule allows yet"),
+    ]  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._class: Class | None = Class.WOULD_BLOCK
+        self._only_changed = False
+        self._rows: NDArray[np.int64] = np.zeros(0, np.int64)
+
+    def body(self) -> Iterable[Widget]:
+        yield ClassBars(id="classes")
+        yield Static(id="list-title")
+        yield PagedTable(CONVERSATION_COLUMNS, sort="flows", descending=True, id="table")
+
+    def load(self) -> None:
+        session, chosen = self.opened, self.bench.chosen
+        table = self.query_one(PagedTable)
+        klass, only = self._class, self._only_changed
+        key, descending = table.sort_key, table.descending
+
+        def question() -> Found:
+            rows = listed_rows(session, chosen, klass, only)
+            found = ordered(session, rows, key, descending)
+            return found, session.saved_simulation, session.simulation
+
+        self.ask("simulate", question, self._show)
+
+    def _show(self, answer: Found) -> None:
+        self._rows, before, after = answer
+        bars = self.query_one(ClassBars)
+        bars.before, bars.after = before.totals.by_class, after.totals.by_class
+        table = self.query_one(PagedTable)
+        table.empty = _empty(self._class, self._only_changed)
+        table.show(len(self._rows))
+        self._title(after)
+
+    def _title(self, after: Simulation) -> None:
+        name = class_label(self._class) if self._class else "all conversations"
+        tone = CLASS_TONES[self._class] if self._class else "strong"
+        changed = "  only what the draft changes" if self._only_changed else ""
+        covered = after.coverage
+        text = Content.assemble(
+            (f" {name} ", CLASS_STYLES[tone]),
+            (f"{len(self._rows):,}{changed}", "bold"),
+            (f"   coverage {covered.conversations:,} of {covered.in_scope:,} conversations, "
+             f"{covered.bytes_share:.0%} of the bytes", "$dim"),
+        )  # fmt: skip
+        self.query_one("#list-title", Static).update(text)
+
+    @on(PagedTable.Wanted)
+    def _page_wanted(self, event: PagedTable.Wanted) -> None:
+        session, rows = self.opened, self._rows[event.start : event.start + event.count]
+
+        def show(found: list[Story]) -> None:
+            page = [conversation_row(story) for story in found]
+            event.table.put(event.generation, event.start, page)
+
+        self.ask(f"page {event.start}", lambda: stories(session, rows), show)
+
+    @on(PagedTable.Sorted)
+    def _sorted(self) -> None:
+        self.load()
+
+    def subject(self) -> Rows | None:
+        key = self.query_one(PagedTable).key
+        return (lambda: np.array([key], np.int64)) if isinstance(key, int) else None
+
+    @on(PagedTable.Chosen)
+    def _chosen(self, event: PagedTable.Chosen) -> None:
+        from workbench.tui.screens.flowlist import FlowListScreen
+
+        if isinstance(event.key, int):
+            self.app.push_screen(FlowListScreen(self.TAB, "conversation › flows", event.key))
+
+    # ── keys ───────────────────────────────────────────────────────────────────────────────
+
+    def action_turn(self, by: int) -> None:
+        self._class = _LISTS[(_LISTS.index(self._class) + by) % len(_LISTS)]
+        self._reload()
+
+    def action_changed(self) -> None:
+        self._only_changed = not self._only_changed
+        self._reload()
+
+    def _reload(self) -> None:
+        if self.bench.session is not None:
+            self.query_one(PagedTable).cursor = 0
+            self.load()
+
+    def action_suggest(self) -> None:
+        from workbench.tui.screens.suggest import SuggestScreen
+
+        if self.bench.session is not None:
+            self.app.push_screen(SuggestScreen())
+
+
+def listed_rows(
+    session: "Session", chosen: Filter, klass: Class | None, only_changed: bool
+) -> NDArray[np.int64]:
+    """Table rows of one class (None for all) that the filter lets through."""
+    wanted = session.select(chosen)
+    if klass is not None:
+        wanted = wanted & (session.simulation.classes == klass)
+    if only_changed:
+        changed = np.zeros(len(wanted), np.bool_)
+        changed[session.changes().rows] = True
+        wanted = wanted & changed
+    return np.flatnonzero(wanted)
+
+
+def _empty(klass: Class | None, only_changed: bool) -> str:
+    if only_changed:
+        return "The draft changes nothing here: o shows everything, c another class."
+    if klass is Class.WOULD_BLOCK:
+        return "Nothing that works today would be blocked. 7 exports the policy."
+    return "No conversations of this class: c shows another."

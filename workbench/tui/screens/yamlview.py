@@ -1,0 +1,37 @@
+"""The whole draft as YAML, and everything a careful reader would ask about it."""
+
+from collections.abc import Iterable
+
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from workbench.tui.screens.base import WorkScreen
+from workbench.tui.widgets.codeview import CodeView
+
+
+class YamlScreen(WorkScreen):
+    """Read only: edits go through the lists, or through policy.yaml and `reload`."""
+
+    TAB = "policy"
+    AUTO_FOCUS = "CodeView"
+
+    def body(self) -> Iterable[Widget]:
+        yield Static(Content(" the draft as YAML"), id="crumbs")
+        yield CodeView(id="code")
+        with VerticalScroll(id="notes", can_focus=False):
+            yield Static(id="notes-text")
+
+    def load(self) -> None:
+        session = self.opened
+        self.ask("yaml", session.draft.policy_text, self._show)
+        self.ask("warnings", session.warnings, self._warn)
+
+    def _show(self, text: str) -> None:
+        self.query_one(CodeView).show(text.splitlines())
+
+    def _warn(self, warnings: tuple[str, ...]) -> None:
+        self.query_one("#notes").display = bool(warnings)
+        text = "\n".join(f"! {line}" for line in warnings)
+        self.query_one("#notes-text", Static).update(Content.styled(text, "$warning"))
