@@ -54,6 +54,8 @@ class Node:
     """The last line with content of this node."""
     last_column: int = 0
     """Column just behind the content, on the last line."""
+    told_line: int = 0
+    """The line to name in errors: the key's, where there is one."""
 
     @property
     def where(self) -> str:
@@ -68,7 +70,8 @@ class Node:
     def wrong(self, problem: str, *, where: str | None = None) -> DocumentError:
         """The error to raise about this node."""
         place = self.where if where is None else where
-        return self.source.error(problem, file=self.source.file, line=self.line, where=place)
+        line = self.told_line or self.line
+        return self.source.error(problem, file=self.source.file, line=line, where=place)
 
     def walk(self) -> Iterator["Node"]:
         """This node and everything below it."""
@@ -150,6 +153,7 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 def parse_yaml(text: str, file: str, error: type[DocumentError]) -> Node:
     """The root of the one document in `text`. Raises `error` with file, line and path."""
     source = Source(file, error)
+    text = text.removeprefix("\ufeff")
     if len(text) > MAX_CHARACTERS:
         raise error(f"larger than {MAX_CHARACTERS // 1_000_000} MB", file=file)
     for number, line in enumerate(text.split("\n"), 1):
@@ -222,11 +226,13 @@ class _Composer:
             key = self._node(node, "", depth + 1)
             if key.kind != "scalar" or key.value is None:
                 raise key.wrong("keys must be plain text")
+            key.step = f".{key.value}"
             if key.value in seen:
                 raise key.wrong(f"{key.value[:80]!r} is written twice")
             seen.add(key.value)
             node.keys.append(key)
-            node.children.append(self._node(node, f".{key.value}", depth + 1))
+            node.children.append(self._node(node, key.step, depth + 1))
+            node.children[-1].told_line = key.line
         return self._next()
 
     @staticmethod

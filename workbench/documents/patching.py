@@ -31,7 +31,7 @@ def patch(text: str, root: Node, old: Fields, new: Fields, *, blocks: Sequence[s
     of an unusual shape it may not say `new`.
     """
     crlf = "\r\n" in text
-    lines = text.replace("\r\n", "\n").split("\n")
+    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
     patcher = _Patcher(lines, blocks)
     result = patcher.mapping(root, 1, old, new, patcher.section) + lines[root.last_line :]
     return "\n".join(result).replace("\n", "\r\n" if crlf else "\n")
