@@ -1,0 +1,117 @@
+"""Which segment a host goes by when traffic is turned into rules."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.analysis.grouping import subnet_of
+from workbench.analysis.hosts import members
+from workbench.model.net import AddressSet, format_address, is_v4
+from workbench.model.policy import ANY, ResolvedPolicy, Segment
+from workbench.model.simulation import Simulation
+from workbench.model.site import Inventory
+
+PRIVATE = AddressSet.of_cidrs(
+    [
+        "10.0.0.0/8",  # RFC 1918
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",  # RFC 6598
+        "fc00::/7",  # RFC 4193
+    ]
+)
+NAMING_LABELS = ("app", "role", "env")
+"""Labels that name a new segment, where a host has any of them; otherwise all its labels do."""
+INTERNET = "internet-hosts"
+NOWHERE = -1
+
+
+@dataclass(frozen=True)
+class Homes:
+    """One segment for every host that needs one."""
+
+    names: tuple[str, ...]
+    """The policy's segments, then new ones."""
+    of_host: NDArray[np.int64]
+    """Index into `names`, or NOWHERE."""
+    sizes: NDArray[np.int64]
+    """Hosts of the table in each segment, whether it is their home or not."""
+    new: tuple[Segment, ...]
+    """Segments for hosts that are in none, listing exactly those addresses, private ones apart
+    from public ones."""
+
+
+def homes(simulation: Simulation, inventory: Inventory, needed: NDArray[np.int64]) -> Homes:
+    """The narrowest segment of each host, and new segments for the `needed` hosts without one.
+
+    Narrowest: fewest hosts of the table, then fewest addresses, then policy order.
+    """
+    hosts, segments = simulation.table.hosts, simulation.policy.segments
+    inside = [members(addresses, hosts) for _, addresses in segments]
+    sizes = [int(mask.sum()) for mask in inside]
+    of_host = np.full(len(hosts), NOWHERE, dtype=np.int64)
+    for at in sorted(
+        range(len(segments)), key=lambda at: (sizes[at], segments[at][1].size, at), reverse=True
+    ):
+        of_host[inside[at]] = at
+    names = [name for name, _ in segments]
+    groups: dict[tuple[str, bool], list[int]] = {}
+    for host in needed[of_host[needed] == NOWHERE].tolist():
+        address = hosts.addresses[host]
+        key = (_name_for(address, inventory), address not in PRIVATE)
+        groups.setdefault(key, []).append(host)
+    new = []
+    for (wish, _), alone in sorted(groups.items()):
+        name = unused(wish, {*names, ANY})
+        of_host[alone] = len(names)
+        names.append(name)
+        sizes.append(len(alone))
+        addresses = AddressSet.of_addresses(hosts.addresses[host] for host in alone)
+        new.append(Segment(name, cidrs=addresses.cidrs()))
+    return Homes(tuple(names), of_host, np.array(sizes, dtype=np.int64), tuple(new))
+
+
+def _name_for(address: int, inventory: Inventory) -> str:
+    labels = inventory.labels(address)
+    values = [labels[key] for key in NAMING_LABELS if key in labels]
+    if values or labels:
+        return slug("-".join(values or labels.values()))
+    if address not in PRIVATE:
+        return INTERNET
+    first = format_address(subnet_of(address))
+    return slug(f"hosts-{first.rpartition('.')[0] if is_v4(address) else first}")
+
+
+def slug(text: str) -> str:
+    """The nearest id or name: `10.1.2 (Lab)` → `hosts-10-1-2-lab`."""
+    words = re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-")
+    return (words if re.match("[a-z]", words) else f"hosts-{words}")[:63].strip("-")
+
+
+def unused(wish: str, taken: Collection[str]) -> str:
+    """`wish`, or `wish-2` and so on where that is taken; at most 63 characters."""
+    name, number = wish, 2
+    while name in taken:
+        end = f"-{number}"
+        name, number = wish[: 63 - len(end)].rstrip("-") + end, number + 1
+    return name
+
+
+def is_internet(addresses: AddressSet) -> bool:
+    """Wider than any site's own public addresses: more than a /8 (IPv4) or a /28 (IPv6)."""
+    public = addresses - PRIVATE
+    return public.family(4).size > 1 << 24 or public.family(6).size > 1 << 100
+
+
+def is_private(segment: Segment) -> bool:
+    """A new segment of private addresses."""
+    return not AddressSet.of_cidrs(segment.cidrs) - PRIVATE
+
+
+def is_ours(name: str, policy: ResolvedPolicy) -> bool:
+    """A segment that is worth protecting: it has addresses, and is not the internet."""
+    addresses = policy.segment(name)
+    return bool(addresses) and not is_internet(addresses)

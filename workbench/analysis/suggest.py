@@ -1,0 +1,155 @@
+"""Rules that the traffic asks for: segment → segment per service, each with its evidence.
+
+Only what worked is learnt. Refused and unanswered connections may be a scan, and a conversation
+whose direction is unknown would become a rule for a client's passing port.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from workbench.analysis.cells import HAS_PORTS
+from workbench.analysis.evidence import Rows, caution_of, evidence_of, service_name, services_of
+from workbench.analysis.homes import Homes, homes, is_ours, is_private, slug, unused
+from workbench.analysis.simulate import Simulator
+from workbench.model.net import EVERYWHERE, AddressSet, ServiceRange, merge_services
+from workbench.model.policy import Policy, Protection, Rule
+from workbench.model.simulation import Proposal, Simulation, Suggestion
+from workbench.model.site import Inventory
+from workbench.model.traffic import Direction
+from workbench.model.verdict import Class, Verdict
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A rule to be: homes of its clients and servers, and the rows it is for."""
+
+    clients: tuple[int, ...]
+    servers: tuple[int, ...]
+    rows: Rows
+
+
+def suggest(
+    simulation: Simulation, policy: Policy, inventory: Inventory, *, protect_all: bool = True
+) -> Suggestion:
+    """The policy, plus rules for what worked and it would block.
+
+    `simulation` must be of this policy. A policy that protects nothing gets every segment
+    protected first (but not the internet), unless `protect_all` is False. Hosts without a segment
+    get one that lists exactly them.
+    """
+    protect_all = protect_all and not policy.protect
+    if protect_all:
+        simulation = _with_all_protected(simulation, inventory)
+    rows = learnable(simulation)
+    found = homes(simulation, inventory, _ends(simulation, rows))
+    suggestion = propose_rules(simulation, policy, found, _drafts(simulation, rows, found))
+    if not protect_all:
+        return suggestion
+    ours = [name for name, _ in simulation.policy.segments if is_ours(name, simulation.policy)]
+    ours += [segment.name for segment in found.new if is_private(segment)]
+    protected = replace(suggestion.policy, protect=tuple(map(Protection, ours)))
+    return replace(suggestion, policy=protected)
+
+
+def learnable(simulation: Simulation) -> Rows:
+    """Rows that would be blocked, worked as far as one can tell, and have a known direction."""
+    table, classes = simulation.table, simulation.classes
+    direction = table["direction"]
+    in_part = (classes == Class.UNCERTAIN) & (direction >= Direction.WELL_KNOWN)
+    known = (direction != Direction.FIRST) | ~HAS_PORTS[table["protocol"]]
+    blocked = simulation.verdicts == Verdict.BLOCKED
+    return np.flatnonzero(blocked & known & ((classes == Class.WOULD_BLOCK) | in_part))
+
+
+def _ends(simulation: Simulation, rows: Rows) -> Rows:
+    table = simulation.table
+    return np.unique(np.concatenate([table["client"][rows], table["server"][rows]]))
+
+
+def _with_all_protected(simulation: Simulation, inventory: Inventory) -> Simulation:
+    """The same traffic with every segment of ours protected, those to be proposed included."""
+    simulator, policy = Simulator(simulation.table), simulation.policy
+    everything = replace(policy, protected_ingress=EVERYWHERE, protected_egress=EVERYWHERE)
+    rows = learnable(simulator.simulate(everything))
+    found = homes(simulation, inventory, _ends(simulation, rows))
+    ours = [policy.segment(name) for name, _ in policy.segments if is_ours(name, policy)]
+    ours += [AddressSet.of_cidrs(segment.cidrs) for segment in found.new if is_private(segment)]
+    protected = AddressSet.of(piece for addresses in ours for piece in addresses.ranges)
+    return simulator.simulate(
+        replace(policy, protected_ingress=protected, protected_egress=protected)
+    )
+
+
+def _drafts(simulation: Simulation, rows: Rows, found: Homes) -> list[Draft]:
+    """One draft for each server home and set of services; most conversations first."""
+    table, size = simulation.table, max(1, len(found.names))
+    clients = found.of_host[table["client"][rows]]
+    servers = found.of_host[table["server"][rows]]
+    pairs, pair_of = np.unique(clients * size + servers, return_inverse=True)
+    order = np.argsort(pair_of, kind="stable")
+    parts = np.split(rows[order], np.cumsum(np.bincount(pair_of, minlength=len(pairs)))[:-1])
+    merged: dict[tuple[int, tuple[tuple[int, int], ...]], list[tuple[int, Rows]]] = {}
+    for pair, part in zip(pairs.tolist(), parts, strict=False):
+        key = (pair % size, tuple(services_of(simulation, part)))
+        merged.setdefault(key, []).append((pair // size, part))
+    drafts = [
+        Draft(
+            tuple(client for client, _ in group),
+            (server,),
+            np.sort(np.concatenate([part for _, part in group])),
+        )
+        for (server, _), group in merged.items()
+    ]
+    return sorted(drafts, key=lambda draft: -len(draft.rows))
+
+
+def propose_rules(
+    simulation: Simulation, policy: Policy, found: Homes, drafts: Iterable[Draft]
+) -> Suggestion:
+    """The policy with new segments and one rule a draft."""
+    taken = {rule.id for rule in policy.rules}
+    proposals = []
+    for draft in drafts:
+        services = services_of(simulation, draft.rows)
+        clients = tuple(found.names[at] for at in draft.clients)
+        servers = tuple(found.names[at] for at in draft.servers)
+        name = unused(_rule_id(clients, servers, services), taken)
+        taken.add(name)
+        rule = Rule(name, clients, servers, _texts(services, policy), reason="seen in traffic")
+        evidence = evidence_of(simulation, draft.rows)
+        sides = (draft.clients, draft.servers)
+        caution = caution_of(simulation, draft.rows, evidence, sides, found)
+        proposals.append(Proposal(rule, evidence, caution))
+    extended = replace(
+        policy,
+        segments=(*policy.segments, *found.new),
+        rules=(*policy.rules, *(proposal.rule for proposal in proposals)),
+    )
+    return Suggestion(extended, tuple(proposals))
+
+
+def _texts(services: Sequence[tuple[int, int]], policy: Policy) -> tuple[str, ...]:
+    """Services as the user would write them: names of the policy's groups where they fit whole."""
+    ranges = merge_services(ServiceRange(protocol, port, port) for protocol, port in services)
+    texts = list(map(str, ranges))
+    for group in policy.services:
+        if set(group.services) <= set(texts):
+            kept = [text for text in texts if text not in group.services]
+            texts = [group.name, *kept]
+    return tuple(texts)
+
+
+def _rule_id(
+    clients: Sequence[str], servers: Sequence[str], services: Sequence[tuple[int, int]]
+) -> str:
+    """`office-to-web-https`; what does not fit in words is counted."""
+
+    def some(names: Sequence[str], noun: str) -> str:
+        return "-and-".join(names) if len(names) <= 2 else f"{len(names)}-{noun}"
+
+    names = list(dict.fromkeys(service_name(*service) for service in services))
+    parts = [some(clients, "segments"), "to", some(servers, "segments"), some(names, "services")]
+    text = "-".join(parts)
+    return slug(text if text[0].isalpha() else f"from-{text}")
