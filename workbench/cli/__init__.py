@@ -16,9 +16,9 @@ from workbench.model.packets import printable
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     options = build_parser().parse_args(arguments)
-    from workbench.cli import commands  # the session costs 0.2 s: `--help` must not pay for it
-
     try:
+        from workbench.cli import commands  # costs 0.2 s that `--help` must not pay
+
         status: int = getattr(commands, options.run)(options)
         sys.stdout.flush()
     except (KeyboardInterrupt, Cancelled):
