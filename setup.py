@@ -7,7 +7,9 @@ the build goes on without it (`optional`), and the same code runs uncompiled, wi
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-KERNEL = [f"workbench.capture.{name}" for name in ("records", "link", "decode", "table")]
+KERNEL = [
+    f"workbench.capture.{name}" for name in ("records", "link", "decode", "fragments", "table")
+]
 
 setup(
     ext_modules=cythonize(

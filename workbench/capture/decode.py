@@ -22,16 +22,6 @@ _REC_OFFSET = cython.declare(cython.Py_ssize_t, layout.REC_OFFSET)
 _REC_IP = cython.declare(cython.Py_ssize_t, layout.REC_IP)
 _REC_MARKS = cython.declare(cython.Py_ssize_t, layout.REC_MARKS)
 _NOT_IP = cython.declare(cython.ulonglong, layout.NOT_IP)
-_SRC_HI = cython.declare(cython.Py_ssize_t, layout.PKT_SRC_HI)
-_SRC_LO = cython.declare(cython.Py_ssize_t, layout.PKT_SRC_LO)
-_DST_HI = cython.declare(cython.Py_ssize_t, layout.PKT_DST_HI)
-_DST_LO = cython.declare(cython.Py_ssize_t, layout.PKT_DST_LO)
-_WHO = cython.declare(cython.Py_ssize_t, layout.PKT_WHO)
-_MARKS = cython.declare(cython.Py_ssize_t, layout.PKT_MARKS)
-_PACKETS = cython.declare(cython.Py_ssize_t, layout.PKT_PACKETS)
-_BYTES = cython.declare(cython.Py_ssize_t, layout.PKT_BYTES)
-_TIME = cython.declare(cython.Py_ssize_t, layout.PKT_TIME)
-_OFFSET = cython.declare(cython.Py_ssize_t, layout.PKT_OFFSET)
 _OPEN = cython.declare(cython.ulonglong, layout.OPEN)
 _ANSWER = cython.declare(cython.ulonglong, layout.ANSWER)
 _LIVE = cython.declare(cython.ulonglong, layout.LIVE)
@@ -40,39 +30,25 @@ _ABORT = cython.declare(cython.ulonglong, layout.ABORT)
 _CUT_IP = cython.declare(cython.int, layout.CUT_IP)
 _BROKEN_IP = cython.declare(cython.int, layout.BROKEN_IP)
 _CUT_TRANSPORT = cython.declare(cython.int, layout.CUT_TRANSPORT)
-_LOST_FRAGMENT = cython.declare(cython.int, layout.LOST_FRAGMENT)
+_BROKEN_TRANSPORT = cython.declare(cython.int, layout.BROKEN_TRANSPORT)
+_V4_PREFIX = cython.declare(cython.ulonglong, 0xFFFF_0000_0000)
+_FRAGMENT = cython.declare(cython.ulonglong, layout.FRAGMENT)
+_LATER = cython.declare(cython.ulonglong, layout.LATER)
 _DEEP = cython.declare(cython.int, layout.DEEP)
 _NO_NEXT = cython.declare(cython.int, layout.NO_NEXT)
-
-_V4_PREFIX = cython.declare(cython.ulonglong, 0xFFFF_0000_0000)
-_FRAGMENTS = cython.declare(cython.ulonglong, 4096)
-"""Datagrams whose ports are remembered; a newer one takes the place of an older one."""
-_FRAGMENT_LIFE = cython.declare(cython.ulonglong, 30_000_000)
-"""Microseconds that a datagram's fragments belong together (RFC 791 section 3.2, RFC 8200 4.5)."""
-# Columns of a remembered datagram.
-_F_SRC_HI = cython.declare(cython.Py_ssize_t, 0)
-_F_SRC_LO = cython.declare(cython.Py_ssize_t, 1)
-_F_DST_HI = cython.declare(cython.Py_ssize_t, 2)
-_F_DST_LO = cython.declare(cython.Py_ssize_t, 3)
-_F_IDENT = cython.declare(cython.Py_ssize_t, 4)  # identification << 8 | protocol, plus 1 << 40
-_F_WHO = cython.declare(cython.Py_ssize_t, 5)  # 0 while the first fragment is awaited
-_F_PACKETS = cython.declare(cython.Py_ssize_t, 6)  # fragments that wait
-_F_BYTES = cython.declare(cython.Py_ssize_t, 7)
-_F_TIME = cython.declare(cython.Py_ssize_t, 8)
 
 
 @cython.cclass
 class Decoder:
-    """Decodes the packets of one capture file; remembers fragments between blocks."""
+    """Decodes the packets of one capture file."""
 
     buf = cython.declare(cython.uchar[::1])
     out = cython.declare(cython.ulonglong[:, ::1])
-    fragments = cython.declare(cython.ulonglong[:, ::1])
     _skips = cython.declare(cython.ulonglong[::1])
     skips = cython.declare(object, visibility="readonly")
     """Counts by reason, see layout.REASONS."""
     decoded = cython.declare(cython.ulonglong, visibility="readonly")
-    """Records that became part of a flow."""
+    """Records that became rows, whether or not the ports of a fragment are found later."""
     made = cython.declare(cython.Py_ssize_t)
     end = cython.declare(cython.Py_ssize_t)  # of the captured packet
     wire_end = cython.declare(cython.Py_ssize_t)  # of the packet, had it been captured whole
@@ -83,12 +59,11 @@ class Decoder:
     src_lo = cython.declare(cython.ulonglong)
     dst_hi = cython.declare(cython.ulonglong)
     dst_lo = cython.declare(cython.ulonglong)
-    ident = cython.declare(cython.ulonglong)  # 0 unless the packet is a fragment
+    ident = cython.declare(cython.ulonglong)
 
     def __init__(self) -> None:
         self.skips = np.zeros(64, np.uint64).data
         self._skips = self.skips
-        self.fragments = np.zeros((4096, 9), np.uint64).data
         self.decoded = 0
 
     def decode(
@@ -107,37 +82,41 @@ class Decoder:
         self.buf = buf
         self.out = out
         self.made = 0
-        for i in range(count):
-            if rows[i, _REC_IP] == _NOT_IP:
-                continue
-            start = rows[i, _START]
-            caplen = rows[i, _CAPLEN]
-            wirelen = rows[i, _WIRELEN]
-            self.end = start + caplen
-            self.wire_end = start + max(caplen, wirelen)
-            self.time = rows[i, _REC_TIME]
-            self.offset = rows[i, _REC_OFFSET]
-            self.marks = rows[i, _REC_MARKS]
-            reason = self._ip(rows[i, _REC_IP])
-            if reason:
-                self._skips[reason] += 1
-            else:
-                self.decoded += 1
+        with cython.nogil:
+            for i in range(count):
+                if rows[i, _REC_IP] == _NOT_IP:
+                    continue
+                start = rows[i, _START]
+                caplen = rows[i, _CAPLEN]
+                wirelen = rows[i, _WIRELEN]
+                self.end = start + caplen
+                self.wire_end = start + max(caplen, wirelen)
+                self.time = rows[i, _REC_TIME]
+                self.offset = rows[i, _REC_OFFSET]
+                self.marks = rows[i, _REC_MARKS]
+                reason = self._ip(rows[i, _REC_IP])
+                if reason:
+                    self._skips[reason] += 1
+                else:
+                    self.decoded += 1
         return self.made
 
     @cython.cfunc
-    @cython.inline
+    @cython.nogil
+    @cython.exceptval(-1)
     def _u16(self, at: cython.Py_ssize_t) -> cython.ulonglong:
         high: cython.ulonglong = self.buf[at]
         return high << 8 | self.buf[at + 1]
 
     @cython.cfunc
-    @cython.inline
+    @cython.nogil
+    @cython.exceptval(-1)
     def _u32(self, at: cython.Py_ssize_t) -> cython.ulonglong:
         return self._u16(at) << 16 | self._u16(at + 2)
 
     @cython.cfunc
-    @cython.inline
+    @cython.nogil
+    @cython.exceptval(-1)
     def _ip(self, at: cython.Py_ssize_t) -> cython.int:
         """Decode one packet from its IP header; returns 0 or a reason."""
         if at >= self.end:
@@ -147,6 +126,27 @@ class Decoder:
         return self._ipv6(at) if self.buf[at] >> 4 == 6 else _BROKEN_IP
 
     @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
+    def _addresses4(self, at: cython.Py_ssize_t) -> cython.int:
+        self.src_hi = self.dst_hi = 0
+        self.src_lo = _V4_PREFIX | self._u32(at + 12)
+        self.dst_lo = _V4_PREFIX | self._u32(at + 16)
+        return 0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
+    def _addresses6(self, at: cython.Py_ssize_t) -> cython.int:
+        self.src_hi = self._u32(at + 8) << 32 | self._u32(at + 12)
+        self.src_lo = self._u32(at + 16) << 32 | self._u32(at + 20)
+        self.dst_hi = self._u32(at + 24) << 32 | self._u32(at + 28)
+        self.dst_lo = self._u32(at + 32) << 32 | self._u32(at + 36)
+        return 0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
     def _ipv4(self, at: cython.Py_ssize_t) -> cython.int:
         header: cython.Py_ssize_t
         total: cython.Py_ssize_t
@@ -159,18 +159,19 @@ class Decoder:
             total = self.wire_end - at
         if header < 20 or total < header:
             return _BROKEN_IP
-        self.src_hi = self.dst_hi = 0
-        self.src_lo = _V4_PREFIX | self._u32(at + 12)
-        self.dst_lo = _V4_PREFIX | self._u32(at + 16)
+        self._addresses4(at)
         flags = self._u16(at + 6)
         self.ident = 0
         if flags & 0x3FFF:
-            self.ident = 1 << 40 | self._u16(at + 4) << 8 | self.buf[at + 9]
+            self.ident = _FRAGMENT | self._u16(at + 4) << 8 | self.buf[at + 9]
             if flags & 0x1FFF:
-                return self._later_fragment(total)
+                self.ident |= _LATER
+                return self._row(0, 1, total)
         return self._transport(self.buf[at + 9], at + header, min(self.end, at + total), total)
 
     @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
     def _ipv6(self, at: cython.Py_ssize_t) -> cython.int:
         total: cython.Py_ssize_t
         stop: cython.Py_ssize_t
@@ -179,15 +180,14 @@ class Decoder:
         total = self._u16(at + 4) + 40
         if total == 40 or total > self.wire_end - at:  # a jumbogram (RFC 2675) or GSO writes 0
             total = self.wire_end - at
-        self.src_hi = self._u32(at + 8) << 32 | self._u32(at + 12)
-        self.src_lo = self._u32(at + 16) << 32 | self._u32(at + 20)
-        self.dst_hi = self._u32(at + 24) << 32 | self._u32(at + 28)
-        self.dst_lo = self._u32(at + 32) << 32 | self._u32(at + 36)
+        self._addresses6(at)
         self.ident = 0
         stop = min(self.end, at + total)
         return self._extensions(self.buf[at + 6], at + 40, stop, total)
 
     @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
     def _extensions(
         self,
         following: cython.ulonglong,
@@ -200,15 +200,7 @@ class Decoder:
         for _ in range(16):
             if following == 59:
                 return _NO_NEXT
-            if (
-                following != 0
-                and following != 43
-                and following != 60
-                and following != 51
-                and following != 44
-                and following != 139
-                and following != 140
-            ):
+            if following not in (0, 43, 44, 51, 60, 139, 140):
                 return self._transport(following, at, stop, total)
             if stop - at < 8:
                 return _CUT_IP
@@ -216,9 +208,10 @@ class Decoder:
                 fragment = self._u16(at + 2)
                 following = self.buf[at]
                 if fragment & 0xFFF9:  # an atomic fragment (RFC 6946) is a whole packet
-                    self.ident = 1 << 40 | self._u32(at + 4) << 8 | following
+                    self.ident = _FRAGMENT | self._u32(at + 4) << 8 | following
                 if fragment & 0xFFF8:
-                    return self._later_fragment(total)
+                    self.ident |= _LATER
+                return self._row(0, 1, total)
                 at += 8
             elif following == 51:
                 following = self.buf[at]
@@ -229,6 +222,8 @@ class Decoder:
         return _DEEP
 
     @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
     def _transport(
         self,
         protocol: cython.ulonglong,
@@ -238,11 +233,13 @@ class Decoder:
     ) -> cython.int:
         who: cython.ulonglong = protocol << 32
         flags: cython.ulonglong
-        if protocol == 6 or protocol == 17 or protocol == 132:
+        if protocol in (6, 17, 132):
             if stop - at < 4:
                 return _CUT_TRANSPORT
             who |= self._u32(at)
             if protocol == 6 and stop - at >= 14:
+                if self.buf[at + 12] < 0x50:  # a header of less than 20 bytes: no stack takes it
+                    return _BROKEN_TRANSPORT
                 flags = self.buf[at + 13]
                 self.marks |= flags
                 if flags & 6 == 2:
@@ -257,11 +254,13 @@ class Decoder:
                     self.marks |= _ANSWER
                 elif flags == 6:
                     self.marks |= _ABORT
-        elif protocol == 1 or protocol == 58:
+        elif protocol in (1, 58):
             return self._icmp(protocol, at, stop, total)
-        return self._emit(who, total)
+        return self._row(who, 1, total)
 
     @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
     def _icmp(
         self,
         protocol: cython.ulonglong,
@@ -281,10 +280,10 @@ class Decoder:
         ident = self._u16(at + 4) if request != 256 and stop - at >= 6 else 0
         if request == 256 or request == kind:
             self.marks |= _OPEN
-            reason = self._emit(protocol << 32 | ident << 16 | kind, total)
+            reason = self._row(protocol << 32 | ident << 16 | kind, 1, total)
         else:
             self.marks |= _ANSWER
-            reason = self._emit(protocol << 32 | request << 16 | ident, total)
+            reason = self._row(protocol << 32 | request << 16 | ident, 1, total)
         if (protocol == 1 and kind == 3 and stop - at > 1 and self.buf[at + 1] != 4) or (
             protocol == 58 and kind == 1
         ):
@@ -292,24 +291,21 @@ class Decoder:
         return reason
 
     @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
     def _quote(self, at: cython.Py_ssize_t, stop: cython.Py_ssize_t) -> cython.int:
         """The packet inside an ICMP unreachable: its flow was refused."""
         protocol: cython.ulonglong
         if stop - at < 28:
             return 0
         if self.buf[at] >> 4 == 4:
-            self.src_hi = self.dst_hi = 0
-            self.src_lo = _V4_PREFIX | self._u32(at + 12)
-            self.dst_lo = _V4_PREFIX | self._u32(at + 16)
+            self._addresses4(at)
             protocol = self.buf[at + 9]
             if self._u16(at + 6) & 0x1FFF:
                 return 0
             at += (self.buf[at] & 15) * 4
         elif self.buf[at] >> 4 == 6 and stop - at >= 48:
-            self.src_hi = self._u32(at + 8) << 32 | self._u32(at + 12)
-            self.src_lo = self._u32(at + 16) << 32 | self._u32(at + 20)
-            self.dst_hi = self._u32(at + 24) << 32 | self._u32(at + 28)
-            self.dst_lo = self._u32(at + 32) << 32 | self._u32(at + 36)
+            self._addresses6(at)
             protocol = self.buf[at + 6]
             at += 40
         else:
@@ -317,92 +313,40 @@ class Decoder:
         if stop - at < 8:
             return 0
         self.marks = _QUOTED
-        if protocol == 6 or protocol == 17 or protocol == 132:
+        self.ident = 0
+        if protocol in (6, 17, 132):
             return self._row(protocol << 32 | self._u32(at), 0, 0)
-        if protocol == 1 or protocol == 58:
+        if protocol in (1, 58):
             if _request_of(protocol, self.buf[at]) == self.buf[at]:
                 return self._row(protocol << 32 | self._u16(at + 4) << 16 | self.buf[at], 0, 0)
             return 0
         return self._row(protocol << 32, 0, 0)
 
     @cython.cfunc
-    def _emit(self, who: cython.ulonglong, total: cython.ulonglong) -> cython.int:
-        """Write a packet; a first fragment brings along those that waited for it."""
-        slot: cython.Py_ssize_t
-        packets: cython.ulonglong = 1
-        if self.ident:
-            slot = self._slot()
-            if self._remembered(slot) and not self.fragments[slot, _F_WHO]:
-                packets += self.fragments[slot, _F_PACKETS]
-                total += self.fragments[slot, _F_BYTES]
-                self.decoded += packets - 1
-                self._skips[_LOST_FRAGMENT] -= packets - 1
-            self._remember(slot, who)
-        return self._row(who, packets, total)
-
-    @cython.cfunc
-    def _later_fragment(self, total: cython.ulonglong) -> cython.int:
-        slot: cython.Py_ssize_t = self._slot()
-        if self._remembered(slot):
-            if self.fragments[slot, _F_WHO]:
-                return self._row(self.fragments[slot, _F_WHO], 1, total)
-        else:
-            self._remember(slot, 0)
-        self.fragments[slot, _F_PACKETS] += 1
-        self.fragments[slot, _F_BYTES] += total
-        return _LOST_FRAGMENT
-
-    @cython.cfunc
-    def _slot(self) -> cython.Py_ssize_t:
-        mixed: cython.ulonglong = self.src_lo ^ self.dst_lo ^ self.src_hi ^ self.dst_hi
-        mixed = mixed ^ mixed >> 32 ^ self.ident >> 8 ^ self.ident << 4
-        return (mixed ^ mixed >> 12 ^ mixed >> 24) & (_FRAGMENTS - 1)
-
-    @cython.cfunc
-    def _remembered(self, slot: cython.Py_ssize_t) -> cython.bint:
-        return (
-            self.fragments[slot, _F_IDENT] == self.ident
-            and self.fragments[slot, _F_SRC_LO] == self.src_lo
-            and self.fragments[slot, _F_DST_LO] == self.dst_lo
-            and self.fragments[slot, _F_SRC_HI] == self.src_hi
-            and self.fragments[slot, _F_DST_HI] == self.dst_hi
-            and self.time <= self.fragments[slot, _F_TIME] + _FRAGMENT_LIFE
-        )
-
-    @cython.cfunc
-    def _remember(self, slot: cython.Py_ssize_t, who: cython.ulonglong) -> cython.int:
-        self.fragments[slot, _F_SRC_HI] = self.src_hi
-        self.fragments[slot, _F_SRC_LO] = self.src_lo
-        self.fragments[slot, _F_DST_HI] = self.dst_hi
-        self.fragments[slot, _F_DST_LO] = self.dst_lo
-        self.fragments[slot, _F_IDENT] = self.ident
-        self.fragments[slot, _F_WHO] = who
-        self.fragments[slot, _F_PACKETS] = 0
-        self.fragments[slot, _F_BYTES] = 0
-        self.fragments[slot, _F_TIME] = self.time
-        return 0
-
-    @cython.cfunc
-    @cython.inline
+    @cython.nogil
+    @cython.exceptval(-1)
     def _row(
         self, who: cython.ulonglong, packets: cython.ulonglong, total: cython.ulonglong
     ) -> cython.int:
         row: cython.Py_ssize_t = self.made
-        self.out[row, _SRC_HI] = self.src_hi
-        self.out[row, _SRC_LO] = self.src_lo
-        self.out[row, _DST_HI] = self.dst_hi
-        self.out[row, _DST_LO] = self.dst_lo
-        self.out[row, _WHO] = who
-        self.out[row, _MARKS] = self.marks
-        self.out[row, _PACKETS] = packets
-        self.out[row, _BYTES] = total
-        self.out[row, _TIME] = self.time
-        self.out[row, _OFFSET] = self.offset
+        self.out[row, 0] = self.src_hi  # the order of layout.PKT_SRC_HI and its kin
+        self.out[row, 1] = self.src_lo
+        self.out[row, 2] = self.dst_hi
+        self.out[row, 3] = self.dst_lo
+        self.out[row, 4] = who
+        self.out[row, 5] = self.marks
+        self.out[row, 6] = packets
+        self.out[row, 7] = total
+        self.out[row, 8] = self.time
+        self.out[row, 9] = self.offset
+        self.out[row, 10] = self.ident
         self.made = row + 1
         return 0
 
 
 @cython.cfunc
+@cython.nogil
+@cython.exceptval(-1)
 def _request_of(protocol: cython.ulonglong, kind: cython.ulonglong) -> cython.ulonglong:
     """The request type that an ICMP query type belongs to; 256 for every other message."""
     if protocol == 1:  # echo, timestamp, information, address mask

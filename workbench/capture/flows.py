@@ -75,13 +75,13 @@ class _Ends:
         """Where end A (or B) carries a mark."""
         a = (self.marks & np.uint64(mark)) != 0
         b = (self.marks & np.uint64(mark << 1)) != 0
-        return np.where(by_b, b, a)
+        return np.asarray(np.where(by_b, b, a))
 
     def flagged(self, flag: int, by_b: Bools) -> Bools:
         """Where end A (or B) ever sent a TCP flag."""
         a = (self.marks & np.uint64(flag)) != 0
         b = (self.marks & np.uint64(flag << 8)) != 0
-        return np.where(by_b, b, a)
+        return np.asarray(np.where(by_b, b, a))
 
 
 def _directions(ends: _Ends, hints: Sequence[ServiceRange]) -> tuple[Bools, NDArray[np.uint8]]:
@@ -226,4 +226,4 @@ def _to_many(ends: _Ends, b_opens: Bools) -> Bools:
     v4 = (hi == 0) & (lo >> np.uint64(32) == np.uint64(V4_BASE >> 32))
     top = lo & np.uint64(0xFFFF_FFFF)
     group = (top >> np.uint64(28) == 14) | (top == 0xFFFF_FFFF)
-    return np.where(v4, group, hi >> np.uint64(56) == 0xFF)
+    return np.asarray(np.where(v4, group, hi >> np.uint64(56) == 0xFF))

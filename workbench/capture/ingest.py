@@ -7,15 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workbench.capture import layout
-from workbench.capture.decode import Decoder
 from workbench.capture.files import fingerprint
 from workbench.capture.flows import Rows, flow_columns
-from workbench.capture.link import LinkDecoder
-from workbench.capture.links import ethertype_name, unknown_link
-from workbench.capture.reader import ROOM, Block, Reader, link_names
+from workbench.capture.kernel import Kernel
+from workbench.capture.reader import Block, Reader, link_names
 from workbench.capture.table import FlowTable
 from workbench.model.errors import Cancelled
 from workbench.model.net import ServiceRange
@@ -67,16 +64,13 @@ class _Engine:
         self._on_flows = on_flows
         self._hints = hints
         self.flows = 0
-        self.links = LinkDecoder()
-        self.decoder = Decoder()
+        self.kernel = Kernel()
         self.table = FlowTable(capacity, secrets.randbits(64))
-        self._packets = np.empty((2 * ROOM, layout.PACKET_WORDS), np.uint64).data
 
     def add(self, block: Block) -> None:
-        self.links.find(block.buffer, block.records, block.count)
-        made = self.decoder.decode(block.buffer, block.records, block.count, self._packets)
+        packets = self.kernel.packets(block)
         at = 0
-        while (at := self.table.add(self._packets, at, made)) < made:
+        while (at := self.table.add(packets.data, at, len(packets))) < len(packets):
             self._spill()
 
     def _held(self) -> Rows:
@@ -101,19 +95,6 @@ class _Engine:
         self.flows += len(rows)
         for at in range(0, len(rows), BATCH):
             self._on_flows({name: column[at : at + BATCH] for name, column in columns.items()})
-
-    def skipped(self) -> dict[str, int]:
-        """Reason in words → records, most frequent first."""
-        counts: dict[str, int] = {}
-        skips = np.asarray(self.links.skips)
-        skips[: len(self.decoder.skips)] += np.asarray(self.decoder.skips)
-        for code in map(int, np.flatnonzero(skips)):
-            if code != layout.UNKNOWN_LINK:
-                name = layout.REASONS.get(code) or ethertype_name(code)
-                counts[name] = counts.get(name, 0) + int(skips[code])
-        links: NDArray[np.uint64] = np.asarray(self.links.links)
-        counts |= {unknown_link(int(link)): int(links[link]) for link in np.flatnonzero(links)}
-        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def read_capture(
@@ -154,8 +135,8 @@ def read_capture(
         size=size,
         fingerprint=fingerprint(path),
         packets=tally.packets,
-        decoded=engine.decoder.decoded,
-        skipped=engine.skipped(),
+        decoded=engine.kernel.decoded,
+        skipped=engine.kernel.skipped(),
         truncated_packets=tally.truncated,
         snaplen=reader.snaplen,
         link_types=link_names(reader),

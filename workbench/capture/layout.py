@@ -33,10 +33,14 @@ NOT_IP = 1 << 62
     PKT_BYTES,
     PKT_TIME,
     PKT_OFFSET,
-) = range(10)
-PACKET_WORDS = 10
+    PKT_IDENT,
+) = range(11)
+PACKET_WORDS = 11
 """WHO is protocol << 32 | source port << 16 | destination port. PACKETS is above 1 when fragments
-waited for their first one, and 0 for a flow that an ICMP error only quotes."""
+waited for their first one, and 0 for a flow that an ICMP error only quotes. IDENT is 0 but for
+fragments: FRAGMENT (and LATER when it is not the first) | identification << 8 | protocol."""
+FRAGMENT = 1 << 40
+LATER = 1 << 41
 
 # A flow: A is the end that was seen sending first, B the other one.
 (
@@ -90,6 +94,7 @@ LAST_TIME = 253_402_300_799_999_999
     CUT_IP,
     BROKEN_IP,
     CUT_TRANSPORT,
+    BROKEN_TRANSPORT,
     LOST_FRAGMENT,
     DEEP,
     STP,
@@ -99,13 +104,15 @@ LAST_TIME = 253_402_300_799_999_999
     MPLS_OTHER,
     LOOPBACK_OTHER,
     NO_NEXT,
-) = range(1, 16)
+    MACSEC,
+) = range(1, 18)
 REASONS = {
     NO_BYTES: "no bytes captured",
     CUT_LINK: "cut inside the link header",
     CUT_IP: "cut inside the IP header",
     BROKEN_IP: "broken IP header",
     CUT_TRANSPORT: "cut before the ports",
+    BROKEN_TRANSPORT: "broken TCP header",
     LOST_FRAGMENT: "fragment without its first part",
     DEEP: "too many nested headers",
     STP: "STP",
@@ -115,4 +122,5 @@ REASONS = {
     MPLS_OTHER: "MPLS without IP",
     LOOPBACK_OTHER: "loopback without IP",
     NO_NEXT: "IPv6 without next header",
+    MACSEC: "MACsec, encrypted",
 }

@@ -29,6 +29,7 @@ _LLC = cython.declare(cython.int, layout.LLC)
 _SNAP = cython.declare(cython.int, layout.SNAP)
 _PPP_OTHER = cython.declare(cython.int, layout.PPP_OTHER)
 _MPLS_OTHER = cython.declare(cython.int, layout.MPLS_OTHER)
+_MACSEC = cython.declare(cython.int, layout.MACSEC)
 _LOOPBACK_OTHER = cython.declare(cython.int, layout.LOOPBACK_OTHER)
 
 
@@ -60,49 +61,54 @@ class LinkDecoder:
         start: cython.Py_ssize_t
         reason: cython.int
         self.buf = buf
-        for i in range(count):
-            start = rows[i, _START]
-            self.end = start + rows[i, _CAPLEN]
-            self.marks = 0
-            self.found = _NOT_IP
-            reason = _NO_BYTES if self.end == start else self._link(rows[i, _LINK], start)
-            if reason:
-                self._skips[reason] += 1
-            rows[i, _IP] = self.found
-            rows[i, _MARKS] = self.marks
+        with cython.nogil:
+            for i in range(count):
+                start = rows[i, _START]
+                self.end = start + rows[i, _CAPLEN]
+                self.marks = 0
+                self.found = _NOT_IP
+                reason = _NO_BYTES if self.end == start else self._link(rows[i, _LINK], start)
+                if reason:
+                    self._skips[reason] += 1
+                rows[i, _IP] = self.found
+                rows[i, _MARKS] = self.marks
 
     @cython.cfunc
-    @cython.inline
+    @cython.nogil
+    @cython.exceptval(-1)
     def _u16(self, at: cython.Py_ssize_t) -> cython.ulonglong:
         high: cython.ulonglong = self.buf[at]
         return high << 8 | self.buf[at + 1]
 
     @cython.cfunc
-    @cython.inline
+    @cython.nogil
+    @cython.exceptval(-1)
     def _found(self, at: cython.Py_ssize_t) -> cython.int:
         self.found = at
         return 0
 
     @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
     def _link(self, link: cython.ulonglong, at: cython.Py_ssize_t) -> cython.int:
         """Decode one packet of a link type; returns 0, a reason or an EtherType."""
         kind: cython.ulonglong
         if link == 1:
             return self._ethernet(at)
-        if link == 101 or link == 12 or link == 14 or link == 228 or link == 229:
+        if link in (12, 14, 101, 228, 229):
             return self._found(at)
         if link == 113:  # Linux cooked v1
             if self.end - at < 16:
                 return _CUT_LINK
             kind = self._u16(at)
-            if kind == 1 or kind == 2:
+            if kind in (1, 2):
                 self.marks |= _GROUP
             return self._ethertype(self._u16(at + 14), at + 16)
         if link == 276:  # Linux cooked v2
             if self.end - at < 20:
                 return _CUT_LINK
             kind = self.buf[at + 10]
-            if kind == 1 or kind == 2:
+            if kind in (1, 2):
                 self.marks |= _GROUP
             return self._ethertype(self._u16(at), at + 20)
         if link == 0 or link == 108:  # BSD loopback, in either byte order
@@ -111,15 +117,39 @@ class LinkDecoder:
             kind = self._u16(at) << 16 | self._u16(at + 2)
             if kind > 0xFFFF:
                 kind = self.buf[at]
-            if kind == 2 or kind == 10 or kind == 24 or kind == 28 or kind == 30:
+            if kind in (2, 10, 24, 28, 30):  # AF_INET, then every AF_INET6
                 return self._ip(at + 4, _LOOPBACK_OTHER)
             return _LOOPBACK_OTHER
-        if link == 9 or link == 50:
+        if link in (9, 50):
             return self._ppp(at)
+        if link == 239:
+            return self._nflog(at)
         self._links[link & 0xFFFF] += 1
         return _UNKNOWN_LINK
 
     @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
+    def _nflog(self, at: cython.Py_ssize_t) -> cython.int:
+        """Netfilter log: attributes in the byte order of the machine, one of them the packet."""
+        size: cython.Py_ssize_t
+        at += 4
+        for _ in range(64):
+            if self.end - at < 4:
+                return _CUT_LINK
+            size = self.buf[at] | self.buf[at + 1] << 8
+            if self.buf[at + 2] == 9 or self.buf[at + 3] == 9:  # NFULA_PAYLOAD
+                return self._ip(at + 4, _LOOPBACK_OTHER)
+            if self.buf[at + 2] == 0:  # a big-endian machine: types are below 256
+                size = self.buf[at] << 8 | self.buf[at + 1]
+            if size < 4:
+                return _CUT_LINK
+            at += (size + 3) // 4 * 4
+        return _DEEP
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
     def _ethernet(self, at: cython.Py_ssize_t) -> cython.int:
         if self.end - at < 14:
             return _CUT_LINK
@@ -128,23 +158,33 @@ class LinkDecoder:
         return self._ethertype(self._u16(at + 12), at + 14)
 
     @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
     def _ethertype(self, kind: cython.ulonglong, at: cython.Py_ssize_t) -> cython.int:
         """What follows an EtherType: IP, or tags, labels and sessions before it."""
         depth: cython.int
         for depth in range(10):
-            if kind == 0x0800 or kind == 0x86DD:
+            if kind in (0x0800, 0x86DD):
                 return self._found(at)
-            if kind == 0x8100 or kind == 0x88A8 or kind == 0x9100 or kind == 0x9200:
+            if kind in (0x8100, 0x88A8, 0x9100, 0x9200):
                 if self.end - at < 4:
                     return _CUT_LINK
                 if depth == 0:
                     self.marks |= (self._u16(at) & 0xFFF) << _VLAN_SHIFT
                 kind = self._u16(at + 2)
                 at += 4
-            elif kind == 0x8847 or kind == 0x8848:
+            elif kind in (0x8847, 0x8848):
                 return self._mpls(at)
             elif kind == 0x8864:  # PPPoE session, RFC 2516
                 return self._ppp(at + 6)
+            elif kind == 0x88E5:  # MACsec (802.1AE): readable where it only authenticates
+                if self.end - at < 16:
+                    return _CUT_LINK
+                if self.buf[at] & 0x0C:
+                    return _MACSEC
+                at += 14 if self.buf[at] & 0x20 else 6
+                kind = self._u16(at)
+                at += 2
             elif kind == 0x8903:  # Cisco FabricPath: a tag, then the whole inner frame
                 if self.end - at < 16:
                     return _CUT_LINK
@@ -166,10 +206,14 @@ class LinkDecoder:
         return _DEEP
 
     @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
     def _llc(self, at: cython.Py_ssize_t) -> cython.int:
         return _STP if self.buf[at] == 0x42 else _LLC
 
     @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
     def _mpls(self, at: cython.Py_ssize_t) -> cython.int:
         """RFC 3032: pop the labels; the first nibble behind them tells the payload."""
         for _ in range(16):
@@ -181,6 +225,8 @@ class LinkDecoder:
         return _DEEP
 
     @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
     def _ppp(self, at: cython.Py_ssize_t) -> cython.int:
         """RFC 1661, with or without HDLC-like framing and protocol field compression."""
         kind: cython.ulonglong
@@ -194,9 +240,11 @@ class LinkDecoder:
         else:
             kind = self._u16(at)
             at += 2
-        return self._found(at) if kind == 0x21 or kind == 0x57 else _PPP_OTHER
+        return self._found(at) if kind in (0x21, 0x57) else _PPP_OTHER
 
     @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
     def _ip(self, at: cython.Py_ssize_t, otherwise: cython.int) -> cython.int:
         """IP of either version, by its first nibble."""
         if at < self.end and (self.buf[at] >> 4 == 4 or self.buf[at] >> 4 == 6):

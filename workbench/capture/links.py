@@ -39,7 +39,6 @@ LINK_TYPES = {
     271: "vsock",
     276: "Linux cooked v2",
 }
-DECODED_LINKS = frozenset({0, 1, 9, 12, 14, 50, 101, 108, 113, 228, 229, 276})
 ETHERTYPES = {
     0x0806: "ARP",
     0x0842: "wake-on-LAN",

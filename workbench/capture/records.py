@@ -23,6 +23,7 @@ _IF_UNITS = cython.declare(cython.Py_ssize_t, layout.IF_UNITS)
 _IF_OFFSET = cython.declare(cython.Py_ssize_t, layout.IF_OFFSET)
 _IF_SNAPLEN = cython.declare(cython.Py_ssize_t, layout.IF_SNAPLEN)
 _OFFSET_BIAS = cython.declare(cython.longlong, layout.OFFSET_BIAS)
+_FAR = cython.declare(cython.ulonglong, 1 << 40)  # seconds
 _LAST_TIME = cython.declare(cython.longlong, layout.LAST_TIME)
 
 # Why a split stopped where it did.
@@ -74,7 +75,8 @@ class Splitter:
         self.timeless = self.odd_times = self.now = 0
 
     @cython.cfunc
-    @cython.inline
+    @cython.nogil
+    @cython.exceptval(-1)
     def _u32(self, at: cython.Py_ssize_t) -> cython.ulonglong:
         a: cython.ulonglong = self.buf[at]
         b: cython.ulonglong = self.buf[at + 1]
@@ -85,7 +87,8 @@ class Splitter:
         return d << 24 | c << 16 | b << 8 | a
 
     @cython.cfunc
-    @cython.inline
+    @cython.nogil
+    @cython.exceptval(-1)
     def _put(
         self,
         start: cython.Py_ssize_t,
@@ -166,7 +169,7 @@ class Splitter:
                 stop = _MORE
                 break
             kind = self._u32(at)
-            if kind != 6 and kind != 3 and kind != 2:
+            if kind not in (2, 3, 6):
                 stop = _OTHER
                 break
             length = self._u32(at + 4)
@@ -184,6 +187,8 @@ class Splitter:
         return stop
 
     @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
     def _block(
         self,
         kind: cython.ulonglong,
@@ -225,6 +230,8 @@ class Splitter:
         return _FULL
 
     @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
     def _time(self, ticks: cython.ulonglong, interface: cython.ulonglong) -> cython.ulonglong:
         """A time stamp of an interface in microseconds since the epoch, clamped to 1970-9999."""
         units: cython.ulonglong = self.interfaces[interface, _IF_UNITS]
@@ -236,8 +243,8 @@ class Splitter:
         rest = (ticks - seconds * units) * 1_000_000 // units
         moment = cython.cast(cython.longlong, self.interfaces[interface, _IF_OFFSET])
         moment -= _OFFSET_BIAS
-        if seconds > 1 << 40:
-            seconds = 1 << 40
+        if seconds > _FAR:
+            seconds = _FAR
         moment += cython.cast(cython.longlong, seconds)
         if moment < 0:
             self.odd_times += 1

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from workbench.capture import layout
-from workbench.capture.decode import Decoder
-from workbench.capture.link import LinkDecoder
-from workbench.capture.reader import ROOM, Block, Reader
+from workbench.capture.kernel import Kernel
+from workbench.capture.reader import Block, Reader
 from workbench.model.net import PORT_PROTOCOLS, PROTOCOL_NAMES, TCP, format_address
 from workbench.model.packets import Packet
 from workbench.model.traffic import Flow, TcpFlag
@@ -37,8 +36,7 @@ class Found:
 
 def flow_records(path: Path, flow: Flow) -> Iterator[Found]:
     """The flow's records in file order. Raises CaptureError when the file cannot be read."""
-    links, decoder = LinkDecoder(), Decoder()
-    packets = np.empty((2 * ROOM, layout.PACKET_WORDS), np.uint64)
+    kernel = Kernel()
     with Reader(path) as reader:
         for block in reader.blocks():
             offsets = np.asarray(block.records)[: block.count, layout.REC_OFFSET]
@@ -46,9 +44,7 @@ def flow_records(path: Path, flow: Flow) -> Iterator[Found]:
                 continue
             if offsets[0] > flow.last_offset:
                 return
-            links.find(block.buffer, block.records, block.count)
-            made = decoder.decode(block.buffer, block.records, block.count, packets.data)
-            yield from _matching(block, packets[:made], flow)
+            yield from _matching(block, kernel.packets(block), flow)
 
 
 def _matching(

@@ -36,6 +36,9 @@ _OPEN = cython.declare(cython.ulonglong, layout.OPEN)
 _ANSWERED = cython.declare(cython.ulonglong, layout.ANSWER | layout.ANSWER << 1)
 _TCP = cython.declare(cython.ulonglong, 6)
 _ENDED = cython.declare(cython.ulonglong, 0x0505)  # FIN or RST, either way
+_PROTOCOL = cython.declare(cython.ulonglong, 0xFF_0000_0000)  # of WHO
+_ROW = cython.declare(cython.ulonglong, 0xFFFF_FFFF)  # the row number in a slot
+_TAG = cython.declare(cython.ulonglong, 0xFFFF_FFFF_0000_0000)  # the hash bits in a slot
 _MASK = cython.declare(cython.ulonglong, 0xFFFF_FFFF_FFFF_FFFF)
 _MIX_1 = cython.declare(cython.ulonglong, 0x9E37_79B9_7F4A_7C15)  # odd constants: splitmix64
 _MIX_2 = cython.declare(cython.ulonglong, 0xBF58_476D_1CE4_E5B9)
@@ -45,6 +48,7 @@ _MIX_2 = cython.declare(cython.ulonglong, 0xBF58_476D_1CE4_E5B9)
 class FlowTable:
     """Open addressing over dense rows. A slot holds 32 bits of hash and a row number plus 1."""
 
+    pkt = cython.declare(cython.ulonglong[:, ::1])
     rows = cython.declare(cython.ulonglong[:, ::1])
     slots = cython.declare(cython.ulonglong[::1])
     flows = cython.declare(object, visibility="readonly")
@@ -67,13 +71,12 @@ class FlowTable:
 
     def add(self, packets: memoryview, at: cython.Py_ssize_t, count: cython.Py_ssize_t) -> int:
         """Count packets[at:count] into their flows; returns where it stopped for want of room."""
-        pkt: cython.ulonglong[:, ::1] = packets
         room: cython.Py_ssize_t = self.rows.shape[0]
-        while at < count:
-            if self.used == room:
-                break
-            self._one(pkt, at)
-            at += 1
+        self.pkt = packets
+        with cython.nogil:
+            while at < count and self.used < room:
+                self._one(at)
+                at += 1
         return at
 
     def keep(self, kept: memoryview, count: cython.Py_ssize_t) -> None:
@@ -97,10 +100,12 @@ class FlowTable:
             slot = tag & self.mask
             while self.slots[slot]:
                 slot = (slot + 1) & self.mask
-            self.slots[slot] = tag & 0xFFFF_FFFF_0000_0000 | (i + 1)
+            self.slots[slot] = tag & _TAG | (i + 1)
         self.used = count
 
     @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
     def _hash(
         self,
         a_hi: cython.ulonglong,
@@ -117,7 +122,8 @@ class FlowTable:
         return both ^ both >> 32
 
     @cython.cfunc
-    @cython.inline
+    @cython.nogil
+    @cython.exceptval(-1)
     def _mix(
         self, hi: cython.ulonglong, lo: cython.ulonglong, port: cython.ulonglong
     ) -> cython.ulonglong:
@@ -127,62 +133,69 @@ class FlowTable:
         return x ^ x >> 32
 
     @cython.cfunc
-    def _one(self, pkt: cython.ulonglong[:, ::1], at: cython.Py_ssize_t) -> cython.int:
-        who: cython.ulonglong = pkt[at, _PKT_WHO]
-        back: cython.ulonglong = who & 0xFF_0000_0000 | (who & 0xFFFF) << 16 | who >> 16 & 0xFFFF
+    @cython.nogil
+    @cython.exceptval(-1)
+    def _one(self, at: cython.Py_ssize_t) -> cython.int:
+        who: cython.ulonglong = self.pkt[at, _PKT_WHO]
+        back: cython.ulonglong = who & _PROTOCOL | (who & 0xFFFF) << 16 | who >> 16 & 0xFFFF
         tag: cython.ulonglong = self._hash(
-            pkt[at, _SRC_HI], pkt[at, _SRC_LO], pkt[at, _DST_HI], pkt[at, _DST_LO], who
+            self.pkt[at, _SRC_HI],
+            self.pkt[at, _SRC_LO],
+            self.pkt[at, _DST_HI],
+            self.pkt[at, _DST_LO],
+            who,
         )
         slot: cython.ulonglong = tag & self.mask
         held: cython.ulonglong
         row: cython.Py_ssize_t
-        tag &= 0xFFFF_FFFF_0000_0000
+        tag &= _TAG
         while True:
             held = self.slots[slot]
             if held == 0:
                 break
-            if held & 0xFFFF_FFFF_0000_0000 == tag:
-                row = (held & 0xFFFF_FFFF) - 1
+            if held & _TAG == tag:
+                row = (held & _ROW) - 1
                 if (
                     self.rows[row, _WHO] == who
-                    and self.rows[row, _A_LO] == pkt[at, _SRC_LO]
-                    and self.rows[row, _B_LO] == pkt[at, _DST_LO]
-                    and self.rows[row, _A_HI] == pkt[at, _SRC_HI]
-                    and self.rows[row, _B_HI] == pkt[at, _DST_HI]
+                    and self.rows[row, _A_LO] == self.pkt[at, _SRC_LO]
+                    and self.rows[row, _B_LO] == self.pkt[at, _DST_LO]
+                    and self.rows[row, _A_HI] == self.pkt[at, _SRC_HI]
+                    and self.rows[row, _B_HI] == self.pkt[at, _DST_HI]
                 ):
-                    if self._reopens(row, pkt[at, _PKT_MARKS]):
+                    if self._reopens(row, self.pkt[at, _PKT_MARKS]):
                         break
-                    return self._count(row, 0, pkt, at)
+                    return self._count(row, 0, at)
                 if (
                     self.rows[row, _WHO] == back
-                    and self.rows[row, _B_LO] == pkt[at, _SRC_LO]
-                    and self.rows[row, _A_LO] == pkt[at, _DST_LO]
-                    and self.rows[row, _B_HI] == pkt[at, _SRC_HI]
-                    and self.rows[row, _A_HI] == pkt[at, _DST_HI]
+                    and self.rows[row, _B_LO] == self.pkt[at, _SRC_LO]
+                    and self.rows[row, _A_LO] == self.pkt[at, _DST_LO]
+                    and self.rows[row, _B_HI] == self.pkt[at, _SRC_HI]
+                    and self.rows[row, _A_HI] == self.pkt[at, _DST_HI]
                 ):
-                    if self._reopens(row, pkt[at, _PKT_MARKS]):
+                    if self._reopens(row, self.pkt[at, _PKT_MARKS]):
                         break
-                    return self._count(row, 1, pkt, at)
+                    return self._count(row, 1, at)
             slot = (slot + 1) & self.mask
-        if pkt[at, _PACKETS] == 0:  # an ICMP error quotes a flow that was not captured
+        if self.pkt[at, _PACKETS] == 0:  # an ICMP error quotes a flow that was not captured
             return 0
         row = self.used
         self.used = row + 1
         self.slots[slot] = tag | (row + 1)
-        self.rows[row, _A_HI] = pkt[at, _SRC_HI]
-        self.rows[row, _A_LO] = pkt[at, _SRC_LO]
-        self.rows[row, _B_HI] = pkt[at, _DST_HI]
-        self.rows[row, _B_LO] = pkt[at, _DST_LO]
+        self.rows[row, _A_HI] = self.pkt[at, _SRC_HI]
+        self.rows[row, _A_LO] = self.pkt[at, _SRC_LO]
+        self.rows[row, _B_HI] = self.pkt[at, _DST_HI]
+        self.rows[row, _B_LO] = self.pkt[at, _DST_LO]
         self.rows[row, _WHO] = who
         self.rows[row, _MARKS] = 0
         self.rows[row, _PACKETS_A] = self.rows[row, _PACKETS_A + 1] = 0
         self.rows[row, _BYTES_A] = self.rows[row, _BYTES_A + 1] = 0
-        self.rows[row, _FIRST] = self.rows[row, _LAST] = pkt[at, _TIME]
-        self.rows[row, _FIRST_OFFSET] = pkt[at, _OFFSET]
-        return self._count(row, 0, pkt, at)
+        self.rows[row, _FIRST] = self.rows[row, _LAST] = self.pkt[at, _TIME]
+        self.rows[row, _FIRST_OFFSET] = self.pkt[at, _OFFSET]
+        return self._count(row, 0, at)
 
     @cython.cfunc
-    @cython.inline
+    @cython.nogil
+    @cython.exceptval(-1)
     def _reopens(self, row: cython.Py_ssize_t, marks: cython.ulonglong) -> cython.bint:
         """A SYN after a TCP flow that was answered and ended: the ports are used again."""
         return (
@@ -193,29 +206,29 @@ class FlowTable:
         )
 
     @cython.cfunc
-    @cython.inline
+    @cython.nogil
+    @cython.exceptval(-1)
     def _count(
         self,
         row: cython.Py_ssize_t,
         side: cython.int,
-        pkt: cython.ulonglong[:, ::1],
         at: cython.Py_ssize_t,
     ) -> cython.int:
         """Add a packet to a flow; side 0: A sent it, 1: B."""
-        marks: cython.ulonglong = pkt[at, _PKT_MARKS]
-        time: cython.ulonglong = pkt[at, _TIME]
+        marks: cython.ulonglong = self.pkt[at, _PKT_MARKS]
+        time: cython.ulonglong = self.pkt[at, _TIME]
         vlan: cython.ulonglong = marks & 0xFFF_0000
         marks = (marks & 0xFF) << (8 * side) | (marks >> 32) << 32 + side
         if self.rows[row, _PACKETS_A] + self.rows[row, _PACKETS_A + 1] == 0:
             marks |= vlan
         self.rows[row, _MARKS] |= marks
-        if pkt[at, _PACKETS] == 0:
+        if self.pkt[at, _PACKETS] == 0:
             return 0
-        self.rows[row, _PACKETS_A + side] += pkt[at, _PACKETS]
-        self.rows[row, _BYTES_A + side] += pkt[at, _BYTES]
+        self.rows[row, _PACKETS_A + side] += self.pkt[at, _PACKETS]
+        self.rows[row, _BYTES_A + side] += self.pkt[at, _BYTES]
         if time < self.rows[row, _FIRST]:
             self.rows[row, _FIRST] = time
         if time > self.rows[row, _LAST]:
             self.rows[row, _LAST] = time
-        self.rows[row, _LAST_OFFSET] = pkt[at, _OFFSET]
+        self.rows[row, _LAST_OFFSET] = self.pkt[at, _OFFSET]
         return 0
