@@ -2,5 +2,6 @@
 
 from workbench.store.loading import Loading
 from workbench.store.store import Store
+from workbench.store.views import SORTS, FlowQuery, FlowTotals, FlowView, keys_of
 
-__all__ = ["Loading", "Store"]
+__all__ = ["SORTS", "FlowQuery", "FlowTotals", "FlowView", "Loading", "Store", "keys_of"]

@@ -15,9 +15,9 @@ _ADD_HOSTS = """
     INSERT INTO hosts
     SELECT (SELECT count(*) FROM hosts) + row_number() OVER (ORDER BY address) - 1, address
     FROM (
-        SELECT client_hi::UHUGEINT << 64 | client_lo AS address FROM batch
+        SELECT client_hi::UHUGEINT << 64 | client_lo AS address FROM batch WHERE id >= $first
         UNION
-        SELECT server_hi::UHUGEINT << 64 | server_lo FROM batch
+        SELECT server_hi::UHUGEINT << 64 | server_lo FROM batch WHERE id >= $first
     )
     ANTI JOIN hosts USING (address)
 """
@@ -28,7 +28,10 @@ _ADD_FLOWS = """
     FROM batch
     JOIN hosts AS client ON client.address = client_hi::UHUGEINT << 64 | client_lo
     JOIN hosts AS server ON server.address = server_hi::UHUGEINT << 64 | server_lo
+    WHERE batch.id >= $first
 """
+_BATCH = 65_536
+"""Rows handed to the database at a time."""
 
 
 class Loading:
@@ -41,6 +44,11 @@ class Loading:
         known = cursor.execute("SELECT fingerprint, id FROM captures").fetchall()
         self._known: dict[str, int] = dict(known)
         self._begun: dict[int, int] = {}  # capture → flows so far
+        # One set of arrays for the whole transaction: until it ends, the driver keeps everything
+        # that was ever registered in it.
+        kinds = {**FLOW_DTYPES, "id": np.int64}
+        self._batch = {name: np.zeros(_BATCH, kind) for name, kind in kinds.items()}
+        cursor.register("batch", self._batch)
 
     def begin(self, path: str, fingerprint: str) -> int:
         """The number of a new capture. Raises DuplicateCapture for content that is here already."""
@@ -54,19 +62,19 @@ class Loading:
 
     def flows(self, capture_id: int, columns: FlowColumns) -> None:
         """Add a batch of flows to a capture that has begun."""
-        count = len(columns["protocol"])
-        if not count:
-            return
-        # Contiguous and of the exact type: the driver misreads strided arrays.
-        batch = {
-            name: np.ascontiguousarray(columns[name], dtype=kind)
-            for name, kind in FLOW_DTYPES.items()
-        }
-        batch["id"] = np.arange(self._next_flow, self._next_flow + count, dtype=np.int64)
-        self._cursor.register("batch", batch)
-        self._cursor.execute(_ADD_HOSTS)
-        self._cursor.execute(_ADD_FLOWS, {"capture": capture_id})
-        self._cursor.unregister("batch")
+        for begin in range(0, len(columns["protocol"]), _BATCH):
+            self._add(
+                capture_id, {name: columns[name][begin : begin + _BATCH] for name in FLOW_DTYPES}
+            )
+
+    def _add(self, capture_id: int, columns: FlowColumns) -> None:
+        """Copy into the registered arrays; rows left from an earlier batch have smaller ids."""
+        count, first = len(columns["protocol"]), self._next_flow
+        for name, column in columns.items():
+            self._batch[name][:count] = column
+        self._batch["id"][:count] = np.arange(first, first + count)
+        self._cursor.execute(_ADD_HOSTS, {"first": first})
+        self._cursor.execute(_ADD_FLOWS, {"first": first, "capture": capture_id})
         self._next_flow += count
         self._begun[capture_id] += count
 

@@ -6,9 +6,13 @@ from pathlib import Path
 from threading import Lock
 from types import TracebackType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from workbench.model.errors import StoreBusy, StoreError
-from workbench.model.traffic import CaptureReport, ConversationTable, HostTable
-from workbench.store import captures, conversations, schema
+from workbench.model.policy import ResolvedPolicy
+from workbench.model.traffic import CaptureReport, ConversationTable, Flow, HostTable
+from workbench.store import captures, conversations, oracle, schema, views
 from workbench.store.database import Connection, connect, translated, unit_of_work
 from workbench.store.loading import Loading, loading
 
@@ -16,7 +20,7 @@ from workbench.store.loading import Loading, loading
 class Store:
     """Captures, hosts, flows and conversations of one workspace.
 
-    Open for writing it is this process's alone; several processes may have it open for reading only.
+    Open for writing it is this process's alone; read-only, several processes may share it.
     Every method may be called from any thread.
     """
 
@@ -82,3 +86,35 @@ class Store:
         """All conversations. `hosts` begins with the seen hosts, as `hosts()` gives them."""
         with unit_of_work(self._root) as cursor:
             return conversations.read_conversations(cursor, hosts)
+
+    def flow(self, flow_id: int) -> Flow:
+        """One flow by its number. Raises StoreError when there is none."""
+        with unit_of_work(self._root) as cursor:
+            found = views.read_flows(cursor, [flow_id])
+        if not found:
+            raise StoreError(f"no flow {flow_id}")
+        return found[0]
+
+    def flow_view(
+        self, query: views.FlowQuery, cancelled: Callable[[], bool] | None = None
+    ) -> views.FlowView:
+        """Flows chosen and sorted, to be read page by page; close the view after use.
+
+        `cancelled` is asked from a thread of its own, some twenty times a second. Raises Cancelled
+        once it is true, StoreError for a term or sort key that is not known.
+        """
+        with translated():
+            cursor = self._root.cursor()
+            try:
+                return views.open_view(cursor, query, cancelled)
+            except BaseException:
+                cursor.close()
+                raise
+
+    def judge(self, policy: ResolvedPolicy) -> NDArray[np.uint8]:
+        """The Verdict of every conversation, in the order of `conversations()`, worked out in SQL.
+
+        Equal to decide() for each of them, uncertain directions included.
+        """
+        with unit_of_work(self._root) as cursor:
+            return oracle.judge(cursor, policy)
