@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def captures(options: Options) -> int:
     return 0
 
 
-def _print_captures(found: list[Record], form: str) -> None:
+def _print_captures(found: Sequence[Record], form: str) -> None:
     shown = (
         "id", "path", "format", "packets", "decoded", "flows",
         "first_seen", "last_seen", "skipped", "truncated_packets", "problems",
@@ -293,7 +293,7 @@ def simulate(options: Options) -> int:
     return 0
 
 
-def _print_simulation(session: Session, options: Options, rows: "Iterator[int]") -> None:
+def _print_simulation(session: Session, options: Options, rows: Iterable[int]) -> None:
     simulation = session.simulation
     head = records.simulation_head(simulation)
     found = (records.conversation_record(session, simulation, int(row)) for row in rows)

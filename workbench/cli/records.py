@@ -12,7 +12,7 @@ from workbench.model.simulation import Proposal, Simulation
 from workbench.model.site import HostFacts
 from workbench.model.traffic import CaptureReport, Flow, format_time, shown_port, shown_type
 from workbench.model.verdict import Class, Explanation, RuleUse, Verdict
-from workbench.session import Session
+from workbench.session import BrokenGuardrail, Session
 
 Record = dict[str, Any]
 
@@ -184,6 +184,11 @@ def explanation_record(found: Explanation) -> Record:
             {"rule": miss.rule, "lacks": list(miss.lacks)} for miss in found.near_misses
         ],
     }
+
+
+def guardrail_record(broken: BrokenGuardrail) -> Record:
+    """A guardrail that does not hold, with a conversation that shows it."""
+    return {**asdict(broken), "assertion": broken.assertion.value}
 
 
 def verification_record(found: Verification, edited: tuple[str, ...]) -> Record:

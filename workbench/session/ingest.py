@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from workbench.capture import find_captures, fingerprint, read_capture
@@ -33,7 +34,7 @@ def ingest(
             capture = load.begin(str(path), digest)
             report = read_capture(
                 path,
-                on_flows=lambda flows, capture=capture: load.flows(capture, flows),
+                on_flows=partial(load.flows, capture),
                 hints=hints,
                 progress=meter.report if progress else None,
                 cancelled=cancelled,

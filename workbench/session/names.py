@@ -30,6 +30,13 @@ def service_groups(policy: Policy) -> dict[str, tuple[ServiceRange, ...]]:
     }
 
 
+def groupings(inventory: Inventory) -> tuple[str, ...]:
+    """What `grouping` takes: the fixed ones, then every label key."""
+    keys = {key for host in inventory.hosts for key, _ in host.labels}
+    keys |= {key for network in inventory.networks for key, _ in network.labels}
+    return ("segment", "host", "subnet", *sorted(keys))
+
+
 def grouping(
     by: str, hosts: HostTable, inventory: Inventory, resolved: ResolvedPolicy
 ) -> analysis.Grouping:
@@ -40,10 +47,8 @@ def grouping(
         return analysis.by_segment(hosts, resolved)
     if by == "subnet":
         return analysis.by_subnet(hosts)
-    keys = {key for owner in (*inventory.hosts, *inventory.networks) for key, _ in owner.labels}
-    if by not in keys:
-        known = ", ".join(("host", "segment", "subnet", *sorted(keys)))
-        raise InputError(f"cannot group by {by!r}; choose one of {known}")
+    if by not in (known := groupings(inventory)):
+        raise InputError(f"cannot group by {by!r}; choose one of {', '.join(known)}")
     return analysis.by_label(hosts, inventory, by)
 
 
@@ -114,20 +119,6 @@ def _service(policy: Policy, text: str) -> ServiceRange:
     if len(ranges) != 1 or (ranges[0].first != ranges[0].last and not portless):
         raise InputError(f"service {text!r} covers several ports; name one, such as tcp/445")
     return ranges[0]
-
-
-def observed_row(table: ConversationTable, wanted: Conversation) -> int | None:
-    """The table row of a conversation, None when it was never seen."""
-    index = table.hosts.index
-    if wanted.client not in index or wanted.server not in index:
-        return None
-    found = np.flatnonzero(
-        (table["client"] == index[wanted.client])
-        & (table["server"] == index[wanted.server])
-        & (table["protocol"] == wanted.protocol)
-        & (table["port"] == wanted.port)
-    )
-    return int(found[0]) if len(found) else None
 
 
 def host_line(inventory: Inventory, address: int) -> str:

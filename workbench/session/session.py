@@ -19,7 +19,14 @@ from workbench.model.packets import Packet
 from workbench.model.policy import Policy, ResolvedPolicy
 from workbench.model.simulation import Changes, Simulation, Suggestion
 from workbench.model.site import HostFacts, Inventory
-from workbench.model.traffic import CaptureReport, ConversationTable, Flow, HostTable, Progress
+from workbench.model.traffic import (
+    CaptureReport,
+    Conversation,
+    ConversationTable,
+    Flow,
+    HostTable,
+    Progress,
+)
 from workbench.model.verdict import Explanation
 from workbench.session import evidence, names
 from workbench.session.drafting import Drafting
@@ -47,6 +54,8 @@ class Session:
         """Every edit, undo, redo and save."""
         self.exports = Exporting(self, self._workspace.exports)
         """Preview, write and verify files."""
+        self._simulations: list[tuple[Draft, Simulation]] = []
+        self._kept_words: tuple[Draft, analysis.HostWords] | None = None
         self._read_traffic()
 
     @classmethod
@@ -132,8 +141,8 @@ class Session:
             self.table: ConversationTable = self._store.conversations(hosts)
             self._simulator = analysis.Simulator(self.table)
             self._saved_simulator = analysis.Simulator(self.table)
-            self._simulations: list[tuple[Draft, Simulation]] = []
-            self._kept_words: tuple[Draft, analysis.HostWords] | None = None
+            self._simulations = []
+            self._kept_words = None
 
     def summary(self) -> Summary:
         """The header's line of facts."""
@@ -199,8 +208,7 @@ class Session:
 
     def groupings(self) -> tuple[str, ...]:
         """What the matrix can be grouped by."""
-        owners = (*self.inventory.hosts, *self.inventory.networks)
-        return ("segment", "host", "subnet", *sorted({k for one in owners for k, _ in one.labels}))
+        return names.groupings(self.inventory)
 
     def _grouping(self, by: str) -> analysis.Grouping:
         return names.grouping(by, self.table.hosts, self.inventory, self.resolved)
@@ -304,27 +312,23 @@ class Session:
     def explain(self, client: str, server: str, service: str) -> Explanation:
         """Why this conversation, observed or not, would be judged as it is."""
         wanted = names.conversation(self.inventory, self.policy, client, server, service)
-        row = names.observed_row(self.table, wanted)
-        return self.explain_row(row) if row is not None else self._explain(wanted, None)
+        return self._explain(wanted)
 
     def explain_row(self, row: int) -> Explanation:
         """The same for a row of the table."""
-        return self._explain(self.table.at(row), row)
+        return self._explain(self.table.at(row))
 
-    def _explain(self, wanted: Any, row: int | None) -> Explanation:
-        return analysis.explain(
-            self.simulation, wanted, row=row, inventory=self.inventory, decide=policy.decide
-        )
+    def _explain(self, wanted: Conversation) -> Explanation:
+        return analysis.explain(self.simulation, wanted, decide=policy.decide)
 
-    def suggest(self, *, protect: bool | None = None) -> Suggestion:
+    def suggest(self) -> Suggestion:
         """Rules for what works today and no rule allows; protects every segment if none is."""
-        wanted = not self.policy.protect if protect is None else protect
-        return analysis.suggest(self.simulation, self.policy, self.inventory, protect=wanted)
+        return analysis.suggest(self.simulation, self.policy, self.inventory)
 
     def propose(self, rows: Iterable[int]) -> Suggestion:
         """The one narrowest rule that would allow these conversations."""
         chosen = np.fromiter(rows, dtype=np.int64)
-        return analysis.propose(self.simulation, self.policy, self.inventory, chosen)
+        return analysis.propose(self.simulation, self.policy, chosen, self.inventory)
 
     def check(self) -> tuple[analysis.BrokenGuardrail, ...]:
         """Guardrails that the draft breaks."""
