@@ -213,7 +213,7 @@ class Decoder:
                     self.ident |= _LATER
                 return self._row(0, 1, total)
                 at += 8
-            elif following == 51:
+            if following == 51:
                 following = self.buf[at]
                 at += (self.buf[at + 1] + 2) * 4
             else:

@@ -109,7 +109,7 @@ class Damaged(Exception):
 class Gunzip:
     """gzip, several members, bounded memory; keeps every byte before the damage."""
 
-    def __init__(self, file: io.RawIOBase) -> None:
+    def __init__(self, file: io.FileIO) -> None:
         self._file = file
         self._inflate = zlib.decompressobj(31)
         self._input = b""
@@ -139,7 +139,7 @@ class Gunzip:
 class Unzstd:
     """zstd, several frames, bounded window."""
 
-    def __init__(self, file: io.RawIOBase) -> None:
+    def __init__(self, file: io.FileIO) -> None:
         decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
         self._stream = decompressor.stream_reader(file, read_across_frames=True, closefd=False)
 
@@ -150,7 +150,7 @@ class Unzstd:
             raise Damaged(f"the zstd data are corrupt ({error})") from error
 
 
-def open_source(file: io.RawIOBase, magic: bytes) -> tuple[Source, str]:
+def open_source(file: io.FileIO, magic: bytes) -> tuple[Source, str]:
     """The inflated bytes of a file at its beginning, and how it is packed (empty for plain)."""
     if magic.startswith(GZIP_MAGIC):
         return Gunzip(file), "gzip"

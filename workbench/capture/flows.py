@@ -22,7 +22,8 @@ Bools = NDArray[np.bool_]
 _WELL_KNOWN = {protocol: port_mask(ports) for protocol, ports in WELL_KNOWN.items()}
 _SILENT = port_mask(SILENT_UDP)
 _ICMP_REQUESTS = {ICMP: port_mask((8, 13, 15, 17)), ICMPV6: port_mask((128, 139))}
-_SYSTEM_PORTS = 1024
+_CLIENT_PORTS = (1024, 32768)
+"""Where client ports begin: anywhere, and on today's systems."""
 _CLIENTS = 2
 """A server port of the `degree` evidence has at least this many clients."""
 
@@ -103,9 +104,12 @@ def _directions(ends: _Ends, hints: Sequence[ServiceRange]) -> tuple[Bools, NDAr
         settle(*_listed(ends, hint_masks(hints)), Direction.HINT)
     a_known, b_known = _listed(ends, _WELL_KNOWN)
     settle(a_known, b_known, Direction.WELL_KNOWN)
-    # Both sides are registered ports: a system port (RFC 6335 section 6) beats a user port.
-    a_low, b_low = ends.a_port < _SYSTEM_PORTS, ends.b_port < _SYSTEM_PORTS
-    settle(a_known & b_known & a_low, a_known & b_known & b_low, Direction.WELL_KNOWN)
+    for limit in _CLIENT_PORTS:  # both are listed: the one that no client is given wins
+        both = a_known & b_known
+        settle(both & (ends.a_port < limit), both & (ends.b_port < limit), Direction.WELL_KNOWN)
+    # The same port at both ends (NetBIOS, NTP …): a frame sent to many shows the serving end.
+    none = np.zeros(len(a_known), np.bool_)
+    settle(none, b_known & (_to_many(ends, none) | ends.marked(layout.GROUP)), Direction.WELL_KNOWN)
     settle(*_popular(ends, direction == Direction.FIRST), Direction.DEGREE)
     return b_opens, direction
 

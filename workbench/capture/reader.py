@@ -5,13 +5,11 @@ What is wrong with a file is said in `problems`, never hidden; what is whole bef
 Sources: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng.
 """
 
-import io
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 
@@ -35,7 +33,9 @@ _PCAP = {  # magic → big-endian, nanoseconds, bytes of a record header
     b"\x34\xcd\xb2\xa1": (False, False, 24),
 }
 _SECTION = b"\x0a\x0d\x0d\x0a"
+_BYTE_ORDER = b"\x1a\x2b\x3c\x4d"
 _INTERFACE = 1
+_PACKETS = (2, 3, 6)
 _OPTION_TSRESOL = 9
 _OPTION_TSOFFSET = 14
 
@@ -68,7 +68,7 @@ class Reader:
         self._records = np.zeros((ROOM, layout.RECORD_WORDS), np.uint64).data
         self._interfaces = np.zeros((MAX_INTERFACES, layout.INTERFACE_WORDS), np.uint64).data
         self._splitter = records.Splitter(self._records, self._interfaces, MAX_CAPTURED)
-        self._oversized = 0
+        self._oversized = self._strays = 0
         try:
             self._file = path.open("rb", buffering=0)
         except OSError as error:
@@ -107,13 +107,11 @@ class Reader:
         self._source, packed = open_source(self._file, magic)
         self._fill(28)
         head = bytes(self._buffer[:4])
-        if head in _PCAP:
-            self.format = "pcap"
-        elif head == _SECTION:
-            self.format = "pcapng"
-        else:
+        if head not in _PCAP and head != _SECTION:
             raise CaptureError(self.path, self._not_a_capture(packed))
-        if self.format == "pcap" and self._have < 24:
+        self._section_first = head == _SECTION
+        self.format = "pcapng" if self._section_first else "pcap"
+        if head in _PCAP and self._have < 24:
             raise CaptureError(self.path, f"a pcap file header cut short at byte {self._have}")
         if packed:
             self.format += f" ({packed})"
@@ -133,11 +131,11 @@ class Reader:
             try:
                 got = self._source.readinto(self._buffer[self._have :]) or 0
             except Damaged as damage:
-                self.problems.append(f"{damage} at byte {self._base + self._have} of the content")
+                self._say(f"{damage} at byte {self._base + self._have} of the content")
                 got = 0
             except OSError as error:
                 at = self._base + self._have
-                self.problems.append(f"read error at byte {at}: {error.strerror or error}")
+                self._say(f"read error at byte {at}: {error.strerror or error}")
                 got = 0
             self._have += got
             self._ended = not got
@@ -169,16 +167,18 @@ class Reader:
         self._final_problems()
 
     def _final_problems(self) -> None:
-        if self._oversized:
-            self.problems.append(
-                f"{self._oversized} packets larger than {MAX_CAPTURED} bytes skipped"
-            )
-        if timeless := self._splitter.timeless:
-            self.problems.append(
-                f"{timeless} simple packet blocks carry no time; they took the time of the packet before"
-            )
-        if odd := self._splitter.odd_times:
-            self.problems.append(f"{odd} time stamps before 1970 or after 9999 were clamped")
+        counts = {
+            f"packets of more than {MAX_CAPTURED} bytes were skipped": self._oversized,
+            "packets of interfaces that are not described were skipped": self._strays,
+            "packets carry no time and took that of the packet before": self._splitter.timeless,
+            "times before 1970 or after 9999 were clamped": self._splitter.odd_times,
+        }
+        for words, count in counts.items():
+            if count:
+                self._say(f"{count} {words}")
+
+    def _say(self, problem: str) -> None:
+        self.problems.append(problem)
 
     def _describe(self, link: int, snaplen: int) -> None:
         self.link_types[link] = None
@@ -192,44 +192,33 @@ class Reader:
 
     def _pcap_blocks(self) -> Iterator[Block]:
         big, nano, header = _PCAP[bytes(self._buffer[:4])]
-        order = "big" if big else "little"
-        snaplen = int.from_bytes(self._buffer[16:20], order)  # type: ignore[arg-type]
-        link = int.from_bytes(self._buffer[20:24], order) & 0xFFFF  # type: ignore[arg-type]
-        self._describe(link, snaplen)
-        self._splitter.big = big
-        self._splitter.known = 1
-        row = self._interfaces[0:1]
-        del row
+        splitter = self._splitter
+        splitter.big, splitter.known = big, 1
+        link = self._int(20, 4) & 0xFFFF
         self._interfaces[0, layout.IF_LINK] = link
         self._interfaces[0, layout.IF_UNITS] = 1_000_000_000 if nano else 1_000_000
+        self._describe(link, self._int(16, 4))
         at = 24
-        stop = records.MORE
         while True:
-            stop = self._splitter.split_pcap(self._buffer, at, self._have, self._base, header)
-            at = self._splitter.at
-            if self._splitter.count:
+            stop = splitter.split_pcap(self._buffer, at, self._have, self._base, header)
+            at = splitter.at
+            if splitter.count:
                 yield self._block()
             if stop == records.ABSURD:
-                caplen = int.from_bytes(self._buffer[at + 8 : at + 12], order)  # type: ignore[arg-type]
-                self.problems.append(
-                    f"stopped at byte {self._base + at}: a packet cannot be {caplen} bytes long"
-                )
+                where, length = self._base + at, self._int(at + 8, 4)
+                self._say(f"stopped at byte {where}: a packet cannot be {length} bytes long")
                 return
             if stop == records.MORE:
                 self._drop(at)
                 at = 0
                 if not self._fill(self._have + 1):
                     if self._have:
-                        self._cut(header, order)
+                        whole = header + self._int(8, 4) if self._have >= header else 0
+                        self._cut("packet", self._base, self._have, whole or f"at least {header}")
                     return
 
-    def _cut(self, header: int, order: str) -> None:
-        where = f"cut short: the packet at byte {self._base} has {self._have} bytes"
-        if self._have < header:
-            self.problems.append(f"{where}, less than its header")
-        else:
-            whole = header + int.from_bytes(self._buffer[8:12], order)  # type: ignore[arg-type]
-            self.problems.append(f"{where} of {whole}")
+    def _cut(self, what: str, start: int, have: int, whole: int | str) -> None:
+        self._say(f"cut short: the {what} at byte {start} has {have} of {whole} bytes")
 
     # pcapng
 
@@ -247,10 +236,7 @@ class Reader:
             if stop == records.MORE:
                 if not self._fill(self._have + 1):
                     if self._have:
-                        self.problems.append(
-                            f"cut short: the block at byte {self._base} has {self._have} bytes"
-                            f" of {self._length() or 'at least 12'}"
-                        )
+                        self._cut("block", self._base, self._have, self._length() or "at least 12")
                     return
             elif not self._other(stop):
                 return
@@ -260,76 +246,62 @@ class Reader:
         return self._int(4, 4) if self._have >= 8 else 0
 
     def _int(self, at: int, size: int, signed: bool = False) -> int:
-        order = "big" if self._splitter.big else "little"
-        return int.from_bytes(self._buffer[at : at + size], order, signed=signed)  # type: ignore[arg-type]
+        order: Literal["big", "little"] = "big" if self._splitter.big else "little"
+        return int.from_bytes(self._buffer[at : at + size], order, signed=signed)
 
     def _other(self, stop: int) -> bool:
         """Digest the block at the front that is no good packet; False ends the file."""
         if self._buffer[:4] == _SECTION:
             return self._section()
         kind, length = self._int(0, 4), self._length()
-        packet = kind in (2, 3, 6)
-        if length < 12 or length % 4 or (packet and length <= MAX_CAPTURED + 32):
-            if stop == records.NO_INTERFACE:
-                self._oddity(
-                    f"packets of an interface that is not described, first at byte {self._base}"
-                )
-                return self._skip(length)
-            self.problems.append(
-                f"stopped at byte {self._base}: a broken block (type {kind:#x}, length {length})"
-            )
-            return False
-        if packet:
-            self._oversized += 1
+        if stop == records.NO_INTERFACE:
+            self._strays += 1
+            return self._skip(length)
+        oversized = kind in _PACKETS and length > MAX_CAPTURED + 32 and length % 4 == 0
+        if length < 12 or length % 4 or (kind in _PACKETS and not oversized):
+            return self._stop(f"a broken block (type {kind:#x}, length {length})")
+        self._oversized += oversized
         if kind == _INTERFACE:
             return self._interface(length)
         return self._skip(length)
 
-    def _oddity(self, problem: str) -> None:
-        kind = problem.split(",")[0]
-        if not any(known.startswith(kind) for known in self.problems):
-            self.problems.append(problem)
+    def _stop(self, problem: str) -> bool:
+        self._say(f"stopped at byte {self._base}: {problem}")
+        return False
 
     def _skip(self, length: int) -> bool:
         start = self._base
         if self._pass(length):
             return True
-        got = self._base + self._have - start
-        self.problems.append(f"cut short: the block at byte {start} has {got} bytes of {length}")
+        self._cut("block", start, self._base + self._have - start, length)
         return False
 
     def _section(self) -> bool:
         """A section header: its byte order, and no interface known yet."""
         if not self._fill(28):
-            self.problems.append(
-                f"cut short: the section at byte {self._base} has {self._have} bytes"
-            )
+            self._cut("section header", self._base, self._have, 28)
             return False
         magic = bytes(self._buffer[8:12])
-        if magic not in (b"\x1a\x2b\x3c\x4d", b"\x4d\x3c\x2b\x1a"):
-            self.problems.append(f"stopped at byte {self._base}: a section without byte order")
-            return False
-        self._splitter.big = magic == b"\x1a\x2b\x3c\x4d"
+        if magic not in (_BYTE_ORDER, _BYTE_ORDER[::-1]):
+            return self._stop("a section without byte order")
+        self._splitter.big = magic == _BYTE_ORDER
         self._splitter.known = 0
         length = self._length()
         if length < 28 or length % 4:
-            self.problems.append(
-                f"stopped at byte {self._base}: a section header of {length} bytes"
-            )
-            return False
+            return self._stop(f"a section header of {length} bytes")
         if (major := self._int(12, 2)) != 1:
-            self.problems.append(f"stopped at byte {self._base}: pcapng version {major} is unknown")
-            return False
+            return self._stop(f"pcapng version {major} is unknown")
         return self._skip(length)
 
     def _interface(self, length: int) -> bool:
-        if length < 20 or length > BUFFER or not self._fill(length):
-            self.problems.append(f"stopped at byte {self._base}: a broken interface description")
-            return False
         number = self._splitter.known
+        if length < 20 or length > BUFFER:
+            return self._stop(f"an interface description of {length} bytes")
         if number == MAX_INTERFACES:
-            self._oddity(f"more than {MAX_INTERFACES} interfaces, first at byte {self._base}")
-            return self._skip(length)
+            return self._stop(f"more than {MAX_INTERFACES} interfaces in a section")
+        if not self._fill(length):
+            self._cut("block", self._base, self._have, length)
+            return False
         link, snaplen = self._int(8, 2), self._int(12, 4)
         resolution, offset = 6, 0
         for code, at, size in self._options(16, length - 4):
@@ -373,11 +345,11 @@ def raw_records(path: Path) -> Iterator[tuple[int, int, int, int, int, bytes]]:
 
     For looking into a capture, not for bulk. Raises CaptureError when it is none.
     """
-    with Reader(path) as reader, suppress(io.UnsupportedOperation):
+    with Reader(path) as reader:
         for block in reader.blocks():
             for row in range(block.count):
                 start, caplen, wirelen, time, link, offset = (
-                    block.records[row, word] for word in range(6)
+                    block.records[row, word] for word in range(layout.REC_IP)
                 )
                 data = bytes(block.buffer[start : start + caplen])
                 yield offset, time, wirelen, caplen, link, data
