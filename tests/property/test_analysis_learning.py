@@ -34,15 +34,15 @@ from workbench.model.verdict import Class, Verdict, not_policy
 from workbench.policy import decide, dump_policy, load_policy, resolve
 
 
-@given(policies(), inventories(), tables(), st.booleans())
+@given(policies(), inventories(), tables(), st.sampled_from([None, True, False]))
 @settings(max_examples=120)
 def test_a_suggestion_covers_what_it_learnt_and_leaves_nothing_to_learn(
-    policy: Policy, inventory: Inventory, table: ConversationTable, protect_all: bool
+    policy: Policy, inventory: Inventory, table: ConversationTable, protect: bool | None
 ) -> None:
     addresses = table.hosts.addresses
     simulator = Simulator(table)
     before = simulator.simulate(resolve(policy, inventory, addresses, TODAY))
-    found = suggest(before, policy, inventory, protect_all=protect_all)
+    found = suggest(before, policy, inventory, protect=protect)
     after = simulator.simulate(resolve(found.policy, inventory, addresses, TODAY))
 
     assert load_policy(dump_policy(found.policy)) == found.policy
@@ -50,7 +50,8 @@ def test_a_suggestion_covers_what_it_learnt_and_leaves_nothing_to_learn(
     assert not len(learnable(after))
     assert found.policy.rules[: len(policy.rules)] == policy.rules
     assert [item.rule for item in found.proposals] == [*found.policy.rules[len(policy.rules) :]]
-    if policy.protect or not protect_all:
+    assert found.policy.protect[: len(policy.protect)] == policy.protect
+    if protect is False or (protect is None and policy.protect):
         assert found.policy.protect == policy.protect
         learnt = sum(item.evidence.conversations for item in found.proposals)
         assert learnt == len(learnable(before))
@@ -58,7 +59,7 @@ def test_a_suggestion_covers_what_it_learnt_and_leaves_nothing_to_learn(
         row = next(use for use in after.rules if use.id == item.rule.id)
         assert row.hits >= item.evidence.conversations > 0
         assert not {"refused", "unanswered"} & set(item.evidence.outcomes)
-    assert suggest(after, found.policy, inventory, protect_all=False).proposals == ()
+    assert suggest(after, found.policy, inventory, protect=False).proposals == ()
 
 
 @given(policies(), inventories(), tables(), st.data())
@@ -71,7 +72,7 @@ def test_a_proposal_allows_the_rows_that_were_chosen(
     rows = np.flatnonzero([data.draw(st.booleans()) for _ in range(len(table))])
     if not len(rows):
         return
-    found = propose(before, policy, rows, inventory)
+    found = propose(before, policy, inventory, rows)
     assert len(found.proposals) == 1
     after = resolve(found.policy, inventory, addresses, TODAY)
     for row in rows.tolist():

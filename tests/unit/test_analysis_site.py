@@ -223,7 +223,7 @@ def test_suggestion_learns_what_worked_and_nothing_else(simulation: Simulation) 
 def test_a_policy_that_protects_nothing_is_given_protection(table: ConversationTable) -> None:
     empty = Policy()
     simulation = Simulator(table).simulate(resolved(empty, table))
-    assert suggest(simulation, empty, INVENTORY, protect_all=False).proposals == ()
+    assert suggest(simulation, empty, INVENTORY, protect=False).proposals == ()
     found = suggest(simulation, empty, INVENTORY)
     names = [item.segment for item in found.policy.protect]
     assert names == ["db", "hq", "pc", "web"]
@@ -236,14 +236,14 @@ def test_a_policy_that_protects_nothing_is_given_protection(table: ConversationT
 
 def test_a_proposal_is_one_rule_with_its_doubts(simulation: Simulation) -> None:
     rows = np.array([row_of(simulation.table, TRAFFIC[at]) for at in (5, 7)])
-    [item] = propose(simulation, POLICY, rows, INVENTORY).proposals
+    [item] = propose(simulation, POLICY, INVENTORY, rows).proposals
     assert item.rule.clients == ("office", "web")
     assert item.rule.servers == ("db",)
     assert item.rule.services == ("tcp/22", "tcp/50001")
     assert "refused or never answered" in item.caution
     assert "wrong way round" in item.caution
     with pytest.raises(InputError, match="nothing to allow"):
-        propose(simulation, POLICY, np.array([], dtype=np.int64))
+        propose(simulation, POLICY, INVENTORY, np.array([], dtype=np.int64))
 
 
 def test_explanations_name_what_a_rule_lacks(simulation: Simulation) -> None:
@@ -254,6 +254,9 @@ def test_explanations_name_what_a_rule_lacks(simulation: Simulation) -> None:
     assert (found.client_segments, found.server_segments) == (("office",), ("db",))
     alone = explain(None, Conversation(PC1, DB, TCP, 443), simulation.policy, decide=decide)
     assert alone == found
+    named = explain(simulation, TRAFFIC[3], decide=decide, inventory=INVENTORY)
+    assert named.conversation == "10.9.0.5 → web-1 (10.2.0.1) tcp/22"
+    assert (named.klass, named.observed_flows) == (Class.WOULD_BLOCK, 1)
     with pytest.raises(ValueError, match="needs a simulation"):
         explain(None, TRAFFIC[0], decide=decide)
 

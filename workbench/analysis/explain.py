@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from workbench.model.net import AddressSet
+from workbench.model.net import format_address
 from workbench.model.policy import ResolvedPolicy, ResolvedRule
 from workbench.model.simulation import Simulation
+from workbench.model.site import Inventory
 from workbench.model.traffic import Conversation, ConversationTable
 from workbench.model.verdict import Class, Decision, Explanation, NearMiss, Verdict
 
@@ -19,30 +20,46 @@ def explain(
     resolved: ResolvedPolicy | None = None,
     *,
     decide: Callable[[ResolvedPolicy, Conversation], Decision],
+    row: int | None = None,
+    inventory: Inventory | None = None,
 ) -> Explanation:
     """Judge a conversation and say why; one that was seen is judged as it was seen.
 
-    `resolved` defaults to the simulation's policy. Raises ValueError when neither is given.
+    `resolved` defaults to the simulation's policy, `row` to where its table has the conversation;
+    with an inventory, hosts are named. Raises ValueError without simulation and policy.
     """
     policy = resolved or (simulation.policy if simulation else None)
     if policy is None:
         raise ValueError("explain() needs a simulation or a resolved policy")
-    row = find_row(simulation.table, conversation) if simulation else None
-    if simulation and row is not None:
-        conversation = simulation.table.at(row)
+    klass = None
+    if simulation:
+        row = find_row(simulation.table, conversation) if row is None else row
+        if row is not None:
+            conversation = simulation.table.at(row)
+            if simulation.policy is policy:
+                klass = Class(int(simulation.classes[row]))
     decision = decide(policy, conversation)
-    seen = simulation is not None and row is not None and simulation.policy is policy
+    unsettled = decision.verdict in (Verdict.BLOCKED, Verdict.UNCERTAIN)
     return Explanation(
-        conversation=str(conversation),
+        conversation=_text(conversation, inventory),
         decision=decision,
-        klass=Class(int(simulation.classes[row])) if simulation and seen else None,
-        observed_flows=conversation.flows if row is not None else 0,
+        klass=klass,
+        observed_flows=0 if row is None else conversation.flows,
         client_segments=_segments(policy, conversation.client),
         server_segments=_segments(policy, conversation.server),
-        near_misses=near_misses(policy, conversation)
-        if decision.verdict in (Verdict.BLOCKED, Verdict.UNCERTAIN)
-        else (),
+        near_misses=near_misses(policy, conversation) if unsettled else (),
     )
+
+
+def _text(conversation: Conversation, inventory: Inventory | None) -> str:
+    """`pc-07 (10.1.0.7) → db-1 (10.3.0.1) tcp/5432`"""
+    if inventory is None:
+        return str(conversation)
+    ends = []
+    for address in (conversation.client, conversation.server):
+        name, text = inventory.name(address), format_address(address)
+        ends.append(text if name == text else f"{name} ({text})")
+    return f"{' → '.join(ends)} {conversation.service}"
 
 
 def find_row(table: ConversationTable, conversation: Conversation) -> int | None:
@@ -76,7 +93,4 @@ def _lacks(rule: ResolvedRule, conversation: Conversation) -> tuple[str, ...]:
 
 
 def _segments(policy: ResolvedPolicy, address: int) -> tuple[str, ...]:
-    def inside(addresses: AddressSet) -> bool:
-        return address in addresses
-
-    return tuple(name for name, addresses in policy.segments if inside(addresses))
+    return tuple(name for name, addresses in policy.segments if address in addresses)

@@ -8,12 +8,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.analysis.hosts import members
+from workbench.analysis.hosts import members, numbered
 from workbench.model.net import format_address, is_v4
 from workbench.model.policy import ResolvedPolicy
 from workbench.model.site import Inventory
 from workbench.model.traffic import HostTable
 
+Numbers = NDArray[np.int64]
 NONE = "(none)"
 """The group of hosts that are in no other; always the last one."""
 
@@ -29,32 +30,31 @@ class Grouping:
     """Index into `names` of each membership."""
 
     @classmethod
-    def of(cls, names: Iterable[str], pairs: Iterable[tuple[int, int]], hosts: int) -> "Grouping":
-        """From (host, group) pairs; hosts without a group go to NONE."""
-        found = set(pairs)
+    def of(cls, names: Iterable[str], hosts: Numbers, groups: Numbers, size: int) -> "Grouping":
+        """From memberships in any order; those of `size` hosts without one go to NONE."""
         listed = tuple(names)
-        alone = set(range(hosts)) - {host for host, _ in found}
-        if alone:
-            found |= {(host, len(listed)) for host in alone}
+        alone = np.flatnonzero(np.bincount(hosts, minlength=size) == 0)
+        if len(alone):
+            hosts = np.concatenate([hosts, alone])
+            groups = np.concatenate([groups, np.full(len(alone), len(listed))])
             listed += (NONE,)
-        members_of = np.array(sorted(found), dtype=np.int64).reshape(-1, 2)
-        return cls(listed, members_of[:, 0].copy(), members_of[:, 1].copy())
+        order = np.lexsort((groups, hosts))
+        return cls(listed, hosts[order], groups[order])
 
     @cached_property
     def kinds(self) -> "Kinds":
         """Hosts by the exact set of groups they are in."""
-        sizes = np.bincount(self.hosts)
-        if (sizes == 1).all():
+        size = int(self.hosts[-1]) + 1 if len(self.hosts) else 0
+        if len(self.hosts) == size:
             every = np.arange(len(self.names) + 1)
             return Kinds(self.groups, every[:-1], every, plain=True)
-        numbers: dict[tuple[int, ...], int] = {}
-        of_host = [
-            numbers.setdefault(tuple(groups.tolist()), len(numbers))
-            for groups in np.split(self.groups, np.cumsum(sizes)[:-1])
-        ]
-        starts = np.cumsum([0, *map(len, numbers)])
-        flat = [group for groups in numbers for group in groups]
-        return Kinds(np.array(of_host), np.array(flat), starts)
+        inside = np.zeros((len(self.names), size), dtype=np.bool_)
+        inside[self.groups, self.hosts] = True
+        of_host = numbered(inside)
+        sample = np.zeros(int(of_host.max()) + 1, dtype=np.int64)
+        sample[of_host] = np.arange(size)
+        kinds, groups = np.nonzero(inside[:, sample].T)
+        return Kinds(of_host, groups, np.searchsorted(kinds, np.arange(len(sample) + 1)))
 
 
 @dataclass(frozen=True)
@@ -83,26 +83,30 @@ def by_host(hosts: HostTable, inventory: Inventory) -> Grouping:
     ascending, order = hosts.by_address
     names = [inventory.name(address) for address in ascending]
     uses = Counter(names)
-    shown = tuple(
+    shown = (
         name if uses[name] == 1 else f"{name} ({format_address(address)})"
         for name, address in zip(names, ascending, strict=True)
     )
-    return Grouping.of(shown, ((host, at) for at, host in enumerate(order.tolist())), len(hosts))
+    return Grouping.of(shown, order, np.arange(len(hosts)), len(hosts))
 
 
 def by_segment(hosts: HostTable, policy: ResolvedPolicy) -> Grouping:
     """The policy's segments, policy order."""
-    pairs = (
-        (host, at)
-        for at, (_, addresses) in enumerate(policy.segments)
-        for host in np.flatnonzero(members(addresses, hosts)).tolist()
-    )
-    return Grouping.of((name for name, _ in policy.segments), pairs, len(hosts))
+    inside = np.zeros((len(policy.segments), len(hosts)), dtype=np.bool_)
+    for at, (_, addresses) in enumerate(policy.segments):
+        inside[at] = members(addresses, hosts)
+    found, groups = np.nonzero(inside.T)
+    return Grouping.of((name for name, _ in policy.segments), found, groups, len(hosts))
 
 
 def by_label(hosts: HostTable, inventory: Inventory, key: str) -> Grouping:
     """One group a value of the label `key`, in the order of the alphabet."""
-    return _by_text([inventory.labels(address).get(key) for address in hosts.addresses])
+    values = [inventory.labels(address).get(key) for address in hosts.addresses]
+    names = sorted({value for value in values if value is not None})
+    numbers = {name: at for at, name in enumerate(names)}
+    labelled = [at for at, value in enumerate(values) if value is not None]
+    groups = [numbers[value] for value in values if value is not None]
+    return Grouping.of(names, _array(labelled), _array(groups), len(hosts))
 
 
 def by_subnet(hosts: HostTable) -> Grouping:
@@ -110,8 +114,8 @@ def by_subnet(hosts: HostTable) -> Grouping:
     networks = [subnet_of(address) for address in hosts.addresses]
     numbers = {first: at for at, first in enumerate(sorted(set(networks)))}
     names = [f"{format_address(first)}/{24 if is_v4(first) else 64}" for first in numbers]
-    pairs = ((host, numbers[first]) for host, first in enumerate(networks))
-    return Grouping.of(names, pairs, len(hosts))
+    groups = _array([numbers[first] for first in networks])
+    return Grouping.of(names, np.arange(len(hosts)), groups, len(hosts))
 
 
 def subnet_of(address: int) -> int:
@@ -119,8 +123,5 @@ def subnet_of(address: int) -> int:
     return address & ~0xFF if is_v4(address) else address & ~(2**64 - 1)
 
 
-def _by_text(values: list[str | None]) -> Grouping:
-    names = sorted({value for value in values if value is not None})
-    numbers = {name: at for at, name in enumerate(names)}
-    pairs = ((host, numbers[value]) for host, value in enumerate(values) if value is not None)
-    return Grouping.of(names, pairs, len(values))
+def _array(numbers: list[int]) -> Numbers:
+    return np.array(numbers, dtype=np.int64)

@@ -36,8 +36,8 @@ class HostClasses:
 
     def __init__(self, hosts: HostTable, sets: Iterable[AddressSet]) -> None:
         self._hosts = hosts
-        masks = [members(addresses, hosts) for addresses in sets]
-        self.of_host: NDArray[np.int64] = _numbered(np.array(masks), len(hosts))
+        masks = np.array([members(addresses, hosts) for addresses in sets])
+        self.of_host: NDArray[np.int64] = numbered(masks)
         """Class by host index."""
         self._sample = np.zeros(int(self.of_host.max(initial=-1)) + 1, dtype=np.int64)
         self._sample[self.of_host] = np.arange(len(hosts))
@@ -52,10 +52,10 @@ class HostClasses:
         return classes if np.array_equal(classes[self.of_host], hosts) else None
 
 
-def _numbered(masks: NDArray[np.bool_], hosts: int) -> NDArray[np.int64]:
+def numbered(masks: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Equal columns of a (sets, hosts) table get equal numbers, counted from 0."""
     if not masks.size:
-        return np.zeros(hosts, dtype=np.int64)
+        return np.zeros(masks.shape[1], dtype=np.int64)
     packed = np.ascontiguousarray(np.packbits(masks, axis=0).T)
     numbers: dict[bytes, int] = {}
     columns = packed.view(f"V{packed.shape[1]}").ravel().tolist()

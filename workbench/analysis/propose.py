@@ -11,9 +11,7 @@ from workbench.model.simulation import Simulation, Suggestion
 from workbench.model.site import Inventory
 
 
-def propose(
-    simulation: Simulation, policy: Policy, rows: Rows, inventory: Inventory | None = None
-) -> Suggestion:
+def propose(simulation: Simulation, policy: Policy, inventory: Inventory, rows: Rows) -> Suggestion:
     """One rule, segment → segment, that allows the conversations `rows` (indexes).
 
     Hosts without a segment get one that lists exactly them, in `Suggestion.policy`. Everything
@@ -24,7 +22,7 @@ def propose(
         raise InputError("no conversation is selected: there is nothing to allow")
     table = simulation.table
     clients, servers = np.unique(table["client"][rows]), np.unique(table["server"][rows])
-    found = homes(simulation, inventory or Inventory(), np.union1d(clients, servers))
+    found = homes(simulation, inventory, np.union1d(clients, servers))
     draft = Draft(
         tuple(np.unique(found.of_host[clients]).tolist()),
         tuple(np.unique(found.of_host[servers]).tolist()),

@@ -14,7 +14,7 @@ from workbench.analysis.evidence import Rows, caution_of, evidence_of, service_n
 from workbench.analysis.homes import Homes, homes, is_ours, is_private, slug, unused
 from workbench.analysis.simulate import Simulator
 from workbench.model.net import EVERYWHERE, AddressSet, ServiceRange, merge_services
-from workbench.model.policy import Policy, Protection, Rule
+from workbench.model.policy import Policy, Protection, ResolvedPolicy, Rule, Segment
 from workbench.model.simulation import Proposal, Simulation, Suggestion
 from workbench.model.site import Inventory
 from workbench.model.traffic import Direction
@@ -31,26 +31,36 @@ class Draft:
 
 
 def suggest(
-    simulation: Simulation, policy: Policy, inventory: Inventory, *, protect_all: bool = True
+    simulation: Simulation, policy: Policy, inventory: Inventory, *, protect: bool | None = None
 ) -> Suggestion:
     """The policy, plus rules for what worked and it would block.
 
-    `simulation` must be of this policy. A policy that protects nothing gets every segment
-    protected first (but not the internet), unless `protect_all` is False. Hosts without a segment
-    get one that lists exactly them.
+    `simulation` must be of this policy. With `protect`, every segment that is not the internet is
+    protected first, so that there is something to cover; by default just where the policy protects
+    nothing. Hosts without a segment get one that lists exactly them.
     """
-    protect_all = protect_all and not policy.protect
-    if protect_all:
-        simulation = _with_all_protected(simulation, inventory)
+    if protect is None:
+        protect = not policy.protect
+    if protect:
+        simulation = _with_all_protected(simulation, policy, inventory)
     rows = learnable(simulation)
     found = homes(simulation, inventory, _ends(simulation, rows))
     suggestion = propose_rules(simulation, policy, found, _drafts(simulation, rows, found))
-    if not protect_all:
+    if not protect:
         return suggestion
-    ours = [name for name, _ in simulation.policy.segments if is_ours(name, simulation.policy)]
-    ours += [segment.name for segment in found.new if is_private(segment)]
-    protected = replace(suggestion.policy, protect=tuple(map(Protection, ours)))
-    return replace(suggestion, policy=protected)
+    ours = [*_unprotected(simulation.policy, policy), *filter(is_private, found.new)]
+    protections = (*policy.protect, *(Protection(segment.name) for segment in ours))
+    return replace(suggestion, policy=replace(suggestion.policy, protect=protections))
+
+
+def _unprotected(resolved: ResolvedPolicy, policy: Policy) -> list[Segment]:
+    """Segments of ours that the policy leaves open."""
+    done = {protection.segment for protection in policy.protect}
+    return [
+        segment
+        for segment in policy.segments
+        if segment.name not in done and is_ours(segment.name, resolved)
+    ]
 
 
 def learnable(simulation: Simulation) -> Rows:
@@ -68,17 +78,21 @@ def _ends(simulation: Simulation, rows: Rows) -> Rows:
     return np.unique(np.concatenate([table["client"][rows], table["server"][rows]]))
 
 
-def _with_all_protected(simulation: Simulation, inventory: Inventory) -> Simulation:
+def _with_all_protected(simulation: Simulation, policy: Policy, inventory: Inventory) -> Simulation:
     """The same traffic with every segment of ours protected, those to be proposed included."""
-    simulator, policy = Simulator(simulation.table), simulation.policy
-    everything = replace(policy, protected_ingress=EVERYWHERE, protected_egress=EVERYWHERE)
+    simulator, resolved = Simulator(simulation.table), simulation.policy
+    everything = replace(resolved, protected_ingress=EVERYWHERE, protected_egress=EVERYWHERE)
     rows = learnable(simulator.simulate(everything))
     found = homes(simulation, inventory, _ends(simulation, rows))
-    ours = [policy.segment(name) for name, _ in policy.segments if is_ours(name, policy)]
-    ours += [AddressSet.of_cidrs(segment.cidrs) for segment in found.new if is_private(segment)]
-    protected = AddressSet.of(piece for addresses in ours for piece in addresses.ranges)
+    ours = [resolved.segment(segment.name) for segment in _unprotected(resolved, policy)]
+    ours += [AddressSet.of_cidrs(segment.cidrs) for segment in filter(is_private, found.new)]
+    added = AddressSet.of(piece for addresses in ours for piece in addresses.ranges)
     return simulator.simulate(
-        replace(policy, protected_ingress=protected, protected_egress=protected)
+        replace(
+            resolved,
+            protected_ingress=resolved.protected_ingress | added,
+            protected_egress=resolved.protected_egress | added,
+        )
     )
 
 
