@@ -13,14 +13,19 @@ once; reading then yields the packet, or nothing when it was dropped.
 import fcntl
 import json
 import os
+import select
 import struct
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 TUNSETIFF = 0x400454CA  # linux/if_tun.h
 IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
 ICMP, TCP, UDP, ICMPV6, SCTP = 1, 6, 17, 58, 132
+PORTED = (TCP, UDP, SCTP)
+PATIENCE = 0.05
+"""Seconds of silence after which nothing more is on its way."""
 SETTINGS = {
     "ipv4/ip_forward": "1",
     "ipv4/icmp_ratelimit": "0",
@@ -125,11 +130,6 @@ class Packet:
         return whole[:10] + struct.pack("!H", checksum(whole)) + whole[12:] + payload
 
 
-def sendable(source: bytes, protocol: int) -> bool:
-    """Can a plain packet of this protocol be made?"""
-    return protocol not in UNSENT[4 if len(source) == 4 else 6]
-
-
 class Gateway:
     """The tun device and what comes out of it."""
 
@@ -148,54 +148,71 @@ class Gateway:
             ["-6", "route", "add", "default", "dev", "gate"],
         ):
             subprocess.run(["ip", *words], check=True, capture_output=True, timeout=10)
-        self.read()
+        self.seen: set[bytes] = set()
+        """Packets that came out, from the addresses on: TTL and header checksum change."""
 
-    def read(self) -> list[bytes]:
-        """Everything that has come out."""
-        found = []
+    def drain(self) -> None:
+        """Take what has come out. Mostly at once; a busy queue may hold a packet back."""
         while True:
             try:
-                found.append(os.read(self.tun, 65535))
+                self.seen.add(self.core(os.read(self.tun, 65535)))
             except BlockingIOError:
-                return found
+                return
 
-    def passes(self, packet: bytes) -> bool:
-        """Write a packet; does it come out again, addresses and payload untouched?"""
-        os.write(self.tun, packet)
-        start = 12 if packet[0] >> 4 == 4 else 8
-        return any(out[start:] == packet[start:] for out in self.read())
+    @staticmethod
+    def core(packet: bytes) -> bytes:
+        return packet[12:] if packet[0] >> 4 == 4 else packet[8:]
 
-    def fate(self, packet: Packet) -> str:
-        if not self.passes(packet.first()):
-            return "d"
-        reply = packet.reply()
-        return "a" if reply is None or self.passes(reply) else "r"
+    def passed(self, packets: list[bytes]) -> list[bool]:
+        """Write the packets one by one; which came out again, addresses and payload untouched?"""
+        for packet in packets:
+            os.write(self.tun, packet)
+            self.drain()
+        while select.select([self.tun], [], [], PATIENCE)[0]:
+            self.drain()
+        return [self.core(packet) in self.seen for packet in packets]
 
 
-def fates(packets: list[tuple[str, str, int, int]]) -> str:
-    """One letter a packet. Every flow is new to conntrack: no two share both ends' ports."""
+def fates(wanted: list[tuple[str, str, int, int]]) -> str:
+    """One letter a packet. First all openings are sent, then the replies to those that passed."""
     gateway = Gateway()
-    letters = []
+    packets = list(distinct(wanted))
+    sent = [packet for packet in packets if packet]
+    passed = dict(zip(sent, gateway.passed([packet.first() for packet in sent]), strict=True))
+    replies = {packet: reply for packet in sent if passed[packet] and (reply := packet.reply())}
+    returned = dict(zip(replies, gateway.passed(list(replies.values())), strict=True))
+    return "".join(
+        "n" if not packet else "d" if not passed[packet] else "ra"[returned.get(packet, True)]
+        for packet in packets
+    )
+
+
+def distinct(wanted: list[tuple[str, str, int, int]]) -> Iterator[Packet | None]:
+    """Packets of which each is a new flow to conntrack; None for one that cannot be made.
+
+    The client's port (or ICMP identifier) is chosen so that no packet looks like a reply to
+    another. Protocols without ports have one flow for each pair of hosts.
+    """
     used = set()
-    for at, (source, target, protocol, port) in enumerate(packets):
+    for at, (source, target, protocol, port) in enumerate(wanted):
         ends = bytes.fromhex(source), bytes.fromhex(target)
         number = 1 + (20000 + at) % 65535
-        named = protocol in (TCP, UDP, SCTP)
-        key = [protocol, *sorted([(ends[0], number), (ends[1], port)])]
-        while named and tuple(key) in used:
+        while (key := flow(ends, protocol, port, number)) in used and protocol in PORTED:
             number = 1 + number % 65535
-            key = [protocol, *sorted([(ends[0], number), (ends[1], port)])]
-        if protocol not in (TCP, UDP, SCTP, ICMP, ICMPV6):
-            key = [protocol, *sorted(ends)]
-            if tuple(key) in used:
-                letters.append("n")
-                continue
-        used.add(tuple(key))
-        if not sendable(ends[0], protocol):
-            letters.append("n")
+        if key in used or protocol in UNSENT[4 if len(ends[0]) == 4 else 6]:
+            yield None
             continue
-        letters.append(gateway.fate(Packet(*ends, protocol, port, number)))
-    return "".join(letters)
+        used.add(key)
+        yield Packet(*ends, protocol, port, number)
+
+
+def flow(ends: tuple[bytes, bytes], protocol: int, port: int, number: int) -> tuple[object, ...]:
+    """What conntrack tells flows apart by, the same for both directions."""
+    if protocol in PORTED:
+        return (protocol, *sorted([(ends[0], number), (ends[1], port)]))
+    if protocol in (ICMP, ICMPV6):
+        return (protocol, number, port, *ends)
+    return (protocol, *sorted(ends))
 
 
 def nft(*words: str, text: str = "") -> subprocess.CompletedProcess[str]:
