@@ -75,6 +75,8 @@ def http_answer(request: bytes) -> bytes:
     elif "limit=" in path:
         rows = range(int(path.partition("limit=")[2]))
         body = json.dumps([{"id": at, "name": f"pump-{at * 7919 % 10007}"} for at in rows])
+    elif path == "/wsman":
+        kind, body = "application/soap+xml", soap("done").decode()
     elif path == "/ipp/print":
         kind, body = "application/ipp", "\2\0\0\0\0\0\0\1\3"  # successful-ok
     else:

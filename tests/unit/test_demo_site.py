@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -198,6 +199,21 @@ def test_tshark_understands_every_packet(recording: Recording) -> None:
     assert expected | {"SSHv2", "TLSv1.3", "SNMP", "NTP", "Syslog", "DHCP", "MDNS"} <= set(
         protocols
     )
+
+
+def test_the_story_tells_the_truth(truth: dict[str, Any]) -> None:
+    story = (DEMO / "README.md").read_text()
+    steps = truth["intrusion"]
+    hostile = sum(item["part_of"] == ["intrusion"] for item in truth["conversations"])
+    assert f"({hostile} of {len(truth['conversations'])})" in story
+    assert not [
+        step
+        for step in steps
+        if not re.search(rf"\b{step['at'][11:16]}\b", story)
+        and not step["what"].startswith(("scan", "beacon"))
+    ]
+    names = {host["name"] for host in truth["hosts"] if not host["name"].startswith("pc-")}
+    assert not [name for name in names if f"`{name}`" not in story]
 
 
 # --- inventory and policy
