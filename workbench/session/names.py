@@ -76,10 +76,25 @@ def cell_mask(
     return inside
 
 
-def touched(table: ConversationTable, mask: NDArray[np.bool_]) -> frozenset[int]:
-    """Addresses at either end of the chosen conversations."""
-    ends = np.union1d(table["client"][mask], table["server"][mask])
-    return frozenset(table.hosts.addresses[index] for index in ends)
+def fitting_hosts(
+    chosen: Filter, mask: NDArray[np.bool_], words: analysis.HostWords
+) -> NDArray[np.bool_]:
+    """Which hosts a host list shows, by host index.
+
+    `host:` terms are about the host itself, seen or not; all other terms are about its
+    conversations, of which `mask` are the matching ones.
+    """
+    table = words.table
+    inside = np.ones(len(table.hosts), dtype=np.bool_)
+    if any(term.field != "host" for term in chosen.terms):
+        inside[:] = False
+        inside[table["client"][mask]] = True
+        inside[table["server"][mask]] = True
+    for term in chosen.terms:
+        if term.field == "host":
+            named = np.logical_or.reduce([words.hosts(value) for value in term.values])
+            inside &= ~named if term.negated else named
+    return inside
 
 
 def conversation(

@@ -285,12 +285,13 @@ class Session:
         raise InputError(f"flow {flow.id}: its capture is not in the workspace any more")
 
     def hosts(self, chosen: Filter = NO_FILTER) -> tuple[HostFacts, ...]:
-        """Hosts with their facts: all of them, or those the filter's conversations touch."""
+        """Hosts with their facts: all of them, or those that fit the filter."""
         facts = analysis.host_facts(self.simulation, self.inventory)
         if not chosen:
             return facts
-        touched = names.touched(self.table, self.select(chosen))
-        return tuple(host for host in facts if host.address in touched)
+        inside = names.fitting_hosts(chosen, self.select(chosen), self._words())
+        index = self.table.hosts.index
+        return tuple(host for host in facts if inside[index[host.address]])
 
     # ── judge ──────────────────────────────────────────────────────────────────────────────
 
@@ -328,7 +329,7 @@ class Session:
     def propose(self, rows: Iterable[int]) -> Suggestion:
         """The one narrowest rule that would allow these conversations."""
         chosen = np.fromiter(rows, dtype=np.int64)
-        return analysis.propose(self.simulation, self.policy, chosen, self.inventory)
+        return analysis.propose(self.simulation, self.policy, self.inventory, chosen)
 
     def check(self) -> tuple[analysis.BrokenGuardrail, ...]:
         """Guardrails that the draft breaks."""
