@@ -56,7 +56,7 @@ def _cannot_open(path: Path, message: str) -> StoreError:
         return StoreBusy(f"{path}: {who} has it open; close the workspace there first")
     if "different configuration" in message:
         return StoreBusy(f"{path}: already open in this process")
-    return StoreError(f"{path}: not a flow store ({_first_line(message)})")
+    return StoreError(f"{path}: cannot be read as a flow store ({_first_line(message)})")
 
 
 def _first_line(message: str) -> str:
