@@ -87,13 +87,13 @@ def _moment(microseconds: int) -> datetime:
 CONVERSATION_COLUMNS = (
     Column("verdict", 18, "class"),
     Column("service", 12, "port"),
-    Column("client", 12, "client", flex=2),
-    Column("server", 12, "server", flex=2),
+    Column("client", 12, "client", flex=1),
+    Column("server", 12, "server", flex=1),
     Column("flows", 6, "flows", right=True),
     Column("bytes", 8, "bytes", right=True, spare=1),
-    Column("outcome", 11, "outcome", spare=2),
-    Column("last seen (UTC)", 15, "last_us", spare=3),
-    Column("why", 12, flex=3, spare=4),
+    Column("outcome", 11, "outcome", spare=3),
+    Column("last seen (UTC)", 15, "last_us", spare=4),
+    Column("why", 20, flex=4, spare=2),
 )
 
 

@@ -90,6 +90,7 @@ def effect_parts(effect: Effect) -> list[tuple[str, str]]:
 def proposal_parts(proposal: Proposal) -> list[tuple[str, str]]:
     """A proposed rule and why it is proposed."""
     rule, seen = proposal.rule, proposal.evidence
+    worst = seen.weakest_direction or "nothing"
     outcomes = ", ".join(f"{count} {name}" for name, count in seen.outcomes.items())
     parts = [
         (f"{rule.id}\n", "accent"),
@@ -100,7 +101,7 @@ def proposal_parts(proposal: Proposal) -> list[tuple[str, str]]:
         (f"{seen.conversations:,} conversations, {seen.flows:,} flows, "
          f"{short_bytes(seen.bytes)}; {seen.clients} clients, {seen.servers} servers\n", ""),
         ("            ", ""), (f"{period(seen.first_us, seen.last_us)} UTC; {outcomes}; "
-                               f"direction by {seen.weakest_direction or 'nothing'} at worst\n", ""),
+                               f"direction by {worst} at worst\n", ""),
     ]  # fmt: skip
     if proposal.caution:
         parts.append((f"  ! look twice: {proposal.caution}\n", "warn"))

@@ -165,6 +165,10 @@ class WorkScreen(Asking[None]):
 
     # ── keys ───────────────────────────────────────────────────────────────────────────────
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """No `allow` on screens that are not about traffic."""
+        return action != "allow" or type(self).subject is not WorkScreen.subject
+
     def action_filter(self) -> None:
         self.query_one(FilterBar).focus()
 

@@ -31,8 +31,9 @@ class FlowsScreen(FlowsBase):
         return lambda: Pager(session.flow_view(chosen, sort, descending))
 
     def told(self, pager: Pager) -> None:
-        flows, packets, octets = pager.view.totals
-        text = f" {flows:,} flows   {packets:,} packets   {short_bytes(octets)} ({octets:,} bytes)"
+        sums = pager.view.totals
+        exact = f"{short_bytes(sums.bytes)} ({sums.bytes:,} bytes)"
+        text = f" {sums.flows:,} flows   {sums.packets:,} packets   {exact}"
         self.query_one("#totals", Static).update(Content(text))
 
     def subject(self) -> Rows | None:

@@ -40,7 +40,7 @@ class Form(Dialog):
     """Subclasses give `fields`, `preview` and `change`; both run in workers."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "accept", "accept", id="form.accept", priority=True,
+        Binding("ctrl+s", "accept", "accept", show=False, id="form.accept", priority=True,
                 tooltip="Enter does the same"),
     ]  # fmt: skip
 

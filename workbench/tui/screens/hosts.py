@@ -16,7 +16,7 @@ from workbench.model.text import short_bytes, short_count
 from workbench.tui.lines import clock
 from workbench.tui.screens.base import WorkScreen
 from workbench.tui.screens.hostforms import LabelForm, RenameForm, segment_of
-from workbench.tui.widgets.grid import natural
+from workbench.tui.widgets.grid import named_first
 from workbench.tui.widgets.pagedtable import Column, PagedTable, Row
 
 COLUMNS = (
@@ -170,7 +170,7 @@ def ordered_hosts(hosts: Iterable[HostFacts], key: str, descending: bool) -> tup
 
     def value(host: HostFacts) -> tuple[object, ...]:
         if key == "name":
-            return natural(host.name)
+            return named_first(host.name)
         found = getattr(host, key)
         return found if isinstance(found, tuple) else (-1 if found is None else found,)
 

@@ -76,20 +76,26 @@ class MatrixScreen(WorkScreen):
         by, sort = self._by, self._sort
 
         def question() -> Grid:
-            return Grid.of(session.matrix(by, chosen), sort)
+            return Grid.of(session.matrix(by, chosen), sort, silent=by not in ("host", "subnet"))
 
         self.ask("matrix", question, self._show_grid)
 
     def _show_grid(self, grid: Grid) -> None:
         view = self.query_one(MatrixView)
+        first = view.grid.empty
         view.grid = grid
         self._title()
+        if first:
+            view.action_next_bad(1)
         if grid.empty:
             self._note(_empty(bool(self.bench.chosen), len(self.opened.table)))
 
     def _title(self) -> None:
         view = self.query_one(MatrixView)
-        view.border_title = Content(f"by {self._by} ─ show {view.show} ─ {self._sort}")
+        at, size = view.cursor, (len(view.grid.rows), len(view.grid.columns))
+        place = f"row {at[0] + 1}/{size[0]} column {at[1] + 1}/{size[1]}" if all(size) else "empty"
+        text = f"by {self._by} ─ show {view.show} ─ {self._sort} ─ {place}"
+        view.border_title = Content(text)
 
     def _names(self) -> tuple[str, ...]:
         return self.query_one(MatrixView).grid.rows
@@ -99,9 +105,7 @@ class MatrixScreen(WorkScreen):
     @on(MatrixView.Moved)
     def _cell_moved(self, event: MatrixView.Moved) -> None:
         cell, panel = event.cell, self.query_one(CellPanel)
-        view = self.query_one(MatrixView)
-        at, size = view.cursor, (len(view.grid.rows), len(view.grid.columns))
-        view.border_subtitle = f"row {at[0] + 1}/{size[0]}  column {at[1] + 1}/{size[1]}"
+        self._title()
         self._cell_note(cell)
         panel.show(cell, None if cell.conversations else ())
         if cell.conversations:
@@ -188,7 +192,7 @@ class MatrixScreen(WorkScreen):
             view.jump(row=near[0], column=near[0] if near[0] in view.grid.columns else None)
 
     @on(CompletingInput.Entered, "#find")
-    @on(CompletingInput.Left)
+    @on(CompletingInput.Left, "#find")
     def _find_left(self) -> None:
         self.query_one("#find").display = False
         self.query_one(MatrixView).focus()

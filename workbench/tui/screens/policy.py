@@ -97,11 +97,13 @@ class PolicyScreen(WorkScreen):
 
     # ── keys ───────────────────────────────────────────────────────────────────────────────
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that only make sense on one list."""
         if action == "protect":
             return self._list == "segments"
-        return self._list == "rules" if action == "duplicate" else True
+        if action in ("duplicate", "allow"):
+            return action == "duplicate" and self._list == "rules"
+        return super().check_action(action, parameters)
 
     def action_turn(self, by: int) -> None:
         names = list(LISTS)

@@ -155,11 +155,13 @@ def _services(session: "Session") -> Listing:
 
 
 def _guardrails(session: "Session") -> Listing:
-    policy, broken = session.policy, {one.guardrail: one for one in session.check()}
+    policy, broken = session.policy, {one.id: one for one in session.check()}
     rows = []
     for one in policy.guardrails:
         found = broken.get(one.id)
-        state: Cell = (f"! {found.text}", "warn") if found else ("✓ kept", "allowed")
+        state: Cell = ("✓ kept", "allowed")
+        if found:
+            state = (f"! {found.witness}: {found.because}", "warn")
         cells = (one.id, one.assertion.value, " ".join(one.clients), " ".join(one.servers),
                  " ".join(one.services), state)  # fmt: skip
         rows.append(Row(one.id, cells))

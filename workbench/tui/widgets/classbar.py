@@ -69,6 +69,6 @@ class ClassBars(Static):
             moved = (
                 f" {'▲' if now > was else '▼'}{short_count(abs(now - was))}" if now != was else ""
             )
-            text = f"{class_label(klass)} {now:,}{moved}   "
-            parts.append((text, CLASS_STYLES[CLASS_TONES[klass]]))
+            text = f"{class_label(klass)} {now:,}{moved}".replace(" ", "\N{NO-BREAK SPACE}")
+            parts += [(text, CLASS_STYLES[CLASS_TONES[klass]]), ("   ", "")]
         return parts

@@ -58,6 +58,14 @@ class CompletingInput(Vertical):
     class Left(Message):
         """Escape, with no list open."""
 
+        def __init__(self, field: "CompletingInput") -> None:
+            super().__init__()
+            self.field = field
+
+        @property
+        def control(self) -> "CompletingInput":
+            return self.field
+
     def __init__(
         self,
         completer: Completer | None = None,
@@ -180,7 +188,7 @@ class CompletingInput(Vertical):
         if self._list.display:
             self._list.display = False
         else:
-            self.post_message(self.Left())
+            self.post_message(self.Left(self))
 
 
 class _Line(Input):

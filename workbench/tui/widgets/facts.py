@@ -57,15 +57,14 @@ def _content(facts: Sequence[Fact], short: bool) -> Content:
 def left_facts(summary: "Summary") -> list[Fact]:
     """Where we are and how much of it there is."""
     counts = (
-        (summary.captures, "capture"),
-        (summary.hosts, "host"),
-        (summary.conversations, "conversation"),
+        (summary.captures, "capture", "cap"),
+        (summary.hosts, "host", "host"),
+        (summary.conversations, "conversation", "conv"),
     )
-    words = [
-        Fact([(f" · {short_count(n)} {word}{'' if n == 1 else 's'}", "")],
-             [(f" · {short_count(n)} {word[:4]}", "")])
-        for n, word in counts
-    ]  # fmt: skip
+    words = []
+    for count, word, short in counts:
+        many, told = "" if count == 1 else "s", short_count(count)
+        words.append(Fact([(f" · {told} {word}{many}", "")], [(f" · {told} {short}", "")]))
     name = Fact(
         [(" Workbench ", "accent"), (summary.name, "strong")], [(f" {summary.name}", "strong")]
     )

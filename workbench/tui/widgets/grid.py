@@ -29,17 +29,20 @@ class Grid:
     """COUNTS, in cell order."""
 
     @classmethod
-    def of(cls, matrix: Matrix, sort: str = "name") -> "Grid":
-        """Order a matrix (SORTS). Raises KeyError for an unknown order."""
-        row_order = _order(matrix, "row", matrix.rows, sort)
-        column_order = _order(matrix, "column", matrix.columns, sort)
-        row = np.argsort(row_order)[matrix.cells["row"]]
-        column = np.argsort(column_order)[matrix.cells["column"]]
+    def of(cls, matrix: Matrix, sort: str = "name", *, silent: bool = True) -> "Grid":
+        """Order a matrix (SORTS); without `silent`, rows and columns without traffic are left out.
+
+        Raises KeyError for an unknown order.
+        """
+        row_order = _order(matrix, "row", matrix.rows, sort, silent)
+        column_order = _order(matrix, "column", matrix.columns, sort, silent)
+        row = _places(row_order, len(matrix.rows))[matrix.cells["row"]]
+        column = _places(column_order, len(matrix.columns))[matrix.cells["column"]]
         order = np.lexsort((column, row))
         return cls(
             tuple(matrix.rows[at] for at in row_order),
             tuple(matrix.columns[at] for at in column_order),
-            np.searchsorted(row[order], np.arange(len(matrix.rows) + 1)),
+            np.searchsorted(row[order], np.arange(len(row_order) + 1)),
             column[order],
             {name: matrix.cells[name][order] for name in COUNTS},
         )
@@ -64,11 +67,21 @@ class Grid:
         return not len(self.at_column)
 
 
-def _order(matrix: Matrix, axis: str, names: tuple[str, ...], sort: str) -> NDArray[np.int64]:
-    by_name = np.array(sorted(range(len(names)), key=lambda at: natural(names[at])), np.int64)
+def _places(order: NDArray[np.int64], total: int) -> NDArray[np.int64]:
+    """Matrix index → display index."""
+    places = np.zeros(total, np.int64)
+    places[order] = np.arange(len(order))
+    return places
+
+
+def _order(
+    matrix: Matrix, axis: str, names: tuple[str, ...], sort: str, silent: bool
+) -> NDArray[np.int64]:
+    cells, at = matrix.cells, matrix.cells[axis]
+    shown = range(len(names)) if silent else np.unique(at).tolist()
+    by_name = np.array(sorted(shown, key=lambda one: named_first(names[one])), np.int64)
     if sort == "name" or not len(names):
         return by_name
-    cells, at = matrix.cells, matrix.cells[axis]
     if sort == "alike together":
         return _alike(matrix, axis, by_name)
     bad = cells["would_block"] + cells["uncertain"] / 1e6
@@ -91,6 +104,11 @@ def _alike(matrix: Matrix, axis: str, by_name: NDArray[np.int64]) -> NDArray[np.
         return -len(mine), mine
 
     return np.array(sorted(by_name.tolist(), key=key), np.int64)
+
+
+def named_first(text: str) -> tuple[bool, tuple[tuple[int, int | str], ...]]:
+    """Sort key: names in natural order, then what has only an address or stands for no group."""
+    return text[:1].isdigit() or ":" in text.split(" ")[0] or text.startswith("("), natural(text)
 
 
 def natural(text: str) -> tuple[tuple[int, int | str], ...]:

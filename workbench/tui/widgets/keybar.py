@@ -22,7 +22,7 @@ class KeyBar(Static):
         for _, binding, enabled, _ in screen.active_bindings.values():
             if binding.show and binding.description:
                 seen.setdefault(binding.action, (binding, enabled))
-        keys = sorted(seen.values(), key=lambda key: key[0].action == "app.help")
+        keys = sorted(seen.values(), key=lambda key: _rank(key[0], "allow" in seen))
         if tuple(keys) != self._keys:
             self._keys = tuple(keys)
             self.refresh()
@@ -58,3 +58,10 @@ class KeyBar(Static):
                 self.app.simulate_key(binding.key)
                 return
             left += len(text)
+
+
+def _rank(binding: Binding, judging: bool) -> int:
+    """Where space is short the last keys are dropped: deeper, judge, the screen's own, help."""
+    if binding.action == "explain":
+        return 2 if judging else 6
+    return {"choose": 0, "allow": 1, "filter": 7, "app.help": 9}.get(binding.action, 5)

@@ -85,7 +85,7 @@ class PagedTable(ScrollView, can_focus=True):
         Binding("end,G", "end(True)", "last", show=False, id="table.last"),
         Binding("s", "sort", "sort", id="table.sort", tooltip="Sort by the next column"),
         Binding(
-            "S",
+            "R",
             "reverse",
             "reverse",
             show=False,
