@@ -148,7 +148,7 @@ def test_guardrails(workbench: Run, site: Path) -> None:
     policy = yaml.safe_load((site / "policy.yaml").read_text())
     rule = policy["rules"][0]
     policy.setdefault("guardrails", []).append(
-        {"id": "planted", "never": {key: rule[key] for key in ("from", "to", "services")}}
+        {"id": "planted", "never": {key: list(rule[key]) for key in ("from", "to", "services")}}
     )
     (site / "policy.yaml").write_text(yaml.safe_dump(policy, sort_keys=False))
     broken = workbench("check", site, "--format", "json")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.cli.parser import build_parser
+from workbench.cli.parser import parse
 from workbench.policy import load_policy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +33,7 @@ def test_documented_commands_exist(page: str, line: str) -> None:
     if program == "make":
         assert set(arguments) <= TARGETS
         return
-    build_parser().parse_args(arguments)
+    parse(arguments)
 
 
 def test_there_is_something_to_check() -> None:

@@ -8,14 +8,14 @@ import os
 import sys
 from collections.abc import Sequence
 
-from workbench.cli.parser import build_parser
+from workbench.cli.parser import parse
 from workbench.model.errors import Cancelled, WorkbenchError
 from workbench.model.packets import printable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
-    options = build_parser().parse_args(arguments)
+    options = parse(sys.argv[1:] if arguments is None else arguments)
     try:
         from workbench.cli import commands  # costs 0.2 s that `--help` must not pay
 

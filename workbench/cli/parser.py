@@ -1,6 +1,7 @@
 """Every command and its options. Imports nothing heavy: `--help` is instant."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from workbench import __version__
@@ -30,6 +31,17 @@ def build_parser() -> argparse.ArgumentParser:
     _judging(commands)
     _exporting(commands)
     return parser
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse; `--where -outcome:refused` works although its value looks like an option."""
+    words: list[str] = []
+    for word in arguments:
+        if words and words[-1] == "--where":
+            words[-1] = f"--where={word}"
+        else:
+            words.append(word)
+    return build_parser().parse_args(words)
 
 
 _Commands = argparse._SubParsersAction  # argparse gives its type no public name
