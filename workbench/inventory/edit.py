@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from itertools import chain, count
 
 from workbench.inventory.validate import validate
 from workbench.model.net import format_address
@@ -71,9 +72,7 @@ class _Merging:
             slot = len(self.hosts) - 1
         old = self.hosts[slot]
         host = _combined(old, new) if old else new
-        taken = self._by_name.get(host.name)
-        if host.pod and taken not in (None, slot):
-            host = replace(host, name=f"{host.pod.name}.{host.pod.namespace}")
+        host = replace(host, name=self._free_name(host, slot))
         for address in host.addresses:
             self._withdraw(address, slot)
         if old:
@@ -91,6 +90,15 @@ class _Merging:
             (self._by_address[one] for one in new.addresses if one in self._by_address), None
         )
 
+    def _free_name(self, host: Host, slot: int) -> str:
+        """The host's name; with its namespace or a number behind it where another has it."""
+        names = [host.name]
+        if host.pod:
+            names.append(f"{host.pod.name}.{host.pod.namespace}")
+        numbered = (f"{host.name}-{number}" for number in count(2))
+        free = (name for name in chain(names, numbered) if self._by_name.get(name, slot) == slot)
+        return next(free)
+
     def _withdraw(self, address: int, slot: int) -> None:
         """The address now belongs to `slot` alone."""
         other = self._by_address.get(address, slot)
@@ -98,9 +106,15 @@ class _Merging:
         if other == slot or host is None:
             return
         left = tuple(one for one in host.addresses if one != address)
-        self.hosts[other] = replace(host, addresses=left) if left else None
-        if not left:
-            self._by_name.pop(host.name, None)
+        del self._by_name[host.name], self._by_address[address]
+        self.hosts[other] = None
+        if left:
+            named = host.name != format_address(address)
+            less = replace(
+                host, addresses=left, name=host.name if named else format_address(left[0])
+            )
+            self.hosts[other] = less
+            self._enter(other, less)
 
     def _enter(self, slot: int, host: Host | None) -> None:
         if host:
