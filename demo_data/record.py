@@ -33,7 +33,7 @@ def record(out: Path, until: float) -> int:
     times = StoryTime()
     with tempfile.TemporaryDirectory(prefix="demo-site-") as folder, Site() as site:
         site.do(BEFORE)
-        time.sleep(2)  # neighbour discovery of the start is over
+        time.sleep(4)  # neighbour discovery of the start is over
         site.record(Path(folder))
         for done, step in enumerate(steps):
             times.begin(time.time_ns() // 1000, MIDNIGHT_US + round(step.at * 1_000_000))

@@ -25,8 +25,6 @@ _WIRES = streams()
 _QUIET_KERNEL = {
     "ipv4/icmp_ratelimit": "0",
     "ipv6/icmp/ratelimit": "0",
-    "ipv6/conf/all/accept_ra": "0",
-    "ipv6/conf/default/accept_ra": "0",
 }
 
 
@@ -66,6 +64,8 @@ def live(name: str, pipe: Connection) -> None:
     pipe.recv()  # the parent has given us an interface
     net = NETS[host.net]
     tune(_QUIET_KERNEL)
+    if host.net != "office":
+        tune({"ipv6/conf/eth0/accept_ra": "0"})  # servers look for no router; PCs do, in vain
     ip("link set lo up", f"link set eth0 address {host.mac}", f"addr add {host.v4}/24 dev eth0")
     full_checksums("eth0")
     if host.has_v6:

@@ -167,7 +167,6 @@ HOSTS = {
         Host("upstream-1", "upstream", 53, "the provider's DNS and NTP", ("dns", "ntp")),
     )
 }
-SITE = tuple(host for host in HOSTS.values() if not NETS[host.net].v6.startswith("2001"))
 GHOST = "10.3.0.99"
 """Once web-0: still a monitoring target, but nobody has the address any more."""
 SCANNED = ("ssh", "http", "rpc", "https", "smb", "rdp", "postgres", "winrm")

@@ -68,6 +68,16 @@ def truth() -> dict[str, Any]:
                 "services": list(host.services),
             }
             for host in HOSTS.values()
+        ]
+        + [
+            {
+                "name": "router-1",
+                "what": "the router between all subnets",
+                "addresses": [
+                    f"{prefix}1" for net in NETS.values() for prefix in (f"{net.v4}.", net.v6)
+                ],
+                "services": [],
+            }
         ],
         "conversations": conversations(steps),
         "icmp_errors": [
