@@ -47,7 +47,7 @@ def aggregated(flows: list[Flow]) -> list[Conversation]:
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(samples.captures, samples.captures)
 def test_conversations_are_the_flows_added_up(
     first: list[list[Flow]], second: list[list[Flow]]
@@ -113,7 +113,7 @@ def sort_key(sort: str) -> Callable[[Flow], int]:
     return lambda flow: int(getattr(flow, sort))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     samples.captures,
     st.lists(terms, max_size=3).map(tuple),

@@ -50,8 +50,8 @@ policies = st.builds(
 )
 
 
-@settings(max_examples=80, deadline=None)
-@given(samples.captures, st.lists(policies, min_size=1, max_size=3))
+@settings(max_examples=40, deadline=None)
+@given(samples.captures, st.lists(policies, min_size=1, max_size=2))
 def test_every_verdict_is_the_reference_verdict(
     groups: list[list[Flow]], policies: list[ResolvedPolicy]
 ) -> None:

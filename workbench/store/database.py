@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
+from time import sleep
 from typing import TypeAlias
+from weakref import WeakSet, finalize
 
 import duckdb
 
@@ -81,11 +83,42 @@ def translated() -> Iterator[None]:
         raise KeyboardInterrupt from error  # how the driver reports Ctrl-C
 
 
-@contextmanager
-def unit_of_work(root: Connection) -> Iterator[Connection]:
-    """A cursor of its own for one piece of work: temporary tables are private to it."""
-    with translated(), root.cursor() as cursor:
-        yield cursor
+class Database:
+    """An open file and the cursors at work on it."""
+
+    def __init__(self, root: Connection) -> None:
+        self._root = root
+        self._cursors: WeakSet[Connection] = WeakSet()
+        # Also when the process ends: the driver aborts it if a thread is left inside a query.
+        self._finish = finalize(self, _close, root, self._cursors)
+
+    def cursor(self) -> Connection:
+        """A cursor of its own for one unit of work: temporary tables are private to it."""
+        cursor = self._root.cursor()
+        self._cursors.add(cursor)
+        return cursor
+
+    @contextmanager
+    def work(self) -> Iterator[Connection]:
+        """A cursor for the time of one unit of work, its errors translated."""
+        with translated(), self.cursor() as cursor:
+            yield cursor
+
+    def close(self) -> None:
+        """Stop what is still running, in whatever thread, and let go of the file."""
+        with translated():
+            self._finish()
+
+
+def _close(root: Connection, cursors: WeakSet[Connection]) -> None:
+    for cursor in (*cursors, root):
+        while True:
+            try:
+                cursor.close()
+                break
+            except duckdb.ResourceInUseException:  # inside a query: closing does not wait for it
+                cursor.interrupt()
+                sleep(_POLL_SECONDS)
 
 
 @contextmanager

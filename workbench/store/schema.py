@@ -24,13 +24,13 @@ def steps() -> tuple[Step, ...]:
     )
 
 
-def upgrade(root: Connection, path: Path, known: Sequence[Step], *, read_only: bool) -> None:
+def upgrade(cursor: Connection, path: Path, known: Sequence[Step], *, read_only: bool) -> None:
     """Bring the store to the newest step, or refuse it untouched.
 
     Raises StoreTooNew for a store with more steps than `known`, and StoreError for a database that
     is not ours or that is too old to be opened for reading only.
     """
-    found = _found(root, path)
+    found = _found(cursor, path)
     if found > len(known):
         raise StoreTooNew(
             f"{path}: written by a newer workbench (step {found}, this one knows {len(known)}); "
@@ -39,17 +39,17 @@ def upgrade(root: Connection, path: Path, known: Sequence[Step], *, read_only: b
     if read_only and found < len(known):
         raise StoreError(f"{path}: written by an older workbench; open it once for writing")
     if found < len(known):
-        root.execute(_STEPS_TABLE)
+        cursor.execute(_STEPS_TABLE)
     for number, (name, sql) in enumerate(known[found:], found + 1):
-        with transaction(root):
-            root.execute(sql)
-            root.execute("INSERT INTO schema_steps VALUES (?, ?)", (number, name))
+        with transaction(cursor):
+            cursor.execute(sql)
+            cursor.execute("INSERT INTO schema_steps VALUES (?, ?)", (number, name))
 
 
-def _found(root: Connection, path: Path) -> int:
-    tables = {name for (name,) in root.execute(_TABLES).fetchall()}
+def _found(cursor: Connection, path: Path) -> int:
+    tables = {name for (name,) in cursor.execute(_TABLES).fetchall()}
     if "schema_steps" in tables:
-        [(found,)] = root.execute("SELECT coalesce(max(number), 0) FROM schema_steps").fetchall()
+        [(found,)] = cursor.execute("SELECT coalesce(max(number), 0) FROM schema_steps").fetchall()
         return int(found)
     if tables:
         raise StoreError(f"{path}: a database, but not a flow store")

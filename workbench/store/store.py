@@ -13,7 +13,7 @@ from workbench.model.errors import StoreBusy, StoreError
 from workbench.model.policy import ResolvedPolicy
 from workbench.model.traffic import CaptureReport, ConversationTable, Flow, HostTable
 from workbench.store import captures, conversations, oracle, schema, views
-from workbench.store.database import Connection, connect, translated, unit_of_work
+from workbench.store.database import Database, connect, translated
 from workbench.store.loading import Loading, loading
 
 
@@ -24,9 +24,9 @@ class Store:
     Every method may be called from any thread.
     """
 
-    def __init__(self, path: Path, root: Connection) -> None:
+    def __init__(self, path: Path, database: Database) -> None:
         self.path = path
-        self._root = root
+        self._database = database
         self._writer = Lock()
 
     @classmethod
@@ -36,19 +36,18 @@ class Store:
         Raises StoreBusy while another process has it open, StoreTooNew for a newer workbench's
         store, and StoreError for a file that is broken or something else.
         """
-        root = connect(path, read_only=read_only)
+        database = Database(connect(path, read_only=read_only))
         try:
-            with translated():
-                schema.upgrade(root, path, schema.steps(), read_only=read_only)
+            with database.work() as cursor:
+                schema.upgrade(cursor, path, schema.steps(), read_only=read_only)
         except BaseException:
-            root.close()
+            database.close()
             raise
-        return cls(path, root)
+        return cls(path, database)
 
     def close(self) -> None:
-        """Let go of the file. Views still open are closed with it."""
-        with translated():
-            self._root.close()
+        """Let go of the file. Views are closed with it, and work in other threads is stopped."""
+        self._database.close()
 
     def __enter__(self) -> "Store":
         return self
@@ -67,29 +66,29 @@ class Store:
         if not self._writer.acquire(blocking=False):
             raise StoreBusy(f"{self.path}: captures are being loaded already")
         try:
-            with unit_of_work(self._root) as cursor, loading(cursor) as job:
+            with self._database.work() as cursor, loading(cursor) as job:
                 yield job
         finally:
             self._writer.release()
 
     def captures(self) -> tuple[CaptureReport, ...]:
         """Every capture, in the order they were loaded."""
-        with unit_of_work(self._root) as cursor:
+        with self._database.work() as cursor:
             return captures.read_captures(cursor)
 
     def hosts(self) -> HostTable:
         """Every host seen in traffic; numbers never change once given."""
-        with unit_of_work(self._root) as cursor:
+        with self._database.work() as cursor:
             return conversations.read_hosts(cursor)
 
     def conversations(self, hosts: HostTable) -> ConversationTable:
         """All conversations. `hosts` begins with the seen hosts, as `hosts()` gives them."""
-        with unit_of_work(self._root) as cursor:
+        with self._database.work() as cursor:
             return conversations.read_conversations(cursor, hosts)
 
     def flow(self, flow_id: int) -> Flow:
         """One flow by its number. Raises StoreError when there is none."""
-        with unit_of_work(self._root) as cursor:
+        with self._database.work() as cursor:
             found = views.read_flows(cursor, [flow_id])
         if not found:
             raise StoreError(f"no flow {flow_id}")
@@ -104,7 +103,7 @@ class Store:
         once it is true, StoreError for a term or sort key that is not known.
         """
         with translated():
-            cursor = self._root.cursor()
+            cursor = self._database.cursor()
             try:
                 return views.open_view(cursor, query, cancelled)
             except BaseException:
@@ -116,5 +115,5 @@ class Store:
 
         Equal to decide() for each of them, uncertain directions included.
         """
-        with unit_of_work(self._root) as cursor:
+        with self._database.work() as cursor:
             return oracle.judge(cursor, policy)

@@ -1,0 +1,196 @@
+"""Loading: reports come back as they went in, and it is all or nothing."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+import store_samples as samples
+
+from workbench.model.errors import DuplicateCapture, StoreBusy, StoreError
+from workbench.model.traffic import CaptureReport, ConversationTable, Flow, HostTable
+from workbench.store import FlowQuery, Store, loading
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "flows.duckdb") as store:
+        yield store
+
+
+Everything = tuple[tuple[CaptureReport, ...], HostTable, list[object], tuple[Flow, ...]]
+
+
+def everything(store: Store) -> Everything:
+    hosts = store.hosts()
+    table: ConversationTable = store.conversations(hosts)
+    with store.flow_view(FlowQuery(sort="id")) as view:
+        flows = view.page(0, 10_000)
+    return store.captures(), hosts, [table.at(row) for row in range(len(table))], flows
+
+
+def test_a_report_comes_back_as_it_went_in(store: Store) -> None:
+    odd_name = os.fsdecode(b"/captures/caf\xe9 \x01\n\xf0\x9f\x90\x8d.pcap")
+    report = replace(
+        samples.REPORT,
+        path=odd_name,
+        skipped=MappingProxyType({"ARP": 3, 'link type 147 "unknown"\x00': 2**40}),
+        link_types=("Ethernet", "Linux cooked v2"),
+        problems=("cut short at byte 7", "bad \N{SNOWMAN} block\x00\x1b[31m"),
+        first_us=-1,
+        last_us=None,
+        wire_bytes=2**63,
+    )
+    with store.load() as job:
+        number = job.begin(report.path, report.fingerprint)
+        job.finish(number, report)
+    assert store.captures() == (replace(report, id=number, skipped=dict(report.skipped)),)
+
+
+def test_hosts_are_dense_and_keep_their_numbers(store: Store) -> None:
+    a, b, c, d = samples.ADDRESSES[:4]
+    samples.load(store, [samples.flow(client=c, server=a)])
+    assert store.hosts().addresses == (a, c)
+    samples.load(store, [samples.flow(client=b, server=a), samples.flow(client=d, server=c)])
+    hosts = store.hosts()
+    assert hosts.addresses == (a, c, b, d)
+    assert hosts.seen == 4
+
+
+def test_many_batches(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "_BATCH", 7)
+    flows = samples.load(
+        store, [samples.flow(client_port=port) for port in range(20)], [], [samples.flow()] * 8
+    )
+    with store.flow_view(FlowQuery(sort="id")) as view:
+        assert list(view.page(0, 100)) == flows
+
+
+def test_arrays_of_any_layout(store: Store) -> None:
+    flows = [samples.flow(client_port=port, bytes_to_server=2**63 + port) for port in range(9)]
+    columns = {name: column[::-1] for name, column in samples.columns(flows).items()}
+    columns["server_port"] = columns["server_port"].astype(">u2")
+    with store.load() as job:
+        number = job.begin("a", "a")
+        job.flows(number, columns)
+        job.flows(number, {name: np.empty(0, column.dtype) for name, column in columns.items()})
+        job.finish(number, samples.REPORT)
+    with store.flow_view(FlowQuery(sort="id")) as view:
+        found = view.page(0, 100)
+    assert [flow.client_port for flow in found] == [*range(8, -1, -1)]
+    assert {flow.server_port for flow in found} == {443}
+    assert found[0].bytes_to_server == 2**63 + 8
+
+
+def test_sums_beyond_what_arrays_hold_are_capped(store: Store) -> None:
+    samples.load(store, [samples.flow(bytes_to_server=2**64 - 1), samples.flow()])
+    assert store.conversations(store.hosts())["bytes"].tolist() == [2**63 - 1]
+
+
+def test_the_same_capture_twice_is_refused(store: Store) -> None:
+    samples.load(store, [samples.flow()])
+    before = everything(store)
+    known = pytest.raises(DuplicateCapture, match=r"/x\.pcap: already loaded, as capture 1")
+    with known, store.load() as job:
+        job.begin("/x.pcap", "print 1")
+    with pytest.raises(DuplicateCapture), store.load() as job:
+        job.finish(job.begin("/y.pcap", "new"), samples.REPORT)
+        job.begin("/z.pcap", "new")
+    assert everything(store) == before
+
+
+def test_a_refused_capture_does_not_end_the_load(store: Store) -> None:
+    samples.load(store, [samples.flow()])
+    with store.load() as job:
+        with pytest.raises(DuplicateCapture):
+            job.begin("/x.pcap", "print 1")
+        job.begin("/unreadable.pcap", "begun in vain")
+        job.finish(job.begin("/y.pcap", "new"), samples.REPORT)
+    assert [report.fingerprint for report in store.captures()] == ["print 1", "a"]
+
+
+@pytest.mark.parametrize("problem", [KeyboardInterrupt, StoreError, ZeroDivisionError, SystemExit])
+def test_any_exception_leaves_the_store_as_it_was(
+    store: Store, problem: type[BaseException]
+) -> None:
+    samples.load(store, [samples.flow()])
+    before = everything(store)
+    with pytest.raises(problem), store.load() as job:
+        number = job.begin("b", "b")
+        job.flows(number, samples.columns([samples.flow(client=samples.ADDRESSES[5])] * 5))
+        job.finish(number, samples.REPORT)
+        raise problem
+    assert everything(store) == before
+    samples.load(store, [samples.flow()])  # and it can be written again
+    assert [flow.id for flow in everything(store)[3]] == [1, 2]
+
+
+def test_flows_without_a_report_are_refused(store: Store) -> None:
+    unfinished = pytest.raises(StoreError, match="capture 1 has flows but was never finished")
+    with unfinished, store.load() as job:
+        job.flows(job.begin("b", "b"), samples.columns([samples.flow()]))
+    assert everything(store)[3] == ()
+
+
+def test_one_load_at_a_time(store: Store) -> None:
+    with store.load(), pytest.raises(StoreBusy), store.load():
+        pass
+    with store.load():
+        pass
+
+
+def test_readers_see_the_store_as_it_was_while_a_load_runs(store: Store) -> None:
+    samples.load(store, [samples.flow()])
+    before = everything(store)
+    with store.flow_view(FlowQuery()) as view:
+        with store.load() as job:
+            number = job.begin("b", "b")
+            job.flows(number, samples.columns([samples.flow()] * 3))
+            job.finish(number, samples.REPORT)
+            assert everything(store) == before
+        assert len(everything(store)[3]) == 4
+        assert view.page(0, 10) == before[3]
+
+
+CRASH = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+import store_samples as samples
+from workbench.store import Store
+store = Store.open(Path(sys.argv[1]))
+samples.load(store, [samples.flow()])
+with store.load() as job:
+    number = job.begin("b", "b")
+    job.flows(number, samples.columns([samples.flow(client_port=port) for port in range(9)]))
+    job.finish(number, samples.REPORT)
+    os._exit(9)
+"""
+
+
+def test_a_crash_keeps_what_was_committed_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "flows.duckdb"
+    tests = Path(__file__).parents[1]
+    died = subprocess.run([sys.executable, "-c", CRASH, path, tests], timeout=60)
+    assert died.returncode == 9
+    for read_only in (True, False):
+        with Store.open(path, read_only=read_only) as store:
+            found = everything(store)
+            assert [report.id for report in found[0]] == [1]
+            assert len(found[2]) == len(found[3]) == 1
+
+
+def test_rebuilding_does_not_make_the_file_grow(tmp_path: Path) -> None:
+    path = tmp_path / "flows.duckdb"
+    sizes = []
+    for round_ in range(4):
+        with Store.open(path) as store:
+            ports = range(round_ * 10, round_ * 10 + 10) if round_ else range(20_000)
+            samples.load(store, [samples.flow(server_port=port) for port in ports])
+        sizes.append(path.stat().st_size)
+    assert sizes[-1] < 2 * sizes[0], sizes
