@@ -211,9 +211,9 @@ class Decoder:
                     self.ident = _FRAGMENT | self._u32(at + 4) << 8 | following
                 if fragment & 0xFFF8:
                     self.ident |= _LATER
-                return self._row(0, 1, total)
+                    return self._row(0, 1, total)
                 at += 8
-            if following == 51:
+            elif following == 51:
                 following = self.buf[at]
                 at += (self.buf[at + 1] + 2) * 4
             else:

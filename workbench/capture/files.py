@@ -22,6 +22,8 @@ SUFFIXES = tuple(
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _CHUNK = 1 << 16
+_STEP = 1 << 15
+"""Bytes inflated at a time: what is lost at most before a damaged place."""
 _SAMPLES = 16
 _ZSTD_WINDOW = 1 << 27
 """Bytes of history that a zstd file may ask for (`zstd --long` uses this much)."""
@@ -124,7 +126,7 @@ class Gunzip:
                     return 0
                 self._inflate = zlib.decompressobj(31)
             try:
-                data = self._inflate.decompress(self._input, len(buffer))
+                data = self._inflate.decompress(self._input, min(len(buffer), _STEP))
             except zlib.error as error:
                 raise Damaged(f"the gzip data are corrupt ({error})") from error
             ended = not self._input

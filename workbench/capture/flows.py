@@ -182,18 +182,16 @@ def _tcp_outcomes(ends: _Ends, b_opens: Bools, both: Bools, refused: Bools) -> N
     serving = ~b_opens
     opened = ends.marked(layout.OPEN, b_opens) | ends.marked(layout.OPEN, serving)
     answered = ends.marked(layout.ANSWER, serving)
-    client_live = ends.marked(layout.LIVE, b_opens) | ends.flagged(
-        TcpFlag.RST | TcpFlag.FIN, b_opens
-    )
-    server_live = ends.marked(layout.LIVE, serving)
+    client_live, server_live = ends.marked(layout.LIVE, b_opens), ends.marked(layout.LIVE, serving)
+    client_more = client_live | ends.flagged(TcpFlag.RST, b_opens)
     reset = ends.flagged(TcpFlag.RST, serving)
     return np.select(
         [
-            opened & both & (answered | server_live),
+            both & ((opened & (answered | server_live)) | (answered & client_live)),
             opened & both & reset,
             opened & both,  # SYNs from both ends and no more
             opened & refused,
-            opened & ~client_live,
+            opened & ~client_more,
             ~both,
         ],
         [

@@ -244,7 +244,7 @@ class Splitter:
         moment = cython.cast(cython.longlong, self.interfaces[interface, _IF_OFFSET])
         moment -= _OFFSET_BIAS
         if seconds > _FAR:
-            seconds = _FAR
+            seconds, moment = _FAR, 0
         moment += cython.cast(cython.longlong, seconds)
         if moment < 0:
             self.odd_times += 1
