@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.model.net import ICMP, ICMPV6, V4_BASE, V4_LAST, AddressSet
-from workbench.model.policy import ResolvedPolicy
 from workbench.model.traffic import Conversation, ConversationTable
 from workbench.model.verdict import NOT_POLICY, not_policy
 
@@ -123,22 +122,11 @@ def _distinct(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.
     return distinct, inverse.reshape(-1)
 
 
-def equal_addresses(batch: Batch, policy: ResolvedPolicy) -> NDArray[np.int64]:
-    """A class number by rank: addresses in one class lie in the same sets of the policy.
-
-    A verdict depends on addresses only through these sets, so one conversation of each class
-    pair and service stands for all.
-    """
-    sets: dict[AddressSet, None] = {policy.protected_ingress: None, policy.protected_egress: None}
-    sets |= {NOT_POLICY: None}
-    for rule in policy.rules:
-        sets |= {rule.clients: None, rule.servers: None}
-    return grouped([batch.members(found) for found in sets], len(batch.addresses))
-
-
 def grouped(masks: Sequence[NDArray[np.bool_]], size: int) -> NDArray[np.int64]:
     """A number by column for `size` columns: equal columns of the masks get equal numbers."""
     packed = np.packbits(np.array(masks, np.bool_).reshape(len(masks), size), axis=0).T
-    known: dict[bytes, int] = {}
-    rows = np.ascontiguousarray(packed)
-    return np.array([known.setdefault(row.tobytes(), len(known)) for row in rows], np.int64)
+    if not packed.shape[1]:
+        return np.zeros(size, np.int64)
+    keys = np.ascontiguousarray(packed).view(f"V{packed.shape[1]}").reshape(-1)
+    _, numbers = np.unique(keys, return_inverse=True)
+    return numbers.reshape(-1)

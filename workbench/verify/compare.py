@@ -1,17 +1,19 @@
 """Expected against found: every row of a batch, and the differences in words."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.model.net import ANY_PROTOCOL
 from workbench.model.policy import ResolvedPolicy
 from workbench.model.rendered import Check, Mismatch
 from workbench.model.site import Inventory
 from workbench.model.traffic import Conversation, ConversationTable
-from workbench.model.verdict import Decision, Verdict
-from workbench.verify.batch import Batch, equal_addresses
+from workbench.model.verdict import NOT_POLICY, Decision, Verdict
+from workbench.verify.batch import Batch, grouped
 
 Decide = Callable[[ResolvedPolicy, Conversation], Decision]
 LISTED = 1000
@@ -47,17 +49,52 @@ class Found:
 
 
 def expected(batch: Batch, policy: ResolvedPolicy, decide: Decide) -> NDArray[np.uint8]:
-    """decide() for every row, asked once for each class of conversations the policy cannot tell
-    apart. The opening packet is what an enforcer sees, so the direction counts as known."""
-    if not len(batch):
-        return np.zeros(0, np.uint8)
-    classes = equal_addresses(batch, policy)
-    keys = np.column_stack(
-        [classes[batch.client], classes[batch.server], batch.protocol, batch.port]
-    )
-    _, rows, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    verdicts = [decide(policy, batch.at(row)).verdict for row in rows.tolist()]
-    return np.array(verdicts, np.uint8)[inverse.reshape(-1)]
+    """decide() for every row, asked once for each class of rows that no set tells apart.
+
+    A verdict depends on the service, and on the ends only through the sets of the rules for that
+    service and of the protection: so each service is asked with its own rules, one row of each
+    class. The opening packet is what an enforcer sees, so the direction counts as known.
+    """
+    verdicts = np.zeros(len(batch), np.uint8)
+    members = lru_cache(maxsize=None)(batch.members)
+    scopes = [
+        members(found) for found in (policy.protected_ingress, policy.protected_egress, NOT_POLICY)
+    ]
+    sides = [(members(rule.clients), members(rule.servers)) for rule in policy.rules]
+    for rows, numbers in _services(batch, policy):
+        clients, servers = batch.client[rows], batch.server[rows]
+        masks = [mask[end] for mask in scopes for end in (clients, servers)]
+        masks += [
+            mask[end]
+            for at in numbers
+            for mask, end in zip(sides[at], (clients, servers), strict=True)
+        ]
+        classes = grouped(masks, len(rows))
+        _, firsts = np.unique(classes, return_index=True)
+        part = replace(policy, rules=tuple(policy.rules[at] for at in numbers))
+        answers = [decide(part, batch.at(rows[first])).verdict for first in firsts.tolist()]
+        verdicts[rows] = np.array(answers, np.uint8)[classes]
+    return verdicts
+
+
+def _services(
+    batch: Batch, policy: ResolvedPolicy
+) -> Iterator[tuple[NDArray[np.int64], list[int]]]:
+    """The rows of each service, and the numbers of the rules that speak of it."""
+    services, inverse = np.unique(batch.protocol << 16 | batch.port, return_inverse=True)
+    rules: list[list[int]] = [[] for _ in services]
+    for number, rule in enumerate(policy.rules):
+        speaks = np.zeros(len(services), np.bool_)
+        for piece in rule.services:
+            ours = (services >> 16 == piece.protocol) | (piece.protocol == ANY_PROTOCOL)
+            ports = services & 0xFFFF
+            speaks |= ours & (ports >= piece.first) & (ports <= piece.last)
+        for at in np.flatnonzero(speaks).tolist():
+            rules[at].append(number)
+    order = np.argsort(inverse.reshape(-1), kind="stable")
+    ends = np.cumsum(np.bincount(inverse.reshape(-1), minlength=len(services)))
+    for at, rows in enumerate(np.split(order, ends[:-1]) if len(services) else []):
+        yield rows, rules[at]
 
 
 def differing(wanted: NDArray[np.uint8], found: Found) -> NDArray[np.int64]:

@@ -2,7 +2,8 @@
 
 Reads one JSON object from stdin: `ruleset` (nft text) and `packets`, a list of
 [source, destination, protocol, port] with addresses in hex (8 digits IPv4, 32 IPv6). Writes one
-JSON object: `load` (nft's message, empty when it loaded), `listing`, `trouble` (why packets were
+JSON object: `unasked` (why nothing could be asked, or empty), `load` (nft's message, empty when it
+loaded, twice), `listing`, `trouble` (why packets were
 not sent, or empty) and `fates`, one letter a packet: a accepted with its replies, d dropped,
 r accepted but the reply is dropped, n not sent. Only the standard library, Linux only.
 
@@ -26,6 +27,8 @@ ICMP, TCP, UDP, ICMPV6, SCTP = 1, 6, 17, 58, 132
 PORTED = (TCP, UDP, SCTP)
 PATIENCE = 0.05
 """Seconds of silence after which nothing more is on its way."""
+TOO_LONG = "Message too long"
+"""One transaction is one netlink message, which net.core.wmem_max bounds for all but root."""
 SETTINGS = {
     "ipv4/ip_forward": "1",
     "ipv4/icmp_ratelimit": "0",
@@ -226,13 +229,15 @@ def main() -> None:
     """The program: see the first lines of this file."""
     request = json.load(sys.stdin)
     loaded = nft("-f", "-", text=request["ruleset"])
+    answer = {"unasked": "", "load": "", "listing": "", "trouble": "", "fates": ""}
     if loaded.returncode:
-        message = loaded.stderr.strip() or f"nft ended with {loaded.returncode}"
-        json.dump({"load": message, "listing": "", "trouble": "", "fates": ""}, sys.stdout)
+        reason = "unasked" if TOO_LONG in loaded.stderr else "load"
+        answer[reason] = loaded.stderr.strip() or f"nft ended with {loaded.returncode}"
+        json.dump(answer, sys.stdout)
         return
     again = nft("-f", "-", text=request["ruleset"])
-    listing = nft("-s", "list", "ruleset").stdout
-    answer = {"load": again.stderr.strip(), "listing": listing, "trouble": "", "fates": ""}
+    answer["load"] = again.stderr.strip()
+    answer["listing"] = nft("-s", "list", "ruleset").stdout
     try:
         answer["fates"] = fates(request["packets"]) if request["packets"] else ""
     except (OSError, subprocess.SubprocessError) as error:
