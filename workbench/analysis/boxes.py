@@ -1,14 +1,13 @@
 """Rules as boxes over host classes: equal boxes are judged once, whatever they are called."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.analysis.hosts import HostClasses
 from workbench.model.net import AddressSet, ServiceRange
-from workbench.model.policy import ResolvedRule
-from workbench.model.verdict import IGMP, NOT_POLICY_PORTS
+from workbench.model.policy import ResolvedPolicy, ResolvedRule
+from workbench.model.traffic import HostTable
+from workbench.model.verdict import IGMP, NOT_POLICY, NOT_POLICY_PORTS
 
 _REMEMBERED = 100_000
 
@@ -32,16 +31,40 @@ class SetCutsClass(Exception):
     """An address set separates hosts that the present classes hold together."""
 
 
-@dataclass
 class Sets:
     """Numbers for address sets, and the host classes inside each."""
 
-    classes: HostClasses
-
-    def __post_init__(self) -> None:
+    def __init__(self, classes: HostClasses) -> None:
+        self.classes = classes
         self._inside: list[NDArray[np.bool_]] = []
         self._numbers: dict[AddressSet, int] = {}
         self._by_id: dict[int, tuple[AddressSet, int]] = {}
+
+    @classmethod
+    def of(cls, hosts: HostTable, policy: ResolvedPolicy) -> "Sets":
+        """Classes that no set of the policy cuts.
+
+        Segments come first: rules are mostly unions of segments, which add no cut.
+        """
+        basis = {
+            NOT_POLICY,
+            policy.protected_ingress,
+            policy.protected_egress,
+            *(addresses for _, addresses in policy.segments),
+        }
+        found = cls(HostClasses(hosts, basis))
+        boxes = (*policy.rules, *policy.exclusions)
+        sides = {id(side): side for rule in boxes for side in (rule.clients, rule.servers)}
+        cutting = [side for side in sides.values() if not found.fits(side)]
+        return cls(HostClasses(hosts, [*basis, *cutting])) if cutting else found
+
+    def fits(self, addresses: AddressSet) -> bool:
+        """False when the set separates hosts that the classes hold together."""
+        try:
+            self.number(addresses)
+        except SetCutsClass:
+            return False
+        return True
 
     def number(self, addresses: AddressSet) -> int:
         """Raises SetCutsClass. The same object is recognised without comparing its ranges."""

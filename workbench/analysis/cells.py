@@ -134,7 +134,9 @@ class Cells:
         )
 
     def rows_of(self, cells: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The rows of some cells, in the order of `cells`."""
+        """The rows of some cells, each named once and in ascending order."""
+        if len(cells) == len(self):
+            return self.rows
         sizes = self.conversations[cells]
         ends = np.cumsum(sizes)
         at: NDArray[np.int64] = np.arange(sizes.sum())

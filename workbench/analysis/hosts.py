@@ -35,21 +35,37 @@ class HostClasses:
     """Hosts with equal membership in every given address set form one class."""
 
     def __init__(self, hosts: HostTable, sets: Iterable[AddressSet]) -> None:
-        self._hosts = hosts
-        masks = np.array([members(addresses, hosts) for addresses in sets])
-        self.of_host: NDArray[np.int64] = numbered(masks)
+        self._ascending, order = hosts.by_address
+        self.of_host = numbered(np.array([members(addresses, hosts) for addresses in sets]))
         """Class by host index."""
+        along = self.of_host[order]
+        starts = np.flatnonzero(np.diff(along, prepend=-1))
+        self._run_at = {at: run for run, at in enumerate([*starts.tolist(), len(hosts)])}
+        self._runs = along[starts]
+        """Class of each run of alike hosts, in the order of addresses."""
         self._sample = np.zeros(int(self.of_host.max(initial=-1)) + 1, dtype=np.int64)
-        self._sample[self.of_host] = np.arange(len(hosts))
+        self._sample[self._runs] = np.arange(len(starts))
 
     def __len__(self) -> int:
         return len(self._sample)
 
     def within(self, addresses: AddressSet) -> NDArray[np.bool_] | None:
         """Which classes lie in the set, one bool each; None when it cuts a class in two."""
-        hosts = members(addresses, self._hosts)
-        classes = hosts[self._sample]
-        return classes if np.array_equal(classes[self.of_host], hosts) else None
+        spans: list[tuple[int, int]] = []  # of places in the order of addresses, gaps closed
+        for piece in addresses.ranges:
+            first = bisect_left(self._ascending, piece.first)
+            last = bisect_right(self._ascending, piece.last, first)
+            if first < last:
+                if spans and spans[-1][1] == first:
+                    first = spans.pop()[0]
+                spans.append((first, last))
+        runs = np.zeros(len(self._runs), dtype=np.bool_)
+        for first, last in spans:
+            if first not in self._run_at or last not in self._run_at:
+                return None
+            runs[self._run_at[first] : self._run_at[last]] = True
+        classes = runs[self._sample]
+        return classes if np.array_equal(classes[self._runs], runs) else None
 
 
 def numbered(masks: NDArray[np.bool_]) -> NDArray[np.int64]:

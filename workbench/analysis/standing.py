@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 
 from workbench.analysis.boxes import NOT_POLICY_SERVICES, Box, SetCutsClass, Sets
 from workbench.analysis.cells import CLASS_OF, Cells, Rows
-from workbench.analysis.hosts import HostClasses
 from workbench.analysis.reverse import Pieces, Readings
 from workbench.analysis.totals import Sums, coverage_of
-from workbench.model.net import AddressSet
 from workbench.model.policy import ResolvedPolicy, ResolvedRule
 from workbench.model.simulation import Simulation
 from workbench.model.verdict import NOT_POLICY, Class, RuleUse, Verdict
@@ -24,7 +22,6 @@ from workbench.model.verdict import NOT_POLICY, Class, RuleUse, Verdict
 NEVER = np.iinfo(np.int64).min
 USES = ("hits", "flows", "bytes", "last_us", "sole_hits")
 _HITS, _FLOWS, _BYTES, _LAST, _SOLE = range(len(USES))
-_NO_USES = (0, 0, 0, NEVER, 0)
 
 
 @dataclass(frozen=True)
@@ -37,8 +34,6 @@ class Cover:
     """Those whose verdict also hangs on the reverse reading, if they count at all."""
     pieces: Pieces
     """What it covers of reverse readings."""
-    uses: tuple[int, int, int, int, int]
-    """USES of the cells that are not doubtful; sole hits, which hang on other rules, are 0."""
 
 
 class Standing:
@@ -46,7 +41,7 @@ class Standing:
 
     def __init__(self, rows: Rows, policy: ResolvedPolicy) -> None:
         self._table = rows.table
-        self._sets = Sets(HostClasses(rows.table.hosts, _address_sets(policy)))
+        self._sets = Sets.of(rows.table.hosts, policy)
         self._cells = cells = Cells.of(rows, self._sets.classes)
         self._readings = Readings.of(cells, rows.table)
         self._scope = self._scope_of(policy)
@@ -56,13 +51,17 @@ class Standing:
             box = self._sets.open(self._sets.box(exclusion))
             self._excluded[cells.within(*box)] = True
         self._counted = ~self._excluded & (self._before == Verdict.BLOCKED)
-        self._is_doubtful = np.zeros(len(cells), dtype=np.bool_)
-        self._is_doubtful[cells.doubtful] = True
+        self._doubtful = np.zeros(len(cells), dtype=np.bool_)
+        self._doubtful[cells.doubtful] = self._counted[cells.doubtful]
 
         self._slots: dict[Box, int] = {}
         self._covers: list[Cover | None] = []
         """By slot; None for a free one."""
         self._free: list[int] = []
+        self._fresh: list[int] = []
+        """Slots whose firm uses are still to be summed."""
+        self._firm = np.zeros((0, len(USES)), dtype=np.int64)
+        """By slot: USES of cells that are not doubtful; sole hits hang on other rules and are 0."""
         self._times = np.zeros(0, dtype=np.int64)
         """By slot: how many rules are this box."""
         self._counts = np.zeros(len(cells), dtype=np.int64)
@@ -137,26 +136,17 @@ class Standing:
                 self._covers.append(None)
             slot = self._slots[box] = self._free.pop()
             self._covers[slot] = self._cover(box)
+            self._fresh.append(slot)
         return slot
 
     def _cover(self, box: Box) -> Cover:
-        opened, cells = self._sets.open(box), self._cells
-        covered = cells.within(*opened)
-        counted = covered[self._counted[covered]]
-        doubtful = self._is_doubtful[counted]
-        firm = counted[~doubtful]
+        opened = self._sets.open(box)
+        cells = self._cells.within(*opened)
         return Cover(
             box=box,
-            cells=covered,
-            doubtful=counted[doubtful],
+            cells=cells,
+            doubtful=cells[self._doubtful.take(cells)],
             pieces=self._readings.pieces(*opened),
-            uses=(
-                int(cells.conversations[firm].sum()),
-                int(cells.flows[firm].sum()),
-                int(cells.bytes[firm].sum()),
-                int(cells.last_us[firm].max(initial=NEVER)),
-                0,
-            ),
         )
 
     def _move_to(self, slots: Sequence[int]) -> None:
@@ -224,28 +214,47 @@ class Standing:
 
     def _uses(self) -> NDArray[np.int64]:
         """USES by slot."""
-        cells = self._cells
-        uses = np.array([cover.uses if cover else _NO_USES for cover in self._covers], np.int64)
-        uses = uses.reshape(-1, len(USES))
+        self._sum_fresh()
+        uses = self._firm.copy()
         allowed = self._counted & (self._verdicts == Verdict.ALLOWED)
         sole = np.flatnonzero(allowed & (self._counts == 1))
-        np.add.at(uses[:, _SOLE], self._owners[sole], cells.conversations[sole])
+        np.add.at(uses[:, _SOLE], self._owners[sole], self._cells.conversations[sole])
         if len(self._readings):
-            slot, cell = self._doubtful_hits()
-            kept = allowed[cell]
-            slot, cell = slot[kept], cell[kept]
-            np.add.at(uses[:, _HITS], slot, cells.conversations[cell])
-            np.add.at(uses[:, _FLOWS], slot, cells.flows[cell])
-            np.add.at(uses[:, _BYTES], slot, cells.bytes[cell])
-            np.maximum.at(uses[:, _LAST], slot, cells.last_us[cell])
+            doubtful = {at: cover.doubtful for at, cover in enumerate(self._covers) if cover}
+            self._add_uses(uses, *_pairs(doubtful), allowed)
         return uses
 
-    def _doubtful_hits(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Slot and cell of every cover of a doubtful cell."""
-        pairs = [(at, cover.doubtful) for at, cover in enumerate(self._covers) if cover]
-        sizes = [len(cells) for _, cells in pairs]
-        slots = np.repeat(np.array([at for at, _ in pairs], dtype=np.int64), sizes)
-        return slots, np.concatenate([np.empty(0, np.int64), *(cells for _, cells in pairs)])
+    def _sum_fresh(self) -> None:
+        """Firm uses of the slots that came since the last time, all in one go."""
+        firm = np.zeros((len(self._covers), len(USES)), dtype=np.int64)
+        firm[: len(self._firm)] = self._firm
+        firm[self._fresh] = 0
+        firm[self._fresh, _LAST] = NEVER
+        cells = {at: cover.cells for at in self._fresh if (cover := self._covers[at])}
+        self._add_uses(firm, *_pairs(cells), self._counted & ~self._doubtful)
+        self._firm, self._fresh = firm, []
+
+    def _add_uses(
+        self,
+        uses: NDArray[np.int64],
+        slots: NDArray[np.int64],
+        cells: NDArray[np.int64],
+        kept: NDArray[np.bool_],
+    ) -> None:
+        """Add the sums of `cells` to the uses of `slots`, pair by pair, where the cell is kept."""
+        wanted = kept.take(cells)
+        slots, cells = slots[wanted], cells[wanted]
+        np.add.at(uses[:, _HITS], slots, self._cells.conversations.take(cells))
+        np.add.at(uses[:, _FLOWS], slots, self._cells.flows.take(cells))
+        np.add.at(uses[:, _BYTES], slots, self._cells.bytes.take(cells))
+        np.maximum.at(uses[:, _LAST], slots, self._cells.last_us.take(cells))
+
+
+def _pairs(by_slot: dict[int, NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Slot and cell of every cell of every slot."""
+    sizes = [len(cells) for cells in by_slot.values()]
+    slots = np.repeat(np.array(list(by_slot), dtype=np.int64), sizes)
+    return slots, np.concatenate([np.empty(0, dtype=np.int64), *by_slot.values()])
 
 
 def _rule_use(name: str, use: list[int]) -> RuleUse:
@@ -253,16 +262,3 @@ def _rule_use(name: str, use: list[int]) -> RuleUse:
     if not hits:
         return RuleUse(name, 0, 0, 0, 0, None, "unused")
     return RuleUse(name, hits, sole, flows, octets, last)
-
-
-def _address_sets(policy: ResolvedPolicy) -> set[AddressSet]:
-    """Every set that tells hosts apart."""
-    boxes: tuple[ResolvedRule, ...] = (*policy.rules, *policy.exclusions)
-    return {
-        NOT_POLICY,
-        policy.protected_ingress,
-        policy.protected_egress,
-        *(addresses for _, addresses in policy.segments),
-        *(rule.clients for rule in boxes),
-        *(rule.servers for rule in boxes),
-    }
