@@ -8,7 +8,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 KERNEL = [
-    f"workbench.capture.{name}" for name in ("records", "link", "decode", "fragments", "table")
+    f"workbench.capture.{name}" for name in ("framing", "link", "decode", "fragments", "table")
 ]
 
 setup(

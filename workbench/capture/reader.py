@@ -13,7 +13,7 @@ from typing import Literal, Self
 
 import numpy as np
 
-from workbench.capture import layout, records
+from workbench.capture import framing, layout
 from workbench.capture.files import Damaged, Source, open_source
 from workbench.capture.links import link_name
 from workbench.model.errors import CaptureError
@@ -67,7 +67,7 @@ class Reader:
         self._ended = False
         self._records = np.zeros((ROOM, layout.RECORD_WORDS), np.uint64).data
         self._interfaces = np.zeros((MAX_INTERFACES, layout.INTERFACE_WORDS), np.uint64).data
-        self._splitter = records.Splitter(self._records, self._interfaces, MAX_CAPTURED)
+        self._splitter = framing.Splitter(self._records, self._interfaces, MAX_CAPTURED)
         self._oversized = self._strays = 0
         try:
             self._file = path.open("rb", buffering=0)
@@ -204,11 +204,11 @@ class Reader:
             at = splitter.at
             if splitter.count:
                 yield self._block()
-            if stop == records.ABSURD:
+            if stop == framing.ABSURD:
                 where, length = self._base + at, self._int(at + 8, 4)
                 self._say(f"stopped at byte {where}: a packet cannot be {length} bytes long")
                 return
-            if stop == records.MORE:
+            if stop == framing.MORE:
                 self._drop(at)
                 at = 0
                 if not self._fill(self._have + 1):
@@ -229,11 +229,11 @@ class Reader:
             at = self._splitter.at
             if self._splitter.count:
                 yield self._block()
-            if stop == records.FULL:
+            if stop == framing.FULL:
                 continue
             self._drop(at)
             at = 0
-            if stop == records.MORE:
+            if stop == framing.MORE:
                 if not self._fill(self._have + 1):
                     if self._have:
                         self._cut("block", self._base, self._have, self._length() or "at least 12")
@@ -254,7 +254,7 @@ class Reader:
         if self._buffer[:4] == _SECTION:
             return self._section()
         kind, length = self._int(0, 4), self._length()
-        if stop == records.NO_INTERFACE:
+        if stop == framing.NO_INTERFACE:
             self._strays += 1
             return self._skip(length)
         oversized = kind in _PACKETS and length > MAX_CAPTURED + 32 and length % 4 == 0

@@ -86,7 +86,8 @@ class FlowTable:
         word: cython.Py_ssize_t
         slot: cython.ulonglong
         tag: cython.ulonglong
-        self.slots[:] = 0
+        for i in range(self.slots.shape[0]):
+            self.slots[i] = 0
         for i in range(count):
             for word in range(self.rows.shape[1]):
                 self.rows[i, word] = self.rows[order[i], word]
