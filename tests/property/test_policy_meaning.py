@@ -77,7 +77,7 @@ def test_the_day_after_expiry_a_rule_is_gone(policy: Policy, inventory: Inventor
 
 
 @given(resolved_policies(), conversations())
-@settings(max_examples=200)
+@settings(max_examples=150)
 def test_unknown_direction_is_judged_on_every_client_port(
     policy: ResolvedPolicy, conversation: Conversation
 ) -> None:
@@ -86,7 +86,7 @@ def test_unknown_direction_is_judged_on_every_client_port(
     conversation = replace(
         conversation,
         direction=Direction.FIRST,
-        client_port_high=min(conversation.client_port_high, low + 500),
+        client_port_high=min(conversation.client_port_high, low + 120),
     )
     sure = decide(policy, replace(conversation, direction=Direction.SYN))
     assert sure.verdict is not Verdict.UNCERTAIN

@@ -51,16 +51,18 @@ def merge(inventory: Inventory, hosts: Iterable[Host]) -> Inventory:
     merging = _Merging(inventory.hosts)
     for host in hosts:
         merging.take(host)
-    return _checked(inventory, (host for host in merging.hosts if host))
+    return _checked(inventory, (host for host in merging.hosts if host.addresses))
 
 
 class _Merging:
-    """The list of hosts while others come in; a slot is None once its host has no address left."""
+    """The list of hosts while others come in; who has lost every address waits for a new one."""
 
     def __init__(self, hosts: Iterable[Host]) -> None:
-        self.hosts: list[Host | None] = list(hosts)
+        self.hosts = list(hosts)
         self._by_name: dict[str, int] = {}
         self._by_address: dict[int, int] = {}
+        self._taken: set[int] = set()
+        """Slots that a newcomer has: nobody else who comes in is the same host."""
         for slot, host in enumerate(self.hosts):
             self._enter(slot, host)
 
@@ -68,27 +70,33 @@ class _Merging:
         """Put `new` into the slot of its earlier self, or into a slot of its own."""
         slot = self._slot_of(new)
         if slot is None:
-            self.hosts.append(None)
-            slot = len(self.hosts) - 1
+            slot = len(self.hosts)
+            self.hosts.append(Host(new.name, (), (), new.pod))
+        self._taken.add(slot)
         old = self.hosts[slot]
-        host = _combined(old, new) if old else new
+        host = _combined(old, new)
         host = replace(host, name=self._free_name(host, slot))
         for address in host.addresses:
             self._withdraw(address, slot)
-        if old:
-            self._by_name.pop(old.name, None)
-            for address in old.addresses:
-                self._by_address.pop(address, None)
-        self.hosts[slot] = host
+        if self._by_name.get(old.name) == slot:
+            del self._by_name[old.name]
+        for address in old.addresses:
+            del self._by_address[address]
         self._enter(slot, host)
 
     def _slot_of(self, new: Host) -> int | None:
+        """By name, or else by address; a pod takes over a machine only with all its addresses."""
         named = self._by_name.get(new.name)
-        if named is not None and _may_be_same(self.hosts[named], new):
+        if named is not None and named not in self._taken and _may_be_same(self.hosts[named], new):
             return named
-        return next(
-            (self._by_address[one] for one in new.addresses if one in self._by_address), None
-        )
+        for address in new.addresses:
+            slot = self._by_address.get(address)
+            if slot is None or slot in self._taken:
+                continue
+            old = self.hosts[slot]
+            if not new.pod or old.pod or set(old.addresses) <= set(new.addresses):
+                return slot
+        return None
 
     def _free_name(self, host: Host, slot: int) -> str:
         """The host's name; with its namespace or a number behind it where another has it."""
@@ -102,29 +110,24 @@ class _Merging:
     def _withdraw(self, address: int, slot: int) -> None:
         """The address now belongs to `slot` alone."""
         other = self._by_address.get(address, slot)
-        host = self.hosts[other]
-        if other == slot or host is None:
+        if other == slot:
             return
+        host = self.hosts[other]
         left = tuple(one for one in host.addresses if one != address)
+        unnamed = left and host.name == format_address(address)
+        name = format_address(left[0]) if unnamed else host.name
         del self._by_name[host.name], self._by_address[address]
-        self.hosts[other] = None
-        if left:
-            named = host.name != format_address(address)
-            less = replace(
-                host, addresses=left, name=host.name if named else format_address(left[0])
-            )
-            self.hosts[other] = less
-            self._enter(other, less)
+        self._enter(other, replace(host, addresses=left, name=name))
 
-    def _enter(self, slot: int, host: Host | None) -> None:
-        if host:
-            self._by_name[host.name] = slot
-            self._by_address.update(dict.fromkeys(host.addresses, slot))
+    def _enter(self, slot: int, host: Host) -> None:
+        self.hosts[slot] = host
+        self._by_name[host.name] = slot
+        self._by_address.update(dict.fromkeys(host.addresses, slot))
 
 
-def _may_be_same(old: Host | None, new: Host) -> bool:
+def _may_be_same(old: Host, new: Host) -> bool:
     """Pods are the same only by namespace and name; a pod is never a machine of that name."""
-    if old is None or (old.pod is None) != (new.pod is None):
+    if (old.pod is None) != (new.pod is None):
         return False
     if old.pod and new.pod:
         return (old.pod.namespace, old.pod.name) == (new.pod.namespace, new.pod.name)
