@@ -1,0 +1,67 @@
+"""Rules, by hand and proposed. Each edit is saved at once."""
+
+from datetime import date
+
+from workbench.cli import records
+from workbench.cli.commands.opening import Options, open_session, save
+from workbench.cli.output import emit, say
+from workbench.model.errors import InputError
+from workbench.model.policy import Rule
+from workbench.session import Session
+
+
+def allow(options: Options) -> int:
+    """A rule added, saved."""
+    try:
+        expires = date.fromisoformat(options.expires) if options.expires else None
+    except ValueError as error:
+        raise InputError(f"--expires {options.expires}: expected YYYY-MM-DD") from error
+    parts = (tuple(text.split(",")) for text in (options.clients, options.servers))
+    clients, servers = parts
+    services = tuple(options.services.split(","))
+    with open_session(options) as session:
+        rule = Rule(options.id, clients, servers, services, options.reason, expires)
+        session.draft.put_rule(rule)
+        _tell_change(session)
+        return save(session)
+
+
+def revoke(options: Options) -> int:
+    """Rules removed, saved."""
+    with open_session(options) as session:
+        for rule_id in options.rules:
+            session.draft.remove_rule(rule_id)
+            _tell_change(session)
+        return save(session)
+
+
+def _tell_change(session: Session) -> None:
+    told, change = session.last_change()
+    say(f"{told}: newly allowed {change.newly_allowed}, newly blocked {change.newly_blocked}")
+
+
+def suggest(options: Options) -> int:
+    """Proposed rules: a policy document, or their evidence; with --accept they are saved."""
+    shown = (
+        "id",
+        "from",
+        "to",
+        "services",
+        "conversations",
+        "flows",
+        "clients",
+        "servers",
+        "caution",
+    )
+    with open_session(options) as session:
+        suggestion = session.suggest()
+        if options.format == "yaml":
+            print(session.suggestion_yaml(suggestion), end="")
+        else:
+            found = map(records.proposal_record, suggestion.proposals)
+            emit(found, options.format, columns=shown, limit=0)
+        say(f"{len(suggestion.proposals)} rules proposed")
+        if options.accept is not None:
+            session.draft.accept(suggestion, options.accept or None)
+            return save(session)
+    return 0

@@ -1,0 +1,49 @@
+"""The policy for other machines, and the proof that it says the same."""
+
+from workbench.cli import records
+from workbench.cli.commands.opening import Options, open_session
+from workbench.cli.output import Record, emit, emit_object, say
+
+
+def export(options: Options) -> int:
+    """Write the files, read them back, and say whether they mean what was simulated."""
+    only = tuple(part for part in options.only.split(",") if part)
+    with open_session(options) as session:
+        rendered = session.exports.preview(options.target, only)
+        for note in rendered.notes:
+            say(f"note: {note}")
+        for path in session.exports.write(options.target, options.out, only):
+            print(path)
+        certificate, edited = session.exports.verify(options.out)
+    return _judged(records.verification_record(certificate, edited), narrate=True)
+
+
+def verify(options: Options) -> int:
+    """Exit 1 when the files and the policy differ anywhere."""
+    with open_session(options) as session:
+        certificate, edited = session.exports.verify(options.folder, kernel=not options.no_kernel)
+    record = records.verification_record(certificate, edited)
+    if options.format == "json":
+        emit_object(record)
+    elif options.format == "csv":
+        emit(record["mismatches"], "csv")
+    return _judged(record, narrate=options.format != "json")
+
+
+def _judged(record: Record, *, narrate: bool) -> int:
+    if narrate:
+        for name in record["edited"]:
+            say(f"{name}: edited since it was exported")
+        for mismatch in record["mismatches"][:20]:
+            say(
+                f"✗ {mismatch['conversation']}: the policy says {mismatch['expected']}, "
+                f"the files say {mismatch['found']}"
+            )
+        for one in record["checks"]:
+            say(f"{one['name']}: {one['state']}{' – ' + one['detail'] if one['detail'] else ''}")
+        say(
+            f"{record['target']}: {'proven' if record['proven'] else 'NOT proven'}: "
+            f"{record['judged']} conversations and {record['probes']} probes judged, "
+            f"{len(record['mismatches'])} mismatches"
+        )
+    return 0 if record["proven"] else 1

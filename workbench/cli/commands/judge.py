@@ -1,0 +1,99 @@
+"""What the policy says about the recorded traffic."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.cli import output, records
+from workbench.cli.commands.opening import Options, chosen, open_session
+from workbench.cli.commands.see import CONVERSATION_COLUMNS
+from workbench.cli.output import Record, emit, emit_object, say
+from workbench.model.errors import InputError
+from workbench.model.verdict import Class, Verdict
+from workbench.session import Session
+
+
+def simulate(options: Options) -> int:
+    """Every conversation's verdict and class, totals, coverage and rule hits."""
+    if options.changed and not options.policy:
+        raise InputError("--changed compares with the saved policy: it needs --policy FILE")
+    with open_session(options) as session:
+        if options.policy:
+            session.read_draft(options.policy)
+        wanted = session.select(chosen(session, options))
+        changed = session.changes().rows if options.changed else slice(None)
+        rows = np.arange(len(wanted))[changed]
+        _print_simulation(session, options, rows[wanted[rows]])
+    return 0
+
+
+def _print_simulation(session: Session, options: Options, rows: NDArray[np.int64]) -> None:
+    simulation = session.simulation
+    head = records.simulation_head(simulation)
+    found = (records.conversation_record(session, simulation, int(row)) for row in rows)
+    if options.format == "json":
+        emit_object({**head, "conversations": list(found)})
+        return
+    if options.format == "table":
+        counts = simulation.totals.by_class
+        say("  ".join(f"{klass.text} {counts[klass]}" for klass in Class))
+        cover = simulation.coverage
+        say(
+            f"coverage {cover.share:.1%} of conversations ({cover.conversations} of "
+            f"{cover.in_scope} in scope), {cover.bytes_share:.1%} of bytes"
+        )
+        for use in simulation.rules:
+            if use.state != "active":
+                say(f"rule {use.id}: {use.state}")
+    emit(found, options.format, columns=CONVERSATION_COLUMNS, limit=options.limit)
+
+
+def explain(options: Options) -> int:
+    """The deciding rule, or the missing one. Exit 1 when it would be blocked or nobody can tell."""
+    with open_session(options) as session:
+        found = session.explain(options.client, options.server, options.service)
+    record = records.explanation_record(found)
+    if options.format == "json":
+        emit_object(record)
+    else:
+        emit([record], options.format) if options.format == "csv" else _print_explanation(record)
+    return 0 if found.decision.verdict in (Verdict.ALLOWED, Verdict.OUT_OF_SCOPE) else 1
+
+
+def _print_explanation(record: Record) -> None:
+    misses = [
+        f"{miss['rule']} (lacks {', '.join(miss['lacks'])})" for miss in record["near_misses"]
+    ]
+    for name, value in (*record.items(), ("near_misses", misses)):
+        if name != "near_misses" or value is misses:
+            print(f"{name.replace('_', ' '):16} {output.show(value) or '–'}")
+
+
+def check(options: Options) -> int:
+    """Broken guardrails (exit 1) and warnings."""
+    with open_session(options) as session:
+        broken = session.check()
+        for warning in session.warnings():
+            say(f"warning: {warning}")
+    emit((records.guardrail_record(one) for one in broken), options.format, limit=0)
+    say("every guardrail holds" if not broken else f"{len(broken)} guardrail(s) broken")
+    return 1 if broken else 0
+
+
+def diff(options: Options) -> int:
+    """Conversations another policy judges differently. Exit 1 when there are any."""
+    with open_session(options) as session:
+        session.read_draft(options.other)
+        changes = session.changes()
+        simulation = session.simulation
+        found = (
+            {
+                "before": Class(int(changes.before[at])).text,
+                "after": Class(int(changes.after[at])).text,
+                **records.conversation_record(session, simulation, int(row)),
+            }
+            for at, row in enumerate(changes.rows)
+        )
+        shown = ("before", "after", "client_name", "server_name", "service", "flows", "rules")
+        emit(found, options.format, columns=shown, limit=0)
+    say(f"newly allowed {changes.newly_allowed}, newly blocked {changes.newly_blocked}")
+    return 1 if len(changes) else 0

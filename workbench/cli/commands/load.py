@@ -1,0 +1,40 @@
+"""Captures into the workspace."""
+
+from collections.abc import Sequence
+
+from workbench.cli import records
+from workbench.cli.commands.opening import Options, open_session
+from workbench.cli.meter import Meter
+from workbench.cli.output import Record, emit, say
+
+
+def ingest(options: Options) -> int:
+    """Load captures; print what each held and lacked."""
+    with open_session(options, create=True) as session, Meter(quiet=options.quiet) as meter:
+        if not session.kernel_compiled:
+            say("warning: the packet kernel is not compiled; loading will be some 100 times slower")
+        reports, known = session.ingest(options.paths, meter.tell, meter.cancelled)
+        meter.clear()
+        for path in known:
+            say(f"{path}: already in the workspace, left out")
+        for report in reports:
+            for problem in report.problems:
+                say(f"{report.path}: {problem}")
+        _print_captures([records.capture_record(report) for report in reports], options.format)
+    return 0
+
+
+def captures(options: Options) -> int:
+    """What is loaded."""
+    with open_session(options) as session:
+        found = [records.capture_record(report) for report in session.captures()]
+    _print_captures(found, options.format)
+    return 0
+
+
+def _print_captures(found: Sequence[Record], form: str) -> None:
+    shown = (
+        "id", "path", "format", "packets", "decoded", "flows",
+        "first_seen", "last_seen", "skipped", "truncated_packets", "problems",
+    )  # fmt: skip
+    emit(found, form, columns=shown)

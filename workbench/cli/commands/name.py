@@ -1,0 +1,54 @@
+"""Who is who: labels, names, segments. Each is saved at once."""
+
+from workbench.cli.commands.opening import Options, open_session, save
+from workbench.model.errors import InputError
+from workbench.model.policy import BOTH_SIDES, Protection, Segment, Side
+
+
+def _pairs(texts: list[str]) -> dict[str, str | None]:
+    pairs: dict[str, str | None] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise InputError(f"{text!r}: expected KEY=VALUE")
+        pairs[key] = value or None
+    return pairs
+
+
+def label(options: Options) -> int:
+    """Labels on hosts, saved."""
+    with open_session(options) as session:
+        addresses = [one for text in options.hosts for one in session.addresses(text)]
+        session.draft.label_hosts(addresses, _pairs(options.labels))
+        return save(session)
+
+
+def name(options: Options) -> int:
+    """A host's name, saved."""
+    with open_session(options) as session:
+        [address] = session.addresses(options.address)[:1]
+        session.draft.rename_host(address, options.name)
+        return save(session)
+
+
+def import_hosts(options: Options) -> int:
+    """Hosts from elsewhere, merged and saved."""
+    with open_session(options, create=True) as session:
+        session.import_hosts(options.file, options.kind)
+        return save(session)
+
+
+def segment(options: Options) -> int:
+    """A segment defined or redefined, saved."""
+    match = tuple(
+        (key, tuple((value or "").split(","))) for key, value in _pairs(options.match).items()
+    )
+    wanted = Segment(options.name, match, tuple(options.cidr), tuple(options.excepts))
+    with open_session(options) as session:
+        known = {segment.name for segment in session.policy.segments}
+        replaces = wanted.name if wanted.name in known else None
+        session.draft.put_segment(wanted, replaces=replaces)
+        if options.protect:
+            sides = BOTH_SIDES if options.protect == "both" else frozenset({Side(options.protect)})
+            session.draft.put_protection(Protection(wanted.name, sides))
+        return save(session)

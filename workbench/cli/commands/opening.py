@@ -1,0 +1,34 @@
+"""What the commands share: open the workspace, read the filter line, save the draft."""
+
+import argparse
+from pathlib import Path
+
+from workbench.cli.output import say
+from workbench.model.errors import InputError
+from workbench.model.filters import NO_FILTER, Filter
+from workbench.session import Session
+
+Options = argparse.Namespace
+
+
+def open_session(options: Options, *, create: bool = False) -> Session:
+    """The session of the workspace named on the command line."""
+    folder: Path = options.workspace
+    if not create and not folder.is_dir():
+        raise InputError(
+            f"{folder}: no such workspace; `workbench ingest {folder} CAPTURE` makes one"
+        )
+    return Session.open(folder)
+
+
+def chosen(session: Session, options: Options) -> Filter:
+    """The filter line of `--where`."""
+    return session.parse(options.where) if options.where else NO_FILTER
+
+
+def save(session: Session) -> int:
+    """Write the draft and say what it was."""
+    changed = session.draft.changed
+    session.draft.save()
+    say(f"saved: {session.draft.last_edit}" if changed else "nothing to change")
+    return 0
