@@ -35,7 +35,7 @@ from workbench.policy import decide, dump_policy, load_policy, resolve
 
 
 @given(policies(), inventories(), tables(), st.sampled_from([None, True, False]))
-@settings(max_examples=120)
+@settings(max_examples=120, deadline=None)
 def test_a_suggestion_covers_what_it_learnt_and_leaves_nothing_to_learn(
     policy: Policy, inventory: Inventory, table: ConversationTable, protect: bool | None
 ) -> None:
@@ -59,11 +59,15 @@ def test_a_suggestion_covers_what_it_learnt_and_leaves_nothing_to_learn(
         row = next(use for use in after.rules if use.id == item.rule.id)
         assert row.hits >= item.evidence.conversations > 0
         assert not {"refused", "unanswered"} & set(item.evidence.outcomes)
+    cautions = {item.rule.id: item.caution for item in found.proposals}
+    for broken in check(after.policy):
+        if broken.rule in cautions:
+            assert broken.id in cautions[broken.rule]
     assert suggest(after, found.policy, inventory, protect=False).proposals == ()
 
 
 @given(policies(), inventories(), tables(), st.data())
-@settings(max_examples=80)
+@settings(max_examples=80, deadline=None)
 def test_a_proposal_allows_the_rows_that_were_chosen(
     policy: Policy, inventory: Inventory, table: ConversationTable, data: st.DataObject
 ) -> None:
@@ -101,7 +105,7 @@ def conversation_of(witness: str) -> Conversation:
 
 
 @given(resolved_policies())
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 def test_guardrails_break_exactly_where_a_conversation_breaks_them(policy: ResolvedPolicy) -> None:
     broken = {item.id: item for item in check(policy)}
     for guardrail in policy.guardrails:
@@ -139,7 +143,7 @@ def test_guardrails_break_exactly_where_a_conversation_breaks_them(policy: Resol
 
 
 @given(resolved_policies(), tables(), st.integers(0, 29))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_explanation_agrees_with_the_simulation(
     policy: ResolvedPolicy, table: ConversationTable, row: int
 ) -> None:

@@ -83,13 +83,13 @@ def assert_same(found: Simulation, expected: Simulation) -> None:
 
 
 @given(resolved_policies(), tables())
-@settings(max_examples=250)
+@settings(max_examples=250, deadline=None)
 def test_simulation_agrees_with_decide(policy: ResolvedPolicy, table: ConversationTable) -> None:
     assert_same(Simulator(table).simulate(policy), by_the_book(policy, table))
 
 
 @given(inventories(), policies(), st.lists(policies(), min_size=1, max_size=4), tables(), st.data())
-@settings(max_examples=120)
+@settings(max_examples=120, deadline=None)
 def test_edits_in_any_order_end_where_a_fresh_simulation_does(
     inventory: Inventory,
     policy: Policy,

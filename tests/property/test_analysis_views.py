@@ -71,7 +71,7 @@ def slow_matrix(
 
 
 @given(resolved_policies(), inventories(), tables(), st.data(), st.sampled_from([0, 1 << 16]))
-@settings(max_examples=80)
+@settings(max_examples=80, deadline=None)
 def test_matrix_sums_are_plain_sums(
     policy: ResolvedPolicy,
     inventory: Inventory,
@@ -110,7 +110,7 @@ def test_matrix_sums_are_plain_sums(
 
 
 @given(resolved_policies(), inventories(), tables())
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_every_host_is_grouped_and_none_comes_last(
     policy: ResolvedPolicy, inventory: Inventory, table: ConversationTable
 ) -> None:
@@ -232,7 +232,7 @@ def plain(term: Term, row: int, seen: Conversation, sim: Simulation, inventory: 
 
 
 @given(resolved_policies(), inventories(), tables(), st.data())
-@settings(max_examples=120)
+@settings(max_examples=120, deadline=None)
 def test_filter_is_the_plain_predicate(
     policy: ResolvedPolicy, inventory: Inventory, table: ConversationTable, data: st.DataObject
 ) -> None:
@@ -255,7 +255,7 @@ def test_filter_is_the_plain_predicate(
 
 
 @given(resolved_policies(), inventories(), tables())
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_host_facts_are_plain_sums(
     policy: ResolvedPolicy, inventory: Inventory, table: ConversationTable
 ) -> None:

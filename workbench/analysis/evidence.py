@@ -5,14 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.analysis.guardrails import forbidding
 from workbench.analysis.homes import Homes
-from workbench.model.net import TCP, UDP, service_text
+from workbench.model.net import ICMP, ICMPV6, TCP, UDP, AddressSet, ServiceRange, service_text
 from workbench.model.simulation import Evidence, Simulation
 from workbench.model.traffic import Direction, Outcome
 from workbench.model.verdict import Class
 
 Rows = NDArray[np.int64]
 SERVICE_NAMES = {
+    (ICMP, 8): "ping",
+    (ICMPV6, 128): "ping",
     (TCP, 21): "ftp",
     (TCP, 22): "ssh",
     (TCP, 23): "telnet",
@@ -47,6 +50,9 @@ SERVICE_NAMES = {
 """IANA service names, shortened, for ids and cautions."""
 LATERAL = frozenset({"ssh", "telnet", "rpc", "netbios", "smb", "rdp", "vnc", "winrm"})
 """Remote administration: what an intruder moves over (ATT&CK T1021)."""
+LATERAL_NUMBERS = [
+    protocol << 16 | port for (protocol, port), name in SERVICE_NAMES.items() if name in LATERAL
+]
 DYNAMIC_PORTS = 10
 """More single high ports than this in one rule look like a dynamic range."""
 WIDE = 4
@@ -113,6 +119,7 @@ def caution_of(
         f"{high} high ports: perhaps a dynamic range" if high > DYNAMIC_PORTS else "",
         _width("clients", found.clients, sides[0], homes),
         _width("servers", found.servers, sides[1], homes),
+        _breaks(simulation, sides, homes, services),
     ]
     return "; ".join(reason for reason in reasons if reason)
 
@@ -123,3 +130,18 @@ def _width(role: str, seen: int, side: Sequence[int], homes: Homes) -> str:
         return ""
     names = ", ".join(homes.names[at] for at in side)
     return f"{seen} of {hosts} hosts of {names} seen as {role}"
+
+
+def _breaks(
+    simulation: Simulation,
+    sides: tuple[Sequence[int], Sequence[int]],
+    homes: Homes,
+    services: Sequence[tuple[int, int]],
+) -> str:
+    clients, servers = (
+        AddressSet.of(piece for at in side for piece in homes.addresses[at].ranges)
+        for side in sides
+    )
+    ranges = [ServiceRange(protocol, port, port) for protocol, port in services]
+    names = forbidding(simulation.policy, clients, servers, ranges)
+    return f"breaks guardrail {', '.join(names)}" if names else ""

@@ -74,12 +74,30 @@ def check(policy: ResolvedPolicy) -> tuple[BrokenGuardrail, ...]:
     return tuple(broken for broken in found if broken)
 
 
+def forbidding(
+    policy: ResolvedPolicy,
+    clients: AddressSet,
+    servers: AddressSet,
+    services: Iterable[ServiceRange],
+) -> tuple[str, ...]:
+    """Ids of the *never* guardrails that a rule from `clients` to `servers` would break."""
+    wanted = _box(ResolvedRule("", clients, servers, tuple(services)))
+    return tuple(
+        guardrail.box.id
+        for guardrail in policy.guardrails
+        if guardrail.assertion is Assertion.NEVER
+        for box in wanted
+        for never in _box(guardrail.box)
+        if _meet(box, never)
+    )
+
+
 def _never(
     guardrail: ResolvedGuardrail, policy: ResolvedPolicy, allowed: list[tuple[str, Box]]
 ) -> BrokenGuardrail | None:
     for whole in _box(guardrail.box):
         for rule, box in allowed:
-            for met in _boxes(whole[0] & box[0], whole[1] & box[1], whole[2] & box[2]):
+            for met in _meet(whole, box):
                 return _broken(guardrail, met, f"rule {rule} allows it", rule)
         clients, servers = whole[0] - policy.protected_egress, whole[1] - policy.protected_ingress
         for open_to_all in _boxes(clients, servers, whole[2]):
@@ -116,6 +134,10 @@ def _box(rule: ResolvedRule) -> list[Box]:
         rule.servers - NOT_POLICY,
         _numbers(rule.services) & SERVICES,
     )
+
+
+def _meet(box: Box, other: Box) -> list[Box]:
+    return _boxes(box[0] & other[0], box[1] & other[1], box[2] & other[2])
 
 
 def _minus(box: Box, taken: Box) -> list[Box]:

@@ -39,6 +39,8 @@ class Homes:
     """Index into `names`, or NOWHERE."""
     sizes: NDArray[np.int64]
     """Hosts of the table in each segment, whether it is their home or not."""
+    addresses: tuple[AddressSet, ...]
+    """What each segment holds."""
     new: tuple[Segment, ...]
     """Segments for hosts that are in none, listing exactly those addresses, private ones apart
     from public ones."""
@@ -58,6 +60,7 @@ def homes(simulation: Simulation, inventory: Inventory, needed: NDArray[np.int64
     ):
         of_host[inside[at]] = at
     names = [name for name, _ in segments]
+    held = [addresses for _, addresses in segments]
     groups: dict[tuple[str, bool], list[int]] = {}
     for host in needed[of_host[needed] == NOWHERE].tolist():
         address = hosts.addresses[host]
@@ -69,9 +72,10 @@ def homes(simulation: Simulation, inventory: Inventory, needed: NDArray[np.int64
         of_host[alone] = len(names)
         names.append(name)
         sizes.append(len(alone))
-        addresses = AddressSet.of_addresses(hosts.addresses[host] for host in alone)
-        new.append(Segment(name, cidrs=addresses.cidrs()))
-    return Homes(tuple(names), of_host, np.array(sizes, dtype=np.int64), tuple(new))
+        held.append(AddressSet.of_addresses(hosts.addresses[host] for host in alone))
+        new.append(Segment(name, cidrs=held[-1].cidrs()))
+    counted = np.array(sizes, dtype=np.int64)
+    return Homes(tuple(names), of_host, counted, tuple(held), tuple(new))
 
 
 def _name_for(address: int, inventory: Inventory) -> str:

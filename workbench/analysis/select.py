@@ -10,6 +10,7 @@ from workbench.analysis.words import HostWords, UnknownWord, did_you_mean
 from workbench.model.errors import FilterError
 from workbench.model.filters import FLOW_FIELDS, Filter, Term, comparison, parse_time
 from workbench.model.net import ANY_PROTOCOL, PORT_PROTOCOLS, ServiceRange
+from workbench.model.policy import ResolvedRule
 from workbench.model.simulation import Simulation
 from workbench.model.traffic import Direction, Outcome
 from workbench.model.verdict import Class, Verdict
@@ -70,6 +71,15 @@ def within(simulation: Simulation, services: tuple[ServiceRange, ...]) -> Mask:
     return rows
 
 
+def in_box(simulation: Simulation, box: ResolvedRule) -> Mask:
+    """Rows that a rule, or the box of a guardrail, matches."""
+    table = simulation.table
+    clients, servers = members(box.clients, table.hosts), members(box.servers, table.hosts)
+    rows: Mask = clients.take(table["client"]) & servers.take(table["server"])
+    rows &= within(simulation, box.services)
+    return rows
+
+
 def _port(value: str, _: str, simulation: Simulation, __: HostWords) -> Mask:
     table, port = simulation.table, int(value)
     low, high = table["client_port_low"], table["client_port_high"]
@@ -85,10 +95,7 @@ def _rule(value: str, _: str, simulation: Simulation, __: HostWords) -> Mask:
             return np.zeros(len(simulation.table), dtype=np.bool_)
         names = [use.id for use in simulation.rules]
         raise UnknownWord(f"no rule is called {value!r}{did_you_mean(value, names)}")
-    table = simulation.table
-    clients, servers = members(rule.clients, table.hosts), members(rule.servers, table.hosts)
-    box = clients.take(table["client"]) & servers.take(table["server"])
-    box &= within(simulation, rule.services)
+    box = in_box(simulation, rule)
     box &= simulation.verdicts == Verdict.ALLOWED
     return box
 

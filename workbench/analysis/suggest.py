@@ -1,7 +1,8 @@
 """Rules that the traffic asks for: segment → segment per service, each with its evidence.
 
-Only what worked is learnt. Refused and unanswered connections may be a scan, and a conversation
-whose direction is unknown would become a rule for a client's passing port.
+Only what worked is learnt. Refused and unanswered connections may be a scan, a conversation whose
+direction is unknown would become a rule for a client's passing port, and what a guardrail forbids
+is not for a rule to allow.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,11 +11,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from workbench.analysis.cells import HAS_PORTS
-from workbench.analysis.evidence import Rows, caution_of, evidence_of, service_name, services_of
+from workbench.analysis.evidence import (
+    LATERAL_NUMBERS,
+    WIDE,
+    Rows,
+    caution_of,
+    evidence_of,
+    service_name,
+    services_of,
+)
 from workbench.analysis.homes import Homes, homes, is_ours, is_private, slug, unused
+from workbench.analysis.select import in_box
 from workbench.analysis.simulate import Simulator
 from workbench.model.net import EVERYWHERE, AddressSet, ServiceRange, merge_services
-from workbench.model.policy import Policy, Protection, ResolvedPolicy, Rule, Segment
+from workbench.model.policy import Assertion, Policy, Protection, ResolvedPolicy, Rule, Segment
 from workbench.model.simulation import Proposal, Simulation, Suggestion
 from workbench.model.site import Inventory
 from workbench.model.traffic import Direction
@@ -64,13 +74,18 @@ def _unprotected(resolved: ResolvedPolicy, policy: Policy) -> list[Segment]:
 
 
 def learnable(simulation: Simulation) -> Rows:
-    """Rows that would be blocked, worked as far as one can tell, and have a known direction."""
+    """Rows that would be blocked, worked as far as one can tell, have a known direction, and are
+    not forbidden by a *never* guardrail."""
     table, classes = simulation.table, simulation.classes
     direction = table["direction"]
     in_part = (classes == Class.UNCERTAIN) & (direction >= Direction.WELL_KNOWN)
     known = (direction != Direction.FIRST) | ~HAS_PORTS[table["protocol"]]
     blocked = simulation.verdicts == Verdict.BLOCKED
-    return np.flatnonzero(blocked & known & ((classes == Class.WOULD_BLOCK) | in_part))
+    wanted = blocked & known & ((classes == Class.WOULD_BLOCK) | in_part)
+    for guardrail in simulation.policy.guardrails:
+        if guardrail.assertion is Assertion.NEVER:
+            wanted &= ~in_box(simulation, guardrail.box)
+    return np.flatnonzero(wanted)
 
 
 def _ends(simulation: Simulation, rows: Rows) -> Rows:
@@ -97,26 +112,45 @@ def _with_all_protected(simulation: Simulation, policy: Policy, inventory: Inven
 
 
 def _drafts(simulation: Simulation, rows: Rows, found: Homes) -> list[Draft]:
-    """One draft for each server home and set of services; most conversations first."""
+    """One draft for each server home, set of services and pile; suspicious piles last, then most
+    conversations first."""
     table, size = simulation.table, max(1, len(found.names))
     clients = found.of_host[table["client"][rows]]
-    servers = found.of_host[table["server"][rows]]
-    pairs, pair_of = np.unique(clients * size + servers, return_inverse=True)
-    order = np.argsort(pair_of, kind="stable")
-    parts = np.split(rows[order], np.cumsum(np.bincount(pair_of, minlength=len(pairs)))[:-1])
-    merged: dict[tuple[int, tuple[tuple[int, int], ...]], list[tuple[int, Rows]]] = {}
-    for pair, part in zip(pairs.tolist(), parts, strict=False):
-        key = (pair % size, tuple(services_of(simulation, part)))
-        merged.setdefault(key, []).append((pair // size, part))
-    drafts = [
+    pair = clients * size + found.of_host[table["server"][rows]]
+    keys, key_of = np.unique(pair << 2 | _piles(simulation, rows, pair, found), return_inverse=True)
+    order = np.argsort(key_of, kind="stable")
+    parts = np.split(rows[order], np.cumsum(np.bincount(key_of, minlength=len(keys)))[:-1])
+    merged: dict[tuple[int, int, tuple[tuple[int, int], ...]], list[tuple[int, Rows]]] = {}
+    for key, part in zip(keys.tolist(), parts, strict=False):
+        client, server = divmod(key >> 2, size)
+        alike = (key & 3, server, tuple(services_of(simulation, part)))
+        merged.setdefault(alike, []).append((client, part))
+    ranked = sorted(
+        merged.items(), key=lambda item: (item[0][0], -sum(len(part) for _, part in item[1]))
+    )
+    return [
         Draft(
             tuple(client for client, _ in group),
             (server,),
             np.sort(np.concatenate([part for _, part in group])),
         )
-        for (server, _), group in merged.items()
+        for (_, server, _), group in ranked
     ]
-    return sorted(drafts, key=lambda draft: -len(draft.rows))
+
+
+def _piles(simulation: Simulation, rows: Rows, pair: Rows, found: Homes) -> Rows:
+    """0 to 3 by row: +2 for remote administration, +1 where one client of many uses the service.
+
+    An intruder's steps end up in rules of their own, which can be dropped whole.
+    """
+    table = simulation.table
+    service = (table["protocol"][rows].astype(np.int64) << 16) | table["port"][rows]
+    _, use = np.unique(pair << 24 | service, return_inverse=True)
+    clients = np.unique(use * len(table.hosts) + table["client"][rows]) // max(1, len(table.hosts))
+    crowd = found.sizes[found.of_host[table["client"][rows]]] >= WIDE
+    lone = (np.bincount(clients, minlength=len(rows)).take(use) == 1) & crowd
+    piles: Rows = np.isin(service, LATERAL_NUMBERS) * 2 + lone
+    return piles
 
 
 def propose_rules(
@@ -164,6 +198,8 @@ def _rule_id(
         return "-and-".join(names) if len(names) <= 2 else f"{len(names)}-{noun}"
 
     names = list(dict.fromkeys(service_name(*service) for service in services))
-    parts = [some(clients, "segments"), "to", some(servers, "segments"), some(names, "services")]
-    text = "-".join(parts)
+    ends = f"{some(clients, 'segments')}-to-{some(servers, 'segments')}"
+    text = f"{ends}-{some(names, 'services')}"
+    if len(text) > 63:
+        text = f"{ends}-{len(names)}-services"
     return slug(text if text[0].isalpha() else f"from-{text}")
