@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import yaml
@@ -104,6 +105,9 @@ def section_lines(key: str, section: Data, *, as_blocks: bool = False) -> list[s
     if not _nested(section):
         return field_lines(key, section, 0)
     if as_blocks and isinstance(section, list):
-        items = [dashed(block_lines(item, 4), 2) for item in section]
-        return [f"{scalar(key)}:", *(line for item in items for line in item)]
+        items = [
+            dashed(block_lines(item, 4), 2) if _nested(item) else item_lines(item, 2)
+            for item in section
+        ]
+        return [f"{scalar(key)}:", *chain.from_iterable(items)]
     return [f"{scalar(key)}:", *block_lines(section, 2)]
