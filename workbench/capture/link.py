@@ -122,6 +122,10 @@ class LinkDecoder:
             return _LOOPBACK_OTHER
         if link in (9, 50):
             return self._ppp(at)
+        if link == 242:  # IP over InfiniBand
+            if self.end - at < 44:
+                return _CUT_LINK
+            return self._ethertype(self._u16(at + 40), at + 44)
         if link == 239:
             return self._nflog(at)
         self._links[link & 0xFFFF] += 1
