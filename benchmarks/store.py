@@ -1,32 +1,34 @@
-"""Ten million generated flows in the store: what the analysis benches compare themselves with.
+"""Ten million generated flows in the store, and the yardstick of the analysis benches.
 
     python benchmarks/store.py [--flows N] [--keep FILE]
 
 The yardstick is the time DuckDB needs to aggregate all flows into conversations. Ratios to it are
-what counts; seconds depend on the machine.
+what counts; seconds depend on the machine. `--keep` fills FILE once and uses it again.
 """
 
 import argparse
 import resource
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from workbench.model.net import TCP, UDP, V4_BASE
+from workbench.model.filters import parse_filter
+from workbench.model.net import TCP, UDP, V4_BASE, AddressSet, ServiceRange, merge_services
+from workbench.model.policy import ResolvedPolicy, ResolvedRule
 from workbench.model.traffic import (
     FLOW_DTYPES,
     CaptureReport,
-    ConversationTable,
     Direction,
     FlowColumns,
+    HostTable,
     Outcome,
 )
-from workbench.store import Store
+from workbench.store import FlowQuery, Store
+from workbench.store.conversations import AGGREGATE
 
 FLOWS = 10_000_000
 HOSTS = 20_000
@@ -39,7 +41,7 @@ SERVICES = ((TCP, 443), (TCP, 80), (TCP, 445), (UDP, 53), (TCP, 5432), (TCP, 22)
 
 
 def batches(flows: int = FLOWS, seed: int = 7) -> Iterator[FlowColumns]:
-    """Flows of a site of 20,000 hosts: few servers, many clients, some 0.7 million conversations."""
+    """Flows of a site of 20,000 hosts: few servers, many clients, ~0.7 million conversations."""
     random = np.random.default_rng(seed)
     pairs = min(PAIRS, max(1, flows // 13))
     clients = random.integers(0, HOSTS, pairs)
@@ -52,8 +54,7 @@ def batches(flows: int = FLOWS, seed: int = 7) -> Iterator[FlowColumns]:
     for begin in range(0, flows, BATCH):
         count = min(BATCH, flows - begin)
         at = random.integers(0, pairs, count)
-        first = START_US + np.sort(random.integers(0, DAY_US, count)) // (flows // BATCH + 1)
-        first += DAY_US * begin // flows
+        first = START_US + np.sort(random.integers(begin, begin + count, count)) * (DAY_US // flows)
         packets = random.integers(1, 40, count)
         answered = random.random(count) < 0.9
         yield _typed(
@@ -133,5 +134,80 @@ def filled(flows: int = FLOWS, keep: Path | None = None) -> Iterator[Store]:
             yield store
 
 
-def best_of(times: int, work: object) -> float:
-    raise NotImplementedError
+def best_of(times: int, work: Callable[[], object]) -> float:
+    """Seconds of the quickest run."""
+    found = []
+    for _ in range(times):
+        began = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - began)
+    return min(found)
+
+
+def yardstick(store: Store, times: int = 3) -> float:
+    """Seconds to aggregate all flows into conversations, unsorted, into a temporary table."""
+    aggregate = " ".join(("CREATE OR REPLACE TEMP TABLE aggregated AS", AGGREGATE))
+    with store._database.work() as cursor:
+        return best_of(times, lambda: cursor.execute(aggregate))
+
+
+def thousand_rules(hosts: HostTable, rules: int = 1000, seed: int = 7) -> ResolvedPolicy:
+    """A policy of 100 segments of 200 hosts; each rule joins two of them on a few services."""
+    random = np.random.default_rng(seed)
+    segments = [
+        AddressSet.of_addresses(hosts.addresses[at] for at in random.choice(len(hosts), 200))
+        for _ in range(100)
+    ]
+
+    def rule(number: int) -> ResolvedRule:
+        client, server = random.integers(0, len(segments), 2)
+        protocol, port = SERVICES[number % len(SERVICES)]
+        wide = int(random.integers(1024, 60_000))
+        services = [ServiceRange(protocol, port, port), ServiceRange(TCP, wide, wide + 500)]
+        return ResolvedRule(
+            f"rule-{number}", segments[client], segments[server], merge_services(services)
+        )
+
+    return ResolvedPolicy(
+        "benchmark",
+        segments=tuple((f"segment-{at}", segment) for at, segment in enumerate(segments)),
+        protected_ingress=AddressSet.of_cidrs(["10.0.0.0/18"]),
+        protected_egress=AddressSet.of_cidrs(["10.0.0.0/19"]),
+        rules=tuple(map(rule, range(rules))),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Ten million generated flows in the store.")
+    parser.add_argument("--flows", type=int, default=FLOWS)
+    parser.add_argument("--keep", type=Path, help="fill this file once and use it again")
+    options = parser.parse_args()
+    began = time.perf_counter()
+    with filled(options.flows, options.keep) as store:
+        print(f"filled and opened in {time.perf_counter() - began:.1f} s, peak {_peak_mb()} MB")
+        hosts = store.hosts()
+        table = store.conversations(hosts)
+        print(f"{options.flows:,} flows, {len(table):,} conversations, {len(hosts):,} hosts")
+        print(f"{store.path.stat().st_size / options.flows:.1f} bytes a flow on disk")
+        unit = yardstick(store)
+        print(f"yardstick: flows → conversations in {unit:.3f} s")
+        policy = thousand_rules(hosts)
+        query = FlowQuery(terms=parse_filter("port:443 -outcome:established").terms, sort="bytes")
+        for label, work in {
+            "conversations into arrays": lambda: store.conversations(hosts),
+            "1,000 rules judged in SQL": lambda: store.judge(policy),
+            "all flows sorted by bytes": lambda: store.flow_view(FlowQuery(sort="bytes")).close(),
+            "flows filtered and sorted": lambda: store.flow_view(query).close(),
+        }.items():
+            print(f"{label}: {best_of(3, work) / unit:.3f} of the yardstick")
+        with store.flow_view(FlowQuery(sort="bytes")) as view:
+            page = best_of(9, lambda: view.page(view.total // 2, 50))
+        print(f"a page of 50 flows: {page * 1000:.1f} ms; peak {_peak_mb()} MB")
+
+
+def _peak_mb() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,7 @@
 """A policy judged in SQL: the second opinion on the array simulator.
 
-Hosts that belong to the same address sets are one class, and ports between the same bounds of
-services are one port, so that hundreds of thousands of conversations become a few thousand tuples,
-which are joined with the rules.
+Hosts that belong to the same address sets are one class; a rule opens services between pairs of
+classes, and a conversation is joined with what is open between its two.
 """
 
 from collections.abc import Iterable
@@ -16,9 +15,6 @@ from workbench.model.policy import ResolvedPolicy
 from workbench.model.verdict import IGMP, NOT_POLICY, NOT_POLICY_PORTS
 from workbench.store.database import Connection, transaction
 
-_UNPOLICED, _INGRESS, _EGRESS = range(3)
-"""Numbers of the address sets that are not a rule's; written out in _JUDGE."""
-
 _CLASSES = """
     CREATE TEMP TABLE members AS
     SELECT hosts.id AS host, ranges.set
@@ -27,98 +23,88 @@ _CLASSES = """
         AND ranges.last_hi::UHUGEINT << 64 | ranges.last_lo;
 
     CREATE TEMP TABLE classes AS
-    SELECT host, dense_rank() OVER (ORDER BY sets) AS class
+    SELECT host, dense_rank() OVER (ORDER BY sets) AS class, sets
     FROM (
         SELECT hosts.id AS host, list(members.set ORDER BY members.set) AS sets
         FROM hosts LEFT JOIN members ON members.host = hosts.id
         GROUP BY hosts.id
     );
 
-    CREATE TEMP TABLE class_sets AS
-    SELECT DISTINCT class, set FROM classes JOIN members USING (host);
-"""
-_PORTS = """
-    -- Between two cuts no service and no unpoliced port begins or ends: one verdict for all.
-    CREATE TEMP TABLE cuts AS
-    SELECT 0 AS port
-    UNION SELECT first FROM services UNION SELECT last + 1 FROM services
-    UNION SELECT first FROM unpoliced UNION SELECT last + 1 FROM unpoliced;
+    CREATE TEMP TABLE class_sets AS SELECT DISTINCT class, unnest(sets) AS set FROM classes;
 
-    CREATE TEMP TABLE port_cuts AS
-    SELECT ports.port, cuts.port AS cut
-    FROM (SELECT range AS port FROM range(65536)) AS ports
-    ASOF JOIN cuts ON ports.port >= cuts.port;
+    CREATE TEMP TABLE scopes AS
+    SELECT DISTINCT class, list_contains(sets, 0) AS unpoliced, list_contains(sets, 1) AS ingress,
+        list_contains(sets, 2) AS egress
+    FROM classes;
 """
-_TUPLES = """
-    CREATE TEMP TABLE keyed AS
+_OPENED = """
+    CREATE TEMP TABLE seen AS
     SELECT conversations.rowid AS row, client.class AS client, server.class AS server, protocol,
-        port.cut AS port,
-        -- Only an unknown direction (FIRST) with ports is read the other way round as well.
-        direction = 1 AND protocol IN (6, 17, 132) AS unsure,
-        CASE WHEN unsure THEN low.cut ELSE 0 END AS low,
-        CASE WHEN unsure THEN high.cut ELSE 0 END AS high
+        port, client_port_low AS low, client_port_high AS high,
+        -- An unknown direction (FIRST), where ports mean something, is read the other way as well.
+        direction = 1 AND protocol IN (6, 17, 132) AS unsure
     FROM conversations
     JOIN classes AS client ON client.host = conversations.client
-    JOIN classes AS server ON server.host = conversations.server
-    JOIN port_cuts AS port ON port.port = conversations.port
-    JOIN port_cuts AS low ON low.port = conversations.client_port_low
-    JOIN port_cuts AS high ON high.port = conversations.client_port_high;
+    JOIN classes AS server ON server.host = conversations.server;
 
-    CREATE TEMP TABLE tuples AS
-    SELECT DISTINCT client, server, protocol, port, unsure, low, high FROM keyed;
-
-    CREATE TEMP TABLE readings AS
-    SELECT client, server, protocol, port, tuples.rowid AS tuple FROM tuples
-    UNION ALL
-    SELECT tuples.server, tuples.client, protocol, cuts.port, tuples.rowid
-    FROM tuples JOIN cuts ON cuts.port BETWEEN low AND high
-    WHERE unsure;
+    CREATE TEMP TABLE opened AS
+    SELECT DISTINCT pairs.client, pairs.server, services.protocol, first, last
+    FROM (
+        SELECT client, server FROM seen UNION SELECT server, client FROM seen WHERE unsure
+    ) AS pairs
+    JOIN class_sets AS clients ON clients.class = pairs.client
+    JOIN class_sets AS servers ON servers.class = pairs.server
+    JOIN rules ON rules.clients = clients.set AND rules.servers = servers.set
+    JOIN services ON services.rule = rules.rule;
 """
-_VERDICTS = """
-    CREATE TEMP TABLE boxes AS
-    SELECT DISTINCT client, server, protocol, port FROM readings;
-
-    CREATE TEMP TABLE out_of_scope AS
-    SELECT client, server, protocol, port FROM boxes
-    WHERE client IN (SELECT class FROM class_sets WHERE set = 0)
-        OR server IN (SELECT class FROM class_sets WHERE set = 0)
-        OR (server NOT IN (SELECT class FROM class_sets WHERE set = 1)
-            AND client NOT IN (SELECT class FROM class_sets WHERE set = 2))
-        OR EXISTS (
-            FROM unpoliced
-            WHERE unpoliced.protocol = boxes.protocol AND boxes.port BETWEEN first AND last
-        );
+_READINGS = """
+    -- The other way round, the verdict can change only where a service begins or has just ended.
+    CREATE TEMP TABLE readings AS
+    SELECT row, client, server, protocol, port FROM seen
+    UNION ALL
+    SELECT row, server, client, protocol, low FROM seen WHERE unsure
+    UNION ALL
+    SELECT row, seen.server, seen.client, seen.protocol, edge
+    FROM seen
+    JOIN (
+        SELECT client, server, protocol, unnest([first, last + 1]) AS edge FROM opened
+    ) AS edges
+        ON edges.client = seen.server AND edges.server = seen.client
+        AND edges.protocol IN (-1, seen.protocol) AND edge BETWEEN low AND high
+    WHERE unsure
+    UNION ALL
+    SELECT row, server, client, seen.protocol, edge
+    FROM seen
+    JOIN (SELECT protocol, unnest([first, last + 1]) AS edge FROM unpoliced) AS edges
+        ON edges.protocol = seen.protocol AND edge BETWEEN low AND high
+    WHERE unsure;
 
     CREATE TEMP TABLE allowed AS
-    SELECT DISTINCT boxes.client, boxes.server, boxes.protocol, boxes.port
-    FROM boxes
-    JOIN class_sets AS clients ON clients.class = boxes.client
-    JOIN class_sets AS servers ON servers.class = boxes.server
-    JOIN rules ON rules.clients = clients.set AND rules.servers = servers.set
-    JOIN services ON services.rule = rules.rule
-        AND services.protocol IN (-1, boxes.protocol)
-        AND boxes.port BETWEEN services.first AND services.last;
+    SELECT readings.rowid AS reading
+    FROM readings SEMI JOIN opened
+        ON opened.client = readings.client AND opened.server = readings.server
+        AND opened.protocol IN (-1, readings.protocol) AND readings.port BETWEEN first AND last;
 
-    CREATE TEMP TABLE verdicts AS
-    SELECT boxes.*, CASE
-        WHEN out_of_scope.client IS NOT NULL THEN 3
-        WHEN allowed.client IS NOT NULL THEN 1
-        ELSE 2 END AS verdict
-    FROM boxes
-    LEFT JOIN out_of_scope USING (client, server, protocol, port)
-    LEFT JOIN allowed USING (client, server, protocol, port);
-
-    CREATE TEMP TABLE tuple_verdicts AS
-    SELECT tuple, CASE WHEN min(verdict) = max(verdict) THEN min(verdict) ELSE 4 END AS verdict
-    FROM readings JOIN verdicts USING (client, server, protocol, port)
-    GROUP BY tuple;
+    CREATE TEMP TABLE unjudged AS
+    SELECT readings.rowid AS reading
+    FROM readings SEMI JOIN unpoliced
+        ON unpoliced.protocol = readings.protocol AND readings.port BETWEEN first AND last;
 """
 _ANSWER = """
-    SELECT tuple_verdicts.verdict::UTINYINT AS verdict
-    FROM keyed
-    JOIN tuples USING (client, server, protocol, port, unsure, low, high)
-    JOIN tuple_verdicts ON tuple_verdicts.tuple = tuples.rowid
-    ORDER BY keyed.row
+    SELECT CASE WHEN min(verdict) = max(verdict) THEN min(verdict) ELSE 4 END::UTINYINT AS verdict
+    FROM (
+        SELECT row, CASE
+            WHEN client.unpoliced OR server.unpoliced THEN 3
+            WHEN NOT (client.egress OR server.ingress) THEN 3
+            WHEN readings.rowid IN (SELECT reading FROM unjudged) THEN 3
+            WHEN readings.rowid IN (SELECT reading FROM allowed) THEN 1
+            ELSE 2 END AS verdict
+        FROM readings
+        JOIN scopes AS client ON client.class = readings.client
+        JOIN scopes AS server ON server.class = readings.server
+    )
+    GROUP BY row
+    ORDER BY row
 """
 
 
@@ -129,7 +115,7 @@ def judge(cursor: Connection, policy: ResolvedPolicy) -> NDArray[np.uint8]:
     """
     with transaction(cursor):
         _register(cursor, policy)
-        for statements in (_CLASSES, _PORTS, _TUPLES, _VERDICTS):
+        for statements in (_CLASSES, _OPENED, _READINGS):
             cursor.execute(statements)
         verdicts: NDArray[np.uint8] = cursor.execute(_ANSWER).fetchnumpy()["verdict"]
     return verdicts
@@ -137,7 +123,7 @@ def judge(cursor: Connection, policy: ResolvedPolicy) -> NDArray[np.uint8]:
 
 def _register(cursor: Connection, policy: ResolvedPolicy) -> None:
     """The policy as four small tables: address ranges, rules, services, unpoliced services."""
-    sets = [NOT_POLICY, policy.protected_ingress, policy.protected_egress]
+    sets = [NOT_POLICY, policy.protected_ingress, policy.protected_egress]  # 0, 1, 2 in `scopes`
     numbers: dict[AddressSet, int] = {}
     for rule in policy.rules:
         for side in (rule.clients, rule.servers):

@@ -28,10 +28,10 @@ SORTS: Mapping[str, str] = {
     "protocol": "protocol",
     "client_port": "client_port",
     "server_port": "server_port",
-    "packets": "packets_to_server::UHUGEINT + packets_to_client",
+    "packets": "packets_to_server::HUGEINT + packets_to_client",
     "packets_to_server": "packets_to_server",
     "packets_to_client": "packets_to_client",
-    "bytes": "bytes_to_server::UHUGEINT + bytes_to_client",
+    "bytes": "bytes_to_server::HUGEINT + bytes_to_client",
     "bytes_to_server": "bytes_to_server",
     "bytes_to_client": "bytes_to_client",
     "first_us": "first_us",
@@ -116,8 +116,8 @@ def _name(report: CaptureReport) -> str:
 
 _TOTALS = """
     SELECT count(*),
-        coalesce(sum(packets_to_server) + sum(packets_to_client), 0),
-        coalesce(sum(bytes_to_server) + sum(bytes_to_client), 0)
+        coalesce(sum(packets_to_server::HUGEINT + packets_to_client), 0),
+        coalesce(sum(bytes_to_server::HUGEINT + bytes_to_client), 0)
     FROM flows
 """
 _PICK = "CREATE TEMP TABLE picked AS SELECT id FROM flows"
