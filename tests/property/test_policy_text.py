@@ -2,16 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import policies, segments
 
-from workbench.documents import parse_yaml
+from workbench.documents import parse_yaml, patch
+from workbench.documents.writing import flow
 from workbench.model.errors import PolicyError
 from workbench.model.policy import Policy
 from workbench.policy import dump_policy, fresh_id, load_policy, update_text
+from workbench.policy.document import policy_data
 
 SECTIONS = ("rules", "guardrails", "exclusions", "segments", "services", "protect")
 
@@ -133,6 +136,57 @@ def rule_lines(text: str) -> dict[str, list[str]]:
         name = dict(item.entries())["id"].text()
         found[name] = lines[first - 1 : item.last_line]
     return found
+
+
+@st.composite
+def laid_out(draw: st.DrawFn, data: dict[str, Any]) -> str:
+    """The data in a layout of somebody's own: order, blocks or flow, indents, comments, gaps."""
+
+    def comment() -> str:
+        return draw(st.sampled_from(["", "", "", "   # why"]))
+
+    def gap(indent: int) -> list[str]:
+        return draw(st.sampled_from([[], [], [], [""], [" " * indent + "# about"], ["# odd", ""]]))
+
+    def block(value: Any, indent: int, keep_order: bool) -> list[str]:
+        lines: list[str] = []
+        if isinstance(value, list):
+            for item in value:
+                lines += gap(indent)
+                if isinstance(item, dict) and draw(st.booleans()):
+                    inner = block(item, indent + 2, False)
+                    at = next(i for i, line in enumerate(inner) if line.lstrip()[:1] not in "#")
+                    inner[at] = inner[at][:indent] + "-" + inner[at][indent + 1 :]
+                    lines += inner
+                else:
+                    lines.append(f"{' ' * indent}- {flow(item)}{comment()}")
+            return lines
+        for key in list(value) if keep_order else draw(st.permutations(list(value))):
+            lines += gap(indent)
+            if isinstance(value[key], dict | list) and value[key] and draw(st.integers(0, 3)):
+                deeper = indent + draw(st.sampled_from([2, 4]))
+                deeper = indent if isinstance(value[key], list) and draw(st.booleans()) else deeper
+                ordered = indent == 0 or key == "match"
+                lines += [f"{' ' * indent}{key}:{comment()}", *block(value[key], deeper, ordered)]
+            else:
+                lines.append(f"{' ' * indent}{key}: {flow(value[key])}{comment()}")
+        return lines
+
+    lines = block(data, 0, False)
+    return "\n".join(lines) + draw(st.sampled_from(["", "\n", "\n# the end\n", "\n\n...\n"]))
+
+
+@given(st.data())
+@settings(max_examples=120)
+def test_any_layout_can_be_saved_into(data: st.DataObject) -> None:
+    old = data.draw(policies())
+    text = data.draw(laid_out(policy_data(old)))
+    assert load_policy(text) == old
+    new = data.draw(edited(old))
+    assert load_policy(update_text(text, new)) == new
+    root = parse_yaml(text, "", PolicyError)
+    kept = patch(text, root, policy_data(old), policy_data(new), blocks=("rules",))
+    assert load_policy(kept) == new, "the user's layout would be given up"
 
 
 @given(policies())

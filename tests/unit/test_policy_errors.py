@@ -194,6 +194,12 @@ def test_a_wall_of_brackets_is_refused_not_followed() -> None:
         load_policy("a: " + "[" * 200_000)
 
 
+def test_too_many_values_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nodes, "MAX_NODES", 1000)
+    with pytest.raises(PolicyError, match="more than 1000 values in the document"):
+        load_policy("a: [" + "[]," * 2000)
+
+
 def test_too_large_is_refused_before_parsing() -> None:
     with pytest.raises(PolicyError, match="larger than 16 MB"):
         load_policy("#" * 16_000_001)

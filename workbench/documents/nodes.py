@@ -5,7 +5,7 @@ exactly as written (`no`, `010` and `1e3` are not numbers here); the reader of a
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Literal
 
@@ -18,6 +18,8 @@ MAX_DEPTH = 12
 """Levels of nesting; our documents need five."""
 MAX_CHARACTERS = 16_000_000
 """Size of a document: a site of 100,000 hosts fits."""
+MAX_NODES = 2_500_000
+"""Values and keys in a document: a wall of brackets would fill the memory otherwise."""
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times faster
 
@@ -47,9 +49,9 @@ class Node:
     """Written with braces or brackets (collections), or quoted (scalars)."""
     value: str | None = None
     """A scalar's text; None for null and for collections."""
-    keys: "list[Node]" = field(default_factory=list)
+    keys: "Sequence[Node]" = ()
     """Keys of a mapping, in the order of `children`."""
-    children: "list[Node]" = field(default_factory=list)
+    children: "Sequence[Node]" = ()
     last_line: int = 0
     """The last line with content of this node."""
     last_column: int = 0
@@ -108,7 +110,7 @@ class Node:
                 raise self.wrong(f"needs `{name}`")
         return found
 
-    def items(self) -> list["Node"]:
+    def items(self) -> Sequence["Node"]:
         """Items of a sequence. Null counts as empty."""
         if self.kind == "sequence":
             return self.children
@@ -175,6 +177,7 @@ class _Composer:
     def __init__(self, text: str, source: Source) -> None:
         self._source = source
         self._parser = _PARSER(text)
+        self._nodes = 0
 
     def document(self) -> Node:
         self._next()  # the stream starts
@@ -201,8 +204,11 @@ class _Composer:
             )
         if event.tag is not None:
             raise self._wrong(event, "tags (!) are not supported; quote the text")
-        if depth > MAX_DEPTH:
-            raise self._wrong(event, f"nested more than {MAX_DEPTH} levels deep")
+        self._nodes += 1
+        if depth > MAX_DEPTH or self._nodes > MAX_NODES:
+            wide = f"more than {MAX_NODES} values in the document"
+            deep = f"nested more than {MAX_DEPTH} levels deep"
+            raise self._wrong(event, deep if depth > MAX_DEPTH else wide)
         mark = event.start_mark
         node = Node(self._source, parent, step, "scalar", mark.line + 1, mark.column)
         if isinstance(event, yaml.ScalarEvent):
@@ -218,10 +224,12 @@ class _Composer:
 
     def _fill(self, node: Node, depth: int) -> Any:
         """Read the children; returns the event that ends the collection."""
+        keys: list[Node] = []
+        children: list[Node] = []
         seen: set[str] = set()
         while not self._parser.check_event(yaml.MappingEndEvent, yaml.SequenceEndEvent):
             if node.kind == "sequence":
-                node.children.append(self._node(node, f"[{len(node.children)}]", depth + 1))
+                children.append(self._node(node, f"[{len(children)}]", depth + 1))
                 continue
             key = self._node(node, "", depth + 1)
             if key.kind != "scalar" or key.value is None:
@@ -230,9 +238,10 @@ class _Composer:
             if key.value in seen:
                 raise key.wrong(f"{key.value[:80]!r} is written twice")
             seen.add(key.value)
-            node.keys.append(key)
-            node.children.append(self._node(node, key.step, depth + 1))
-            node.children[-1].told_line = key.line
+            keys.append(key)
+            children.append(self._node(node, key.step, depth + 1))
+            children[-1].told_line = key.line
+        node.keys, node.children = keys, children
         return self._next()
 
     @staticmethod
