@@ -14,14 +14,14 @@ from typing import Literal, Self
 import numpy as np
 
 from workbench.capture import framing, layout
-from workbench.capture.files import Damaged, Source, open_source
+from workbench.capture.ahead import MARGIN, ReadAhead
+from workbench.capture.files import Damaged, open_source
 from workbench.capture.links import link_name
 from workbench.model.errors import CaptureError
 
-BUFFER = 1 << 20
 ROOM = 4096
 """Records in a block at most."""
-MAX_CAPTURED = BUFFER - 4096
+MAX_CAPTURED = MARGIN - 4096
 """Captured bytes of one packet; more than any snap length or GSO packet, so more is nonsense."""
 MAX_INTERFACES = 1 << 14
 _PCAP = {  # magic → big-endian, nanoseconds, bytes of a record header
@@ -59,11 +59,10 @@ class Reader:
         self.link_types: dict[int, None] = {}
         self.interfaces = 0
         self.snaplen = 0
-        self._buffer = np.empty(BUFFER, np.uint8).data
-        self._have = 0
-        """Bytes in the buffer."""
+        self._buffer = memoryview(b"")
+        """The bytes at hand."""
         self._base = 0
-        """Offset of the buffer in the inflated file."""
+        """Their offset in the inflated file."""
         self._ended = False
         self._records = np.zeros((ROOM, layout.RECORD_WORDS), np.uint64).data
         self._interfaces = np.zeros((MAX_INTERFACES, layout.INTERFACE_WORDS), np.uint64).data
@@ -73,10 +72,14 @@ class Reader:
             self._file = path.open("rb", buffering=0)
         except OSError as error:
             raise CaptureError(path, error.strerror or "cannot be read") from error
+        magic = self._file.read(4) or b""
+        self._file.seek(0)
+        source, packed = open_source(self._file, magic)
+        self._ahead = ReadAhead(source)
         try:
-            self._open()
+            self._begin(packed)
         except BaseException:
-            self._file.close()
+            self.__exit__(None, None, None)
             raise
 
     def __enter__(self) -> Self:
@@ -88,6 +91,7 @@ class Reader:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._ahead.close()
         self._file.close()
 
     @property
@@ -100,11 +104,7 @@ class Reader:
         """Bytes on disk."""
         return self.path.stat().st_size
 
-    def _open(self) -> None:
-        magic = self._file.read(4) or b""
-        self._file.seek(0)
-        self._source: Source
-        self._source, packed = open_source(self._file, magic)
+    def _begin(self, packed: str) -> None:
         self._fill(28)
         head = bytes(self._buffer[:4])
         if head not in _PCAP and head != _SECTION:
@@ -125,26 +125,28 @@ class Reader:
         shown = " ".join(f"{byte:02x}" for byte in self._buffer[: min(4, self._have)])
         return f"no capture: neither pcap nor pcapng{inside} (it begins with {shown})"
 
+    @property
+    def _have(self) -> int:
+        return len(self._buffer)
+
     def _fill(self, wanted: int) -> bool:
-        """Read until `wanted` bytes are in the buffer; False when the file ends before."""
+        """Read until `wanted` bytes are at hand; False when the file ends before."""
         while self._have < wanted and not self._ended:
+            have = self._have
             try:
-                got = self._source.readinto(self._buffer[self._have :]) or 0
+                self._buffer = self._ahead.more(self._buffer)
+                self._ended = self._have == have
             except Damaged as damage:
-                self._say(f"{damage} at byte {self._base + self._have} of the content")
-                got = 0
+                self._say(f"{damage} at byte {self._base + have} of the content")
+                self._ended = True
             except OSError as error:
-                at = self._base + self._have
-                self._say(f"read error at byte {at}: {error.strerror or error}")
-                got = 0
-            self._have += got
-            self._ended = not got
+                self._say(f"read error at byte {self._base + have}: {error.strerror or error}")
+                self._ended = True
         return self._have >= wanted
 
     def _drop(self, count: int) -> None:
-        """Forget the first `count` bytes of the buffer."""
-        self._buffer[: self._have - count] = self._buffer[count : self._have]
-        self._have -= count
+        """Forget the first `count` bytes at hand."""
+        self._buffer = self._buffer[count:]
         self._base += count
 
     def _pass(self, count: int) -> bool:
@@ -295,7 +297,7 @@ class Reader:
 
     def _interface(self, length: int) -> bool:
         number = self._splitter.known
-        if length < 20 or length > BUFFER:
+        if length < 20 or length > MARGIN:
             return self._stop(f"an interface description of {length} bytes")
         if number == MAX_INTERFACES:
             return self._stop(f"more than {MAX_INTERFACES} interfaces in a section")
