@@ -4,7 +4,6 @@ The flow's packets are cut into a small capture first, so tshark never scans the
 resolution is off: tshark must not ask the network anything.
 """
 
-import asyncio
 import shutil
 import tempfile
 import threading
@@ -90,6 +89,8 @@ class _Reading:
         return self._layers
 
     def _run(self) -> None:
+        import asyncio  # 30 ms, and only here
+
         import pyshark
 
         class Capture(pyshark.FileCapture):  # type: ignore[misc]
