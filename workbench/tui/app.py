@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,9 +11,11 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from workbench.model.errors import InputError
 from workbench.tui.commands import Commands
 from workbench.tui.desk import Desk
 from workbench.tui.glyphs import AsciiFilter
+from workbench.tui.keys import keys_file, read_keys
 from workbench.tui.themes import THEMES, VERDICT_DEFAULTS
 
 if TYPE_CHECKING:
@@ -49,6 +52,7 @@ class WorkbenchApp(Desk):
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
         mode: _screen(mode) for mode in TABS
     }
+    DEFAULT_MODE = "matrix"
     COMMANDS = Desk.COMMANDS | {Commands}
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012
         (0, "-narrow"),
@@ -72,8 +76,10 @@ class WorkbenchApp(Desk):
                 tooltip="Leave the workbench"),
     ]  # fmt: skip
 
-    def __init__(self, workspace: Path, captures: Sequence[Path] = ()) -> None:
-        super().__init__(workspace)
+    def __init__(
+        self, workspace: Path, captures: Sequence[Path] = (), *, on: date | None = None
+    ) -> None:
+        super().__init__(workspace, on)
         self.captures_to_load = tuple(captures)
         """Taken by the Sources screen once the workspace is open."""
         for theme in THEMES:
@@ -86,8 +92,11 @@ class WorkbenchApp(Desk):
         """Verdict colours for Textual's own themes."""
         return VERDICT_DEFAULTS
 
-    async def on_mount(self) -> None:
-        await self.switch_mode("matrix")
+    def on_mount(self) -> None:
+        try:
+            self.set_keymap(read_keys(keys_file()))
+        except InputError as error:
+            self.show_error(error)
         self.call_after_refresh(self.open_workspace)
 
     @on(Desk.Opened)

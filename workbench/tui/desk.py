@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -68,13 +69,17 @@ class Desk(App[None]):
     """The filter every screen shares."""
     progress: reactive[Progress | None] = reactive(None)
 
-    def __init__(self, workspace: Path) -> None:
+    def __init__(self, workspace: Path, on: date | None = None) -> None:
         super().__init__()
         self.workspace_folder = workspace
+        self._on = on
+        """The day that expiry dates are judged by; today unless given."""
         self.session: Session | None = None
         self.last_edit: tuple[str, Changes] | None = None
         """What the last edit was, and what it did."""
         self.last_error = ""
+        self.fatal: WorkbenchError | None = None
+        """Why the workspace could not be opened."""
         self._editing = threading.Lock()
         self._stop: threading.Event | None = None
 
@@ -88,7 +93,7 @@ class Desk(App[None]):
         from workbench.session import Session
 
         try:
-            session = Session.open(self.workspace_folder)
+            session = Session.open(self.workspace_folder, on=self._on)
             self.post_message(self.Opened(session, session.summary()))
         except WorkbenchError as error:
             self.post_message(self.Failed(error, fatal=True))
@@ -138,7 +143,12 @@ class Desk(App[None]):
 
     # ── long work ──────────────────────────────────────────────────────────────────────────
 
-    def long_work(self, job: Callable[[Tell, Stopped], T], done: Callable[[T], None]) -> None:
+    def long_work(
+        self,
+        job: Callable[[Tell, Stopped], T],
+        done: Callable[[T], None],
+        failed: Callable[[WorkbenchError], None] | None = None,
+    ) -> None:
         """Run `job` in a thread with a progress line on every screen; Escape stops it."""
         if self._stop is not None:
             self.notify("one thing at a time: escape stops what is running", markup=False)
@@ -154,7 +164,7 @@ class Desk(App[None]):
             except Cancelled:
                 self.post_message(self.Finished(None, done, stopped=True))
             except WorkbenchError as error:
-                self.post_message(self.Failed(error, long=True))
+                self.post_message(self.Failed(error, long=True, failed=failed))
 
         self.run_worker(work, thread=True, group="long")
 
@@ -185,7 +195,8 @@ class Desk(App[None]):
         if message.long:
             self._stop, self.progress = None, None
         if message.fatal:
-            self.exit(return_code=2, message=f"workbench: {message.error}")
+            self.fatal = message.error
+            self.exit(return_code=2)
         else:
             (message.failed or self.show_error)(message.error)
 

@@ -40,8 +40,14 @@ class ConversationsScreen(WorkScreen):
 
     def load(self) -> None:
         session, table = self.opened, self.query_one(PagedTable)
-        find, key, descending = self._find, table.sort_key, table.descending
-        self.ask("rows", lambda: ordered(session, find(), key, descending), self._show)
+        find, chosen = self._find, self.bench.chosen
+        key, descending = table.sort_key, table.descending
+
+        def question() -> NDArray[np.int64]:
+            rows = find()
+            return ordered(session, rows[session.select(chosen)[rows]], key, descending)
+
+        self.ask("rows", question, self._show)
 
     def _show(self, rows: NDArray[np.int64]) -> None:
         self._rows = rows

@@ -30,7 +30,7 @@ class HelpScreen(Dialog):
 
     TITLE_TEXT = "Help"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark,q", "leave", "close", show=False, id="help.leave"),
+        Binding("escape,question_mark,q", "leave", "close", id="help.leave"),
     ]
 
     def __init__(self, keys: Iterable[Key]) -> None:

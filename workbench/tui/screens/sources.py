@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from workbench.model.errors import DuplicateCapture, WorkbenchError
 from workbench.model.packets import printable
 from workbench.model.text import short_bytes, short_count
 from workbench.model.traffic import CaptureReport
@@ -34,6 +35,8 @@ COLUMNS = (
     Column("last (UTC)", 14, spare=2),
     Column("lacking", 22, flex=2),
 )
+Outcome = tuple[Sequence[CaptureReport], Sequence[Path]]
+"""Reports of what was loaded, and the files that were known already."""
 _EMPTY = (
     "No captures yet: press i and give a file, a folder or a pattern (pcap, pcapng, gzip, zstd)."
 )
@@ -67,7 +70,7 @@ class SourcesScreen(WorkScreen):
         self.ask("captures", self.opened.captures, self._show)
         if waiting := self.bench.captures_to_load:
             self.bench.captures_to_load = ()
-            self._ingest(waiting)
+            self._ingest(waiting, first=True)
 
     def _show(self, reports: tuple[CaptureReport, ...]) -> None:
         self._reports = dict(enumerate(reports))
@@ -99,13 +102,27 @@ class SourcesScreen(WorkScreen):
             self._path_left()
             self._ingest((Path(text).expanduser(),))
 
-    def _ingest(self, paths: Sequence[Path]) -> None:
+    def _ingest(self, paths: Sequence[Path], *, first: bool = False) -> None:
+        """`first`: named on the command line, so the matrix is what the user came for."""
         session = self.opened
+        first = first or not self._reports
+
+        def done(outcome: Outcome) -> None:
+            self._ingested(outcome)
+            if first:
+                self.bench.action_goto("matrix")
+
+        def failed(error: WorkbenchError) -> None:
+            if first and isinstance(error, DuplicateCapture):
+                self.bench.action_goto("matrix")
+            else:
+                self.bench.show_error(error)
+
         self.bench.long_work(
-            lambda tell, stopped: session.ingest(paths, tell, stopped), self._ingested
+            lambda tell, stopped: session.ingest(paths, tell, stopped), done, failed
         )
 
-    def _ingested(self, outcome: tuple[Sequence[CaptureReport], Sequence[Path]]) -> None:
+    def _ingested(self, outcome: Outcome) -> None:
         new, known = outcome
         packets = sum(report.packets for report in new)
         told = f"loaded {len(new)} capture{'' if len(new) == 1 else 's'}, {packets:,} packets"

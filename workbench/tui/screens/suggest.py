@@ -1,7 +1,8 @@
 """`p`: rules for everything that works today and that no rule allows; take some, or all."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import replace
+from typing import ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
@@ -18,9 +19,6 @@ from workbench.tui.screens.allow import Effect, effect_of, effect_parts, proposa
 from workbench.tui.screens.dialog import Dialog
 from workbench.tui.widgets.pagedtable import Column, PagedTable, Row
 
-if TYPE_CHECKING:
-    from workbench.session import Session
-
 COLUMNS = (
     Column("", 1),
     Column("rule", 16, flex=2),
@@ -35,7 +33,7 @@ COLUMNS = (
 
 
 class SuggestScreen(Dialog):
-    """All proposals marked to begin with; space unmarks, Enter takes the marked ones."""
+    """What needs no second look is taken to begin with; space turns one, Enter adds them all."""
 
     TITLE_TEXT = "Rules the traffic asks for"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -60,22 +58,32 @@ class SuggestScreen(Dialog):
     def on_mount(self) -> None:
         session = self.bench.session
         if session is not None:
-            self.ask("suggest", lambda: _suggest(session), self._show, self.say)
+            self.ask("suggest", session.suggest, self._show, self.say)
 
-    def _show(self, answer: tuple[Suggestion, Effect]) -> None:
-        self._suggestion, effect = answer
-        self._taken = {one.rule.id for one in self._suggestion.proposals}
-        parts = [(f"{len(self._taken)} rules; with all of them: ", "dim"), *effect_parts(effect)]
-        spans = ((text.removeprefix("\n"), CLASS_STYLES[tone]) for text, tone in parts)
-        self.query_one("#suggest-head", Static).update(Content.assemble(*spans))
+    def _show(self, suggestion: Suggestion) -> None:
+        """What needs a second look is not taken unless the user says so."""
+        self._suggestion = suggestion
+        self._taken = {one.rule.id for one in suggestion.proposals if not one.caution}
         self._draw()
 
     def _draw(self) -> None:
-        if self._suggestion is not None:
-            rows = [
-                proposal_row(one, one.rule.id in self._taken) for one in self._suggestion.proposals
-            ]
-            self.query_one(PagedTable).show_rows(rows)
+        session, suggestion, taken = self.bench.session, self._suggestion, frozenset(self._taken)
+        if session is None or suggestion is None:
+            return
+        rows = [proposal_row(one, one.rule.id in taken) for one in suggestion.proposals]
+        self.query_one(PagedTable).show_rows(rows)
+        kept = tuple(
+            rule for rule in suggestion.policy.rules
+            if rule.id in taken or session.policy.rule(rule.id) is not None
+        )  # fmt: skip
+        some = Suggestion(replace(suggestion.policy, rules=kept), suggestion.proposals)
+        self.ask("effect", lambda: effect_of(session, some), self._show_effect, self.say)
+
+    def _show_effect(self, effect: Effect) -> None:
+        every = len(self._suggestion.proposals) if self._suggestion else 0
+        parts = [(f"{len(self._taken)} of {every} taken: ", "strong"), *effect_parts(effect)]
+        spans = ((text.removeprefix("\n"), CLASS_STYLES[tone]) for text, tone in parts)
+        self.query_one("#suggest-head", Static).update(Content.assemble(*spans))
 
     @on(PagedTable.Moved)
     def _row_moved(self, event: PagedTable.Moved) -> None:
@@ -102,11 +110,6 @@ class SuggestScreen(Dialog):
         if suggestion is not None and taken:
             self.bench.edit(lambda session: session.draft.accept(suggestion, taken))
         self.dismiss()
-
-
-def _suggest(session: "Session") -> tuple[Suggestion, Effect]:
-    suggestion = session.suggest()
-    return suggestion, effect_of(session, suggestion)
 
 
 def proposal_row(proposal: Proposal, taken: bool) -> Row:

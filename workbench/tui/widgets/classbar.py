@@ -58,17 +58,23 @@ class ClassBars(Static):
             for klass, cells in shares(counts, width).items():
                 parts.append((_FILL[klass] * cells, CLASS_STYLES[CLASS_TONES[klass]]))
             parts.append(("\n", ""))
-        return Content.assemble(*parts, *self._legend())
+        return Content.assemble(*parts, *legend(self.before, self.after, self.size.width))
 
-    def _legend(self) -> list[tuple[str, str]]:
-        parts: list[tuple[str, str]] = [(" ", "")]
-        for klass in ORDER:
-            now, was = self.after.get(klass, 0), self.before.get(klass, 0)
-            if not now and not was:
-                continue
-            moved = (
-                f" {'▲' if now > was else '▼'}{short_count(abs(now - was))}" if now != was else ""
-            )
-            text = f"{class_label(klass)} {now:,}{moved}".replace(" ", "\N{NO-BREAK SPACE}")
-            parts += [(text, CLASS_STYLES[CLASS_TONES[klass]]), ("   ", "")]
-        return parts
+
+def legend(before: Counts, after: Counts, width: int) -> list[tuple[str, str]]:
+    """`✓ allowed 151 ▲3   ✗ would block 55`, a new line where the next entry does not fit."""
+    parts: list[tuple[str, str]] = []
+    room = 0
+    for klass in ORDER:
+        now, was = after.get(klass, 0), before.get(klass, 0)
+        if not now and not was:
+            continue
+        moved = f" {'▲' if now > was else '▼'}{short_count(abs(now - was))}" if now != was else ""
+        text = f" {class_label(klass)} {now:,}{moved}  "
+        if parts and len(text) > room:
+            parts.append(("\n", ""))
+        if not parts or len(text) > room:
+            room = width
+        room -= len(text)
+        parts.append((text, CLASS_STYLES[CLASS_TONES[klass]]))
+    return parts

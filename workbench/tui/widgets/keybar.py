@@ -64,4 +64,5 @@ def _rank(binding: Binding, judging: bool) -> int:
     """Where space is short the last keys are dropped: deeper, judge, the screen's own, help."""
     if binding.action == "explain":
         return 2 if judging else 6
-    return {"choose": 0, "allow": 1, "filter": 7, "app.help": 9}.get(binding.action, 5)
+    known = {"choose": 0, "accept": 0, "submit": 0, "allow": 1, "filter": 7, "leave": 8}
+    return known.get(binding.action, 9 if binding.action == "app.help" else 5)

@@ -17,8 +17,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from workbench.model.matrix import Cell, Matrix
-from workbench.tui.glyphs import SHADES, TONES, shade
-from workbench.tui.widgets.grid import Grid
+from workbench.tui.glyphs import SHADES, TONES
+from workbench.tui.widgets.faces import FACE, distinct, downwards, face
+from workbench.tui.widgets.grid import COUNTS, Grid
 
 SHOWS = ("verdict and volume", "verdict", "volume")
 """What a cell says."""
@@ -26,12 +27,10 @@ _NARROW = 4
 """Width of a cell under column labels that are written downwards."""
 _TIGHT, _WIDEST = 6, 14
 """Least and most width of a cell under column labels that are written across."""
-_COUNTS = ("would_block", "uncertain", "allowed", "rejected", "out_of_scope")
 
 EMPTY = Grid.of(
-    Matrix((), (), {name: np.zeros(0, np.int64) for name in ("row", "column", "conversations",
-    "flows", "bytes", "last_us", *_COUNTS)})
-)  # fmt: skip
+    Matrix((), (), {name: np.zeros(0, np.int64) for name in ("row", "column", *COUNTS)})
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,8 @@ class Layout:
     """Lines of column labels."""
     cell: int
     """Width of a cell, with one space before."""
+    labels: tuple[str, ...] = ()
+    """Of the columns, shortened where they are written downwards."""
 
     @classmethod
     def of(cls, grid: Grid, width: int, height: int) -> "Layout":
@@ -52,8 +53,12 @@ class Layout:
         label = clamp(max(map(cell_len, grid.rows), default=0), 9, max(9, width // 4)) + 1
         room = (width - label) // max(1, len(grid.columns))
         if room >= _TIGHT:
-            return cls(label, 1, clamp(longest + 2, _TIGHT, min(room, _WIDEST)))
-        return cls(label, min(longest, max(3, height // 3)), _NARROW)
+            across = clamp(longest + 2, _TIGHT, min(room, _WIDEST))
+            return cls(label, 1, across, grid.columns)
+        room = max(3, height // 3)
+        labels = grid.columns if longest <= room else distinct(grid.columns)
+        longest = max(map(cell_len, labels), default=0)
+        return cls(label, min(longest, room), _NARROW, labels)
 
 
 class MatrixView(ScrollView, can_focus=True):
@@ -205,7 +210,7 @@ class MatrixView(ScrollView, can_focus=True):
         return segments
 
     def _face(self, at: int) -> tuple[str, Style]:
-        text, tone = face({name: int(self.grid.counts[name][at]) for name in _FACE}, self.show)
+        text, tone = face({name: int(self.grid.counts[name][at]) for name in FACE}, self.show)
         return text, self._tone(tone)
 
     def _header_line(self, y: int) -> list[Segment]:
@@ -213,12 +218,12 @@ class MatrixView(ScrollView, can_focus=True):
         first, last, _ = self._columns_in_view()
         for column in range(first, last):
             here = column == self.cursor[1]
-            name = self.grid.columns[column]
+            name = layout.labels[column]
             style = self._style("matrix--header-cursor" if here else "matrix--header")
             if layout.header == 1:
                 text = " " + _left(name, layout.cell - 1)
             else:
-                text = f" {_downwards(name, layout.header)[y]:<{layout.cell - 1}}"
+                text = f" {downwards(name, layout.header)[y]:<{layout.cell - 1}}"
             segments.append(Segment(text, style))
         return segments
 
@@ -308,11 +313,11 @@ class MatrixView(ScrollView, can_focus=True):
             self.cursor = divmod(int(bad[at % len(bad)]), columns)
 
     def on_click(self, event: events.Click) -> None:
-        layout = self._layout_now
-        if event.y < layout.header or event.x < layout.label:
+        layout, at = self._layout_now, event.get_content_offset(self)
+        if at is None or at.y < layout.header or at.x < layout.label:
             return
-        row = event.y - layout.header + self.scroll_offset.y
-        column = (event.x - layout.label + self.scroll_offset.x) // layout.cell
+        row = at.y - layout.header + self.scroll_offset.y
+        column = (at.x - layout.label + self.scroll_offset.x) // layout.cell
         if row < len(self.grid.rows) and column < len(self.grid.columns):
             again = (row, column) == self.cursor
             self.cursor = (row, column)
@@ -324,58 +329,10 @@ class MatrixView(ScrollView, can_focus=True):
             self.post_message(self.Chosen(cell))
 
 
-_FACE = (*_COUNTS, "conversations", "bytes")
-
-
-def face(counts: dict[str, int], show: str) -> tuple[str, str]:
-    """A cell's text and tone: the worst of what is in it, then how much of it."""
-    octets = counts["bytes"]
-    if show == "volume":
-        return _brief(octets), _heat(octets)
-    glyph, tone, name = next(
-        (one for one in _FACES if counts[one[2]]), ("–", "out", "out_of_scope")
-    )
-    if show == "verdict" or tone in ("blocked", "uncertain"):
-        return glyph + _brief(counts[name]), tone
-    return glyph + shade(octets), tone
-
-
-_FACES = (
-    ("✗", "blocked", "would_block"),
-    ("?", "uncertain", "uncertain"),
-    ("✓", "allowed", "allowed"),
-    ("✗", "dim", "rejected"),
-    ("–", "out", "out_of_scope"),
-)
-
-
-def _brief(count: int) -> str:
-    """At most three characters: `999`, `12k`, `.3M`."""
-    for unit in ("", "k", "M", "G", "T"):
-        if count < (1000 if not unit else 100):
-            return f"{count}{unit}"
-        if count < 1000:
-            return f".{count // 100}{'kMGTP'['kMGT'.index(unit) + 1]}"
-        count //= 1000
-    return "max"
-
-
-def _heat(octets: int) -> str:
-    return ("dim", "", "accent", "warn")[SHADES.index(shade(octets))] or "strong"
-
-
 def _left(text: str, room: int) -> str:
     if cell_len(text) <= room:
         return set_cell_size(text, room)
     return set_cell_size(text, room - 1) + "…"
-
-
-def _downwards(name: str, height: int) -> str:
-    """The name's characters, one a line, resting on the bottom; the middle goes if it is long."""
-    if len(name) > height:
-        head = (height - 1) // 2
-        name = f"{name[:head]}…{name[len(name) - (height - 1 - head) :]}"
-    return name.rjust(height)
 
 
 def _place(name: str | None, names: tuple[str, ...], otherwise: int) -> int:

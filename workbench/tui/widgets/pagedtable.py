@@ -232,7 +232,11 @@ class PagedTable(ScrollView, can_focus=True):
     def _want(self, page: int) -> None:
         if page not in self._asked:
             self._asked.add(page)
-            self.post_message(self.Wanted(self, self.generation, page * PAGE, PAGE))
+            self.call_later(self._ask, self.generation, page)  # not in the middle of a repaint
+
+    def _ask(self, generation: int, page: int) -> None:
+        if generation == self.generation:
+            self.post_message(self.Wanted(self, generation, page * PAGE, PAGE))
 
     def _fitted(self) -> list[tuple[int, int]]:
         width = self.size.width
@@ -344,9 +348,12 @@ class PagedTable(ScrollView, can_focus=True):
         self.post_message(self.Sorted(self, key, descending))
 
     def on_click(self, event: events.Click) -> None:
-        if event.y == 0:
-            self._click_header(event.x)
-        elif (at := event.y - 1 + self.scroll_offset.y) < self.total:
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
+        if offset.y == 0:
+            self._click_header(offset.x)
+        elif (at := offset.y - 1 + self.scroll_offset.y) < self.total:
             again = at == self.cursor
             self.cursor = at
             if again:
