@@ -16,7 +16,7 @@ from workbench.model.policy import (
 )
 from workbench.model.simulation import Suggestion
 from workbench.model.site import Host, Inventory
-from workbench.session.history import Draft, History
+from workbench.session.history import Draft, History, Step
 from workbench.session.workspace import Workspace
 
 
@@ -27,21 +27,22 @@ class Drafting:
         self._workspace = workspace
         self.saved = Draft(workspace.policy, workspace.inventory)
         """What is on disk, as far as we know."""
-        self._history = History([self.saved])
+        self._history = History((Step(self.saved),))
 
     @property
     def present(self) -> Draft:
-        return self._history.present
+        return self._history.present.draft
 
     @property
     def past(self) -> Draft | None:
         """The draft before the last edit, None at the beginning."""
-        return self._history.past
+        past = self._history.past
+        return past.draft if past else None
 
     @property
     def last_edit(self) -> str:
         """What the last edit was, in words; empty at the beginning."""
-        return self._history.label
+        return self._history.present.label
 
     @property
     def policy(self) -> Policy:
@@ -161,11 +162,19 @@ class Drafting:
 
     def undo(self) -> str | None:
         """Step back; what was undone in words, None when there is nothing."""
-        return self._history.undo()
+        was = self._history
+        if was.past is None:
+            return None
+        self._history = History(was.steps, was.at - 1)
+        return was.present.label
 
     def redo(self) -> str | None:
         """Step forward; what was redone in words, None when there is nothing."""
-        return self._history.redo()
+        was = self._history
+        if was.future is None:
+            return None
+        self._history = History(was.steps, was.at + 1)
+        return was.future.label
 
     def save(self) -> None:
         """Write the draft. Raises FileChanged, and writes nothing, if the files moved under us."""
@@ -181,10 +190,14 @@ class Drafting:
         """Take what is on disk as a new draft; undo brings the old one back."""
         self._workspace.read()
         self.saved = Draft(self._workspace.policy, self._workspace.inventory)
-        self._history.push(self.saved, "reloaded from disk")
+        self._push(self.saved, "reloaded from disk")
 
     def _policy(self, edited: Policy, label: str) -> None:
-        self._history.push(Draft(edited, self.inventory), label)
+        self._push(Draft(edited, self.inventory), label)
 
     def _inventory(self, edited: Inventory, label: str) -> None:
-        self._history.push(Draft(self.policy, edited), label)
+        self._push(Draft(self.policy, edited), label)
+
+    def _push(self, draft: Draft, label: str) -> None:
+        if draft != self.present:
+            self._history = self._history.pushed(draft, label)

@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.documents import write_atomic
+from workbench.documents import read_text, write_atomic
 from workbench.model.errors import InputError
 from workbench.model.rendered import Rendered
 
 MANIFEST = "workbench-export.json"
-LARGEST = 256 << 20
-"""Bytes; a larger file in an export folder is not ours."""
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -57,25 +55,42 @@ def write_export(rendered: Rendered, folder: Path, only: tuple[str, ...]) -> tup
 
 def read_export(folder: Path) -> Exported:
     """Read an export folder back. Raises InputError with one line for anything odd."""
-    try:
-        manifest = json.loads(_read(folder / MANIFEST))
-        target, names = str(manifest["target"]), dict(manifest["files"])
-        only = tuple(map(str, manifest.get("only", ())))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{folder / MANIFEST}: not a manifest the workbench wrote") from error
-    if bad := [name for name in names if not _PLAIN.fullmatch(name)]:
-        raise InputError(f"{folder / MANIFEST}: {bad[0]!r} is not a plain file name")
-    files = {name: _read(folder / name) for name in names}
-    edited = tuple(name for name, text in files.items() if _hash(text) != names[name])
+    path = folder / MANIFEST
+    target, only, hashes = _manifest(path, _read(path))
+    files = {name: _read(folder / name) for name in hashes}
+    edited = tuple(name for name, text in files.items() if _hash(text) != hashes[name])
     return Exported(folder, target, only, files, edited)
 
 
-def _read(path: Path) -> str:
-    if not path.is_file():
-        raise InputError(f"{path}: not found; is this a folder that `workbench export` wrote?")
-    if path.stat().st_size > LARGEST:
-        raise InputError(f"{path}: larger than any export ({LARGEST >> 20} MiB)")
+def _manifest(path: Path, text: str) -> tuple[str, tuple[str, ...], dict[str, str]]:
+    """Target, restriction, and file name → hash of what was written."""
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text") from error
+        found = json.loads(text, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not a manifest the workbench wrote") from error
+    match found:
+        case {"workbench": 1, "target": str(target), "only": list(only), "files": dict(hashes)}:
+            texts = [*only, *hashes, *hashes.values()]
+        case _:
+            raise InputError(f"{path}: not a manifest the workbench wrote")
+    if not all(isinstance(one, str) for one in texts):
+        raise InputError(f"{path}: not a manifest the workbench wrote")
+    if bad := [name for name in hashes if not _PLAIN.fullmatch(name)]:
+        raise InputError(f"{path}: {bad[0][:100]!r} is not a plain file name")
+    return target, tuple(only), hashes
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object that says everything once: of two hashes, which would count?"""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is there twice")
+    return found
+
+
+def _read(path: Path) -> str:
+    if path.is_symlink():
+        raise InputError(f"{path}: is a symbolic link; an export has plain files only")
+    if not path.exists():
+        raise InputError(f"{path}: not found; is this a folder that `workbench export` wrote?")
+    return read_text(path)

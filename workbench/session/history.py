@@ -1,6 +1,6 @@
 """Undo and redo: a list of frozen drafts and an index."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from workbench.model.policy import Policy
 from workbench.model.site import Inventory
@@ -17,48 +17,35 @@ class Draft:
     inventory: Inventory
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A draft, and what led to it in words: `rule web-to-db added`; empty at the beginning."""
+
+    draft: Draft
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """The past and the undone future of a draft. `steps[at]` is the present."""
 
-    steps: list[Draft]
-    labels: list[str] = field(default_factory=lambda: [""])
-    """What led to each step, in words: `rule web-to-db added`."""
+    steps: tuple[Step, ...]
     at: int = 0
 
     @property
-    def present(self) -> Draft:
+    def present(self) -> Step:
         return self.steps[self.at]
 
     @property
-    def past(self) -> Draft | None:
+    def past(self) -> Step | None:
         return self.steps[self.at - 1] if self.at else None
 
     @property
-    def label(self) -> str:
-        return self.labels[self.at]
+    def future(self) -> Step | None:
+        """What a redo would bring back."""
+        return self.steps[self.at + 1] if self.at + 1 < len(self.steps) else None
 
-    def push(self, draft: Draft, label: str) -> None:
-        """A new present; what had been undone is forgotten."""
-        if draft == self.present:
-            return
-        self.steps[self.at + 1 :] = [draft]
-        self.labels[self.at + 1 :] = [label]
-        self.at += 1
-        if (excess := len(self.steps) - LIMIT) > 0:
-            del self.steps[:excess], self.labels[:excess]
-            self.at -= excess
-
-    def undo(self) -> str | None:
-        """Step back; what was undone in words, None when there is nothing."""
-        if not self.at:
-            return None
-        self.at -= 1
-        return self.labels[self.at + 1]
-
-    def redo(self) -> str | None:
-        """Step forward; what was redone in words, None when there is nothing."""
-        if self.at + 1 == len(self.steps):
-            return None
-        self.at += 1
-        return self.labels[self.at]
+    def pushed(self, draft: Draft, label: str) -> "History":
+        """A new present; what had been undone is forgotten, and so is what is too long ago."""
+        steps = (*self.steps[: self.at + 1], Step(draft, label))[-LIMIT:]
+        return History(steps, len(steps) - 1)

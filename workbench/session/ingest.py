@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from workbench.capture import find_captures, fingerprint, read_capture
-from workbench.model.errors import DuplicateCapture
+from workbench.model.errors import CaptureError, DuplicateCapture
 from workbench.model.net import ServiceRange
 from workbench.model.traffic import CaptureReport, Progress
 from workbench.store import Store
@@ -24,13 +25,13 @@ def ingest(
     Returns the reports of what was loaded, and the files left out because the workspace already
     holds them. Raises DuplicateCapture when that leaves nothing to load.
     """
-    new, known = _sort_out(store, find_captures(paths))
+    new, known = _sort_out(store, _found(paths))
     if not new:
         raise DuplicateCapture(f"{known[0]}: already in the workspace; nothing was loaded")
-    meter = _Meter(sum(path.stat().st_size for path in new), progress)
+    meter = _Meter(sum(size for _, size in new.values()), progress)
     reports = []
     with store.load() as load:
-        for path, digest in new.items():
+        for path, (digest, _) in new.items():
             capture = load.begin(str(path), digest)
             report = read_capture(
                 path,
@@ -39,23 +40,40 @@ def ingest(
                 progress=meter.report if progress else None,
                 cancelled=cancelled,
             )
+            if report.fingerprint != digest:
+                problem = "changed while it was read; stop the recording, or load a copy"
+                raise CaptureError(path, problem)
             load.finish(capture, report)
-            meter.next_file(path)
-            reports.append(report)
+            meter.next_file(report)
+            reports.append(replace(report, id=capture))
     return tuple(reports), tuple(known)
 
 
-def _sort_out(store: Store, paths: Iterable[Path]) -> tuple[dict[Path, str], list[Path]]:
+def _found(paths: Iterable[Path]) -> tuple[Path, ...]:
+    try:
+        return find_captures(paths)
+    except OSError as error:  # a folder that may not be searched, a name that is too long
+        raise CaptureError(
+            error.filename or "captures", error.strerror or "no such file"
+        ) from error
+
+
+def _sort_out(
+    store: Store, paths: Iterable[Path]
+) -> tuple[dict[Path, tuple[str, int]], list[Path]]:
+    """New files with fingerprint and size, and the files whose content is here already."""
     seen = {report.fingerprint for report in store.captures()}
-    new: dict[Path, str] = {}
+    new: dict[Path, tuple[str, int]] = {}
     known: list[Path] = []
     for path in paths:
         digest = fingerprint(path)
+        if path.resolve() in new:
+            continue  # one file under two names
         if digest in seen:
             known.append(path)
         else:
             seen.add(digest)
-            new[path.resolve()] = digest
+            new[path.resolve()] = digest, path.stat().st_size
     return new, known
 
 
@@ -83,7 +101,7 @@ class _Meter:
                 )
             )
 
-    def next_file(self, path: Path) -> None:
-        self._before += path.stat().st_size
+    def next_file(self, report: CaptureReport) -> None:
+        self._before += report.size
         self._packets_before += self._packets
         self._packets = 0

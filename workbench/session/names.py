@@ -7,9 +7,10 @@ from workbench import analysis
 from workbench.model.errors import InputError
 from workbench.model.filters import FLOW_FIELDS, TIME_FIELDS, Filter
 from workbench.model.net import ServiceRange, format_address, is_v4, parse_address, parse_service
-from workbench.model.policy import Policy, ResolvedPolicy
+from workbench.model.policy import Policy
 from workbench.model.site import Inventory
 from workbench.model.traffic import Conversation, ConversationTable, HostTable
+from workbench.session.replay import Scene
 
 CONVERSATION_KEY = ("client", "server", "protocol", "port")
 """Columns that name one conversation."""
@@ -37,14 +38,13 @@ def groupings(inventory: Inventory) -> tuple[str, ...]:
     return ("segment", "host", "subnet", *sorted(keys))
 
 
-def grouping(
-    by: str, hosts: HostTable, inventory: Inventory, resolved: ResolvedPolicy
-) -> analysis.Grouping:
+def grouping(by: str, scene: Scene) -> analysis.Grouping:
     """`host`, `segment`, `subnet` or a label key. Raises InputError for anything else."""
+    hosts, inventory = scene.table.hosts, scene.inventory
     if by == "host":
         return analysis.by_host(hosts, inventory)
     if by == "segment":
-        return analysis.by_segment(hosts, resolved)
+        return analysis.by_segment(hosts, scene.resolved)
     if by == "subnet":
         return analysis.by_subnet(hosts)
     if by not in (known := groupings(inventory)):

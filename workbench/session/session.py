@@ -1,6 +1,5 @@
 """Session: a workspace opened, its traffic, and the draft the user edits."""
 
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -24,17 +23,17 @@ from workbench.model.traffic import (
     Conversation,
     ConversationTable,
     Flow,
-    HostTable,
     Progress,
 )
 from workbench.model.verdict import Explanation
 from workbench.session import evidence, names
 from workbench.session.drafting import Drafting
 from workbench.session.exporting import Exporting
-from workbench.session.history import Draft
 from workbench.session.imports import read_hosts
 from workbench.session.ingest import ingest
+from workbench.session.replay import Replay, Scene
 from workbench.session.summary import Summary, would_block
+from workbench.session.traffic import Traffic
 from workbench.session.workspace import Workspace
 from workbench.store import FlowQuery, FlowView, Store
 
@@ -47,16 +46,22 @@ class Session:
 
     def __init__(self, folder: Path, on: date) -> None:
         self._on = on
-        self._lock = threading.RLock()
         self._workspace = Workspace(folder)
-        self._store = Store.open(self._workspace.store_path)
         self.draft = Drafting(self._workspace)
         """Every edit, undo, redo and save."""
         self.exports = Exporting(self, self._workspace.exports)
         """Preview, write and verify files."""
-        self._simulations: list[tuple[Draft, Simulation]] = []
-        self._kept_words: tuple[Draft, analysis.HostWords] | None = None
-        self._read_traffic()
+        self._store = Store.open(self._workspace.store_path)
+        try:
+            self._read_traffic()
+        except BaseException:
+            self._store.close()
+            raise
+
+    def _read_traffic(self) -> None:
+        """Take the store's conversations into memory."""
+        self._traffic = Traffic(self._store)
+        self._replay = Replay(self._traffic.table, self.draft, self._on)
 
     @classmethod
     def open(cls, folder: Path, *, on: date | None = None) -> "Session":
@@ -97,17 +102,22 @@ class Session:
 
     def captures(self) -> tuple[CaptureReport, ...]:
         """Everything loaded, in load order."""
-        return self._store.captures()
+        return self._traffic.captures
+
+    @property
+    def table(self) -> ConversationTable:
+        """Conversations of the hosts seen, and the hosts listed in the draft's inventory."""
+        return self._replay.table
 
     @property
     def simulation(self) -> Simulation:
         """The draft replayed on the recorded traffic; computed once a draft."""
-        return self._simulate(self.draft.present, self._simulator)
+        return self._replay.scene().simulation
 
     @property
     def saved_simulation(self) -> Simulation:
         """The same for what is on disk."""
-        return self._simulate(self.draft.saved, self._saved_simulator)
+        return self._replay.scene(self.draft.saved).simulation
 
     @property
     def resolved(self) -> ResolvedPolicy:
@@ -116,45 +126,19 @@ class Session:
 
     def resolve(self, wanted: Policy) -> ResolvedPolicy:
         """Any policy without names, by the draft's inventory and the hosts seen."""
-        return policy.resolve(wanted, self.inventory, self.table.hosts.addresses, self._on)
-
-    def _simulate(self, draft: Draft, simulator: analysis.Simulator) -> Simulation:
-        """Kept for the last few drafts, found by identity: hashing a large draft is slow."""
-        with self._lock:
-            for known, simulation in self._simulations:
-                if known is draft:
-                    return simulation
-            resolved = policy.resolve(
-                draft.policy, draft.inventory, self.table.hosts.addresses, self._on
-            )
-            simulation = simulator.simulate(resolved)
-            self._simulations = [*self._simulations[-3:], (draft, simulation)]
-            return simulation
-
-    def _read_traffic(self) -> None:
-        """Take the store's conversations into memory; hosts only listed come after those seen."""
-        with self._lock:
-            seen = self._store.hosts()
-            listed = (address for host in self.inventory.hosts for address in host.addresses)
-            unseen = dict.fromkeys(one for one in listed if one not in seen.index)
-            hosts = HostTable((*seen.addresses, *unseen), len(seen))
-            self.table: ConversationTable = self._store.conversations(hosts)
-            self._simulator = analysis.Simulator(self.table)
-            self._saved_simulator = analysis.Simulator(self.table)
-            self._simulations = []
-            self._kept_words = None
+        return self._replay.resolve(wanted)
 
     def summary(self) -> Summary:
         """The header's line of facts."""
-        now, saved = self.simulation, self.saved_simulation
+        saved, now = self.saved_simulation, self.simulation
         return Summary(
             name=self.name,
             captures=len(self.captures()),
-            hosts=self.table.hosts.seen,
-            conversations=len(self.table),
+            hosts=now.table.hosts.seen,
+            conversations=len(now.table),
             flows=now.totals.flows,
             changed=self.draft.changed,
-            draft_changes=len(self.changes()),
+            draft_changes=len(analysis.changes(saved, now)),
             coverage=now.coverage,
             saved_coverage=saved.coverage,
             would_block=would_block(now),
@@ -182,64 +166,60 @@ class Session:
     def parse(self, text: str) -> Filter:
         """Read a filter line and check every name in it. Raises FilterError."""
         found = parse_filter(text)
-        if found:
-            self.select(found)
+        broad, fine = names.split(found)
+        self._traffic.check(fine)
+        if broad:
+            self.select(broad)
         return found
 
     def complete(self, text: str, cursor: int | None = None) -> tuple[str, ...]:
         """Ways to go on with the filter line at the cursor."""
         at = len(text) if cursor is None else cursor
-        return analysis.complete(text, at, self._words(), [rule.id for rule in self.policy.rules])
-
-    def _words(self) -> analysis.HostWords:
-        """Kept for the present draft: it remembers every host's name and labels."""
-        with self._lock:
-            draft = self.draft.present
-            if self._kept_words is None or self._kept_words[0] is not draft:
-                words = analysis.HostWords.of(
-                    self.table, draft.inventory, draft.policy, self.resolved
-                )
-                self._kept_words = draft, words
-            return self._kept_words[1]
+        words, rules = self._replay.scene().words, [rule.id for rule in self.policy.rules]
+        return analysis.complete(text, at, words, rules)
 
     def select(self, chosen: Filter = NO_FILTER) -> NDArray[np.bool_]:
-        """Which rows of the table match."""
-        return analysis.select(chosen, self.simulation, self._words())
+        """Which rows of the table match.
+
+        Terms that are decided flow by flow must all hold for one and the same flow.
+        """
+        return self._select(chosen, self._replay.scene())
+
+    def _select(self, chosen: Filter, scene: Scene) -> NDArray[np.bool_]:
+        broad, fine = names.split(chosen)
+        rows = analysis.select(broad, scene.simulation, scene.words)
+        return rows & self._traffic.having(fine) if fine else rows
 
     def groupings(self) -> tuple[str, ...]:
         """What the matrix can be grouped by."""
         return names.groupings(self.inventory)
 
-    def _grouping(self, by: str) -> analysis.Grouping:
-        return names.grouping(by, self.table.hosts, self.inventory, self.resolved)
-
     def matrix(self, by: str = "segment", chosen: Filter = NO_FILTER) -> Matrix:
         """Who talks to whom. Raises InputError for an unknown grouping."""
-        return analysis.matrix(self.simulation, self._grouping(by), self.select(chosen))
+        now = self._replay.scene()
+        rows = self._select(chosen, now) if chosen else None
+        return analysis.matrix(now.simulation, names.grouping(by, now), rows)
 
     def members(self, by: str, group: str) -> tuple[int, ...]:
         """Addresses of one group of a matrix axis."""
-        return names.members(self._grouping(by), group, self.table.hosts)
+        now = self._replay.scene()
+        return names.members(names.grouping(by, now), group, now.table.hosts)
 
     def cell_rows(
         self, by: str, row: str, column: str, chosen: Filter = NO_FILTER
     ) -> NDArray[np.int64]:
         """Table rows of the conversations in one cell, largest first."""
-        inside = names.cell_mask(self._grouping(by), row, column, self.table)
-        return self._ordered(np.flatnonzero(inside & self.select(chosen)), "bytes", True)
+        now = self._replay.scene()
+        inside = names.cell_mask(names.grouping(by, now), row, column, now.table)
+        rows = np.flatnonzero(inside & self._select(chosen, now))
+        return _ordered(rows, now.simulation, "bytes", True)
 
     def conversation_rows(
         self, chosen: Filter = NO_FILTER, sort: str = "bytes", descending: bool = True
     ) -> NDArray[np.int64]:
         """Matching table rows in the order asked for (a column of the table, or `class`)."""
-        return self._ordered(np.flatnonzero(self.select(chosen)), sort, descending)
-
-    def _ordered(self, rows: NDArray[np.int64], sort: str, descending: bool) -> NDArray[np.int64]:
-        columns = {**self.table.columns, "class": self.simulation.classes}
-        if sort not in columns:
-            raise InputError(f"cannot sort conversations by {sort!r}")
-        order = np.argsort(columns[sort][rows], kind="stable")
-        return rows[order[::-1]] if descending else rows[order]
+        now = self._replay.scene()
+        return _ordered(np.flatnonzero(self._select(chosen, now)), now.simulation, sort, descending)
 
     def flow_view(
         self, chosen: Filter = NO_FILTER, sort: str = "first_us", descending: bool = False
@@ -270,28 +250,22 @@ class Session:
 
     def packets(self, flow: Flow, limit: int = 1000) -> tuple[Packet, ...]:
         """A flow's packets by our own decoder."""
-        return capture.packets_of(self._capture_path(flow), flow, limit)
+        return capture.packets_of(self._traffic.file_of(flow), flow, limit)
 
     def dissect(
         self, flow: Flow, *, limit: int = 200, cancelled: Stop = None
     ) -> tuple[Packet, ...]:
         """A flow's packets dissected by tshark. Raises MissingTool."""
-        return capture.dissect(self._capture_path(flow), flow, limit=limit, cancelled=cancelled)
-
-    def _capture_path(self, flow: Flow) -> Path:
-        for report in self.captures():
-            if report.id == flow.capture:
-                return Path(report.path)
-        raise InputError(f"flow {flow.id}: its capture is not in the workspace any more")
+        return capture.dissect(self._traffic.file_of(flow), flow, limit=limit, cancelled=cancelled)
 
     def hosts(self, chosen: Filter = NO_FILTER) -> tuple[HostFacts, ...]:
         """Hosts with their facts: all of them, or those that fit the filter."""
-        facts = analysis.host_facts(self.simulation, self.inventory)
+        now = self._replay.scene()
+        facts = analysis.host_facts(now.simulation, now.inventory)
         if not chosen:
             return facts
-        inside = names.fitting_hosts(chosen, self.select(chosen), self._words())
-        index = self.table.hosts.index
-        return tuple(host for host in facts if inside[index[host.address]])
+        inside = names.fitting_hosts(chosen, self._select(chosen, now), now.words)
+        return tuple(host for host, fits in zip(facts, inside, strict=True) if fits)
 
     # ── judge ──────────────────────────────────────────────────────────────────────────────
 
@@ -301,14 +275,14 @@ class Session:
 
     def last_change(self) -> tuple[str, Changes]:
         """What the last edit was, and what it did to the recorded traffic."""
-        before = self.draft.past or self.draft.present
-        past = self._simulate(before, self._simulator)
-        return self.draft.last_edit, analysis.changes(past, self.simulation)
+        label, past = self.draft.last_edit, self.draft.past
+        now = self._replay.scene()
+        before = self._replay.scene(past) if past else now
+        return label, analysis.changes(before.simulation, now.simulation)
 
     def try_policy(self, wanted: Policy) -> Simulation:
         """What a policy would do, without making it the draft."""
-        with self._lock:
-            return self._simulator.simulate(self.resolve(wanted))
+        return self._replay.simulate(wanted)
 
     def explain(self, client: str, server: str, service: str) -> Explanation:
         """Why this conversation, observed or not, would be judged as it is."""
@@ -351,7 +325,6 @@ class Session:
         """Take in hosts from a CSV, a hosts file or kubectl JSON. Raises InventoryError."""
         found = read_hosts(path, kind)
         self.draft.merge_hosts(found, path.name)
-        self._read_traffic()
 
     def addresses(self, text: str) -> tuple[int, ...]:
         """An address or a host name as addresses. Raises InputError."""
@@ -365,3 +338,13 @@ class Session:
     def name_of(self, address: int) -> str:
         """`db-1 (10.0.2.5)`, or the address alone."""
         return names.host_line(self.inventory, address)
+
+
+def _ordered(
+    rows: NDArray[np.int64], simulation: Simulation, sort: str, descending: bool
+) -> NDArray[np.int64]:
+    columns = {**simulation.table.columns, "class": simulation.classes}
+    if sort not in columns:
+        raise InputError(f"cannot sort conversations by {sort!r}")
+    order = np.argsort(columns[sort][rows], kind="stable")
+    return rows[order[::-1]] if descending else rows[order]

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench import inventory as hosts
+from workbench import policy as rules
 from workbench.documents import digest, read_text, write_atomic
-from workbench.inventory import dump_inventory, load_inventory
 from workbench.model.errors import InputError
 from workbench.model.policy import Policy
 from workbench.model.site import Inventory
-from workbench.policy import dump_policy, load_policy, update_text
 
 
 @dataclass
@@ -51,19 +51,20 @@ class Workspace:
         self.read()
 
     def read(self) -> None:
-        """Read the user's files anew; what is on disk becomes the saved state."""
-        self._policy_file = Document.read(self.folder / "policy.yaml")
-        self._inventory_file = Document.read(self.folder / "inventory.yaml")
-        self.policy = self._load_policy()
-        self.inventory = self._load_inventory()
+        """Read the user's files anew; what is on disk becomes the saved state.
 
-    def _load_policy(self) -> Policy:
-        text = self._policy_file.text
-        return Policy() if text is None else load_policy(text, str(self._policy_file.path))
-
-    def _load_inventory(self) -> Inventory:
-        text = self._inventory_file.text
-        return Inventory() if text is None else load_inventory(text, str(self._inventory_file.path))
+        All or nothing: files that cannot be understood leave everything as it was, so that saving
+        still refuses to replace them.
+        """
+        policy_file = Document.read(self.folder / "policy.yaml")
+        inventory_file = Document.read(self.folder / "inventory.yaml")
+        policy, inventory = Policy(), Inventory()
+        if policy_file.text is not None:
+            policy = rules.load_policy(policy_file.text, str(policy_file.path))
+        if inventory_file.text is not None:
+            inventory = hosts.load_inventory(inventory_file.text, str(inventory_file.path))
+        self._policy_file, self._inventory_file = policy_file, inventory_file
+        self.policy, self.inventory = policy, inventory
 
     @property
     def name(self) -> str:
@@ -84,10 +85,15 @@ class Workspace:
 
     def save(self, policy: Policy, inventory: Inventory) -> None:
         """Write what differs from disk, keeping the comments of what did not change."""
+        texts: list[tuple[Document, str]] = []  # all of them first: writing one must not fail later
         if inventory != self.inventory:
-            self._inventory_file.write(dump_inventory(inventory))
-            self.inventory = inventory
+            old = self._inventory_file.text
+            text = hosts.update_text(old, inventory) if old else hosts.dump_inventory(inventory)
+            texts.append((self._inventory_file, text))
         if policy != self.policy:
             old = self._policy_file.text
-            self._policy_file.write(update_text(old, policy) if old else dump_policy(policy))
-            self.policy = policy
+            text = rules.update_text(old, policy) if old else rules.dump_policy(policy)
+            texts.append((self._policy_file, text))
+        for document, text in texts:
+            document.write(text)
+        self.policy, self.inventory = policy, inventory

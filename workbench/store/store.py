@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.model.errors import StoreBusy, StoreError
+from workbench.model.filters import Term
 from workbench.model.policy import ResolvedPolicy
 from workbench.model.traffic import CaptureReport, ConversationTable, Flow, HostTable
 from workbench.store import captures, conversations, oracle, schema, views
@@ -109,6 +110,14 @@ class Store:
             except BaseException:
                 cursor.close()
                 raise
+
+    def having(self, terms: tuple[Term, ...]) -> NDArray[np.bool_]:
+        """Which conversations have a flow that fits all of the terms: one bool a conversation.
+
+        Terms as in `FlowQuery.terms`; in the order of `conversations()`.
+        """
+        with self._database.work() as cursor:
+            return views.conversations_having(cursor, terms)
 
     def judge(self, policy: ResolvedPolicy) -> NDArray[np.uint8]:
         """The Verdict of every conversation, in the order of `conversations()`, worked out in SQL.

@@ -83,6 +83,14 @@ _ONE_OF: Mapping[str, str] = {
 """Term field → condition for one of its values."""
 
 
+def _conditions(cursor: Connection, terms: Iterable[Term]) -> tuple[str, list[int]]:
+    """All terms as SQL of fixed pieces, and the values to bind."""
+    captures = read_captures(cursor)
+    found = [_condition(term, captures) for term in terms]
+    values = [value for _, numbers in found for value in numbers]
+    return " AND ".join(["TRUE", *(condition for condition, _ in found)]), values
+
+
 def _condition(term: Term, captures: Iterable[CaptureReport]) -> tuple[str, list[int]]:
     """One term as SQL of fixed pieces, and the values to bind."""
     if term.field not in _ONE_OF:
@@ -192,10 +200,7 @@ def open_view(
     if query.sort not in SORTS:
         raise StoreError(f"cannot sort flows by {query.sort!r}")
     with transaction(cursor), interruptible(cursor, cancelled):
-        reports = read_captures(cursor)
-        conditions = [_condition(term, reports) for term in query.terms]
-        where = " AND ".join(["TRUE", *(condition for condition, _ in conditions)])
-        values = [value for _, numbers in conditions for value in numbers]
+        where, values = _conditions(cursor, query.terms)
         selection = [_ONLY_CHOSEN] if query.rows is not None else []
         selection += ["WHERE", where]
         if query.rows is not None:
@@ -204,6 +209,26 @@ def open_view(
         order = ["ORDER BY", SORTS[query.sort], "DESC" if query.descending else "ASC", ", id"]
         cursor.execute(" ".join((_PICK, *selection, *order)), values)
     return FlowView(cursor, FlowTotals(*totals))
+
+
+_NUMBERED = """
+    SELECT place FROM (
+        SELECT row_number() OVER () - 1 AS place, client, server, protocol, port AS server_port
+        FROM conversations
+    )
+    SEMI JOIN (FROM flows WHERE
+"""
+_HAVING = (_NUMBERED, ") USING (client, server, protocol, server_port)")
+
+
+def conversations_having(cursor: Connection, terms: tuple[Term, ...]) -> NDArray[np.bool_]:
+    """Which conversations have a flow for which all the terms hold: one bool each, stored order."""
+    where, values = _conditions(cursor, terms)
+    found = cursor.execute(where.join(_HAVING), values).fetchnumpy()["place"]
+    [(size,)] = cursor.execute("SELECT count(*) FROM conversations").fetchall()
+    rows: NDArray[np.bool_] = np.zeros(size, dtype=np.bool_)
+    rows[found.astype(np.int64)] = True
+    return rows
 
 
 def _chosen(keys: ConversationKeys) -> dict[str, NDArray[Any]]:
