@@ -16,22 +16,25 @@ from workbench.model.net import (
     SCTP,
     TCP,
     UDP,
+    AddressRange,
     AddressSet,
     ServiceRange,
     is_v4,
     parse_address,
 )
 from workbench.model.policy import ResolvedPolicy, ResolvedRule
+from workbench.model.verdict import NOT_POLICY
 
 _T = TypeVar("_T")
 Probe = tuple[int, int, int, int]
 """Client, server, protocol, port: a conversation whose opening is seen."""
-LIMIT = 20_000
+LIMIT = 40_000
 """Probes for one policy."""
 SEED = 0x5EED
 SERVICES = ((TCP, 443), (UDP, 53), (SCTP, 443), (ICMP, 8), (ICMPV6, 128), (47, 0))
 """Asked of every rule, whatever it allows."""
 
+FAMILIES = (ALL_V4, EVERYWHERE - ALL_V4)
 OUTSIDERS = tuple(map(parse_address, ("198.51.100.7", "203.0.113.9", "2001:db8::7", "3fff::9")))
 """Documentation addresses (RFC 5737, RFC 3849, RFC 9637)."""
 
@@ -46,11 +49,13 @@ def boundary_probes(
     dice = random.Random(SEED)  # noqa: S311 - repeatable sampling, no secret
     boxes = [*policy.rules, *_protected(policy)]
     share = max(16, limit // max(1, len(boxes)))
-    others = {edge for _, segment in policy.segments for edge in edges(segment, EVERYWHERE)}
-    strangers = AddressSet.of_addresses({*others, *OUTSIDERS, *hosts})
+    others = {edge for _, segment in policy.segments for edge in edges(segment.ranges, EVERYWHERE)}
+    strangers = sorted({*others, *OUTSIDERS, *hosts})
     found: dict[Probe, None] = {}
-    for box in boxes:
-        found |= dict.fromkeys(_of_box(box, strangers, share, dice))
+    for whole in FAMILIES:
+        here = [address for address in strangers if address in whole]
+        for box in boxes:
+            found |= dict.fromkeys(_of_box(box, whole, here, share // 2, dice))
     probes = list(found)
     return tuple(probes if len(probes) <= limit else sorted(dice.sample(probes, limit)))
 
@@ -78,33 +83,34 @@ class _Axis(Generic[_T]):
 
 
 def _of_box(
-    box: ResolvedRule, strangers: AddressSet, share: int, dice: random.Random
+    box: ResolvedRule, whole: AddressSet, strangers: list[int], count: int, dice: random.Random
 ) -> Iterator[Probe]:
     """Walk the edges of one coordinate after the other, the other two mostly inside."""
     services = service_edges(box.services)
     third = _Axis(services, [pair for pair in services if _covered(box, pair)])
-    for whole in (ALL_V4, EVERYWHERE - ALL_V4):
-        clients = _axis(box.clients, strangers, whole, dice)
-        servers = _axis(box.servers, strangers, whole, dice)
-        for turn in range(share // 2):
-            step = dice.randrange(1 << 30) if len(clients.edges) > share else turn // 3
-            client = clients.at(step) if turn % 3 == 0 else clients.pick(dice)
-            server = servers.at(step) if turn % 3 == 1 else servers.pick(dice)
-            service = third.at(turn // 3) if turn % 3 == 2 else third.pick(dice)
-            service = _of_family(client, *service)
-            ends = (server, client) if turn % 16 == 15 else (client, server)
-            yield (*ends, *service)
+    clients = _axis(box.clients, whole, strangers, count, dice)
+    servers = _axis(box.servers, whole, strangers, count, dice)
+    for turn in range(count):
+        client = clients.at(turn // 3) if turn % 3 == 0 else clients.pick(dice)
+        server = servers.at(turn // 3) if turn % 3 == 1 else servers.pick(dice)
+        service = third.at(turn // 3) if turn % 3 == 2 else third.pick(dice)
+        ends = (server, client) if turn % 16 == 15 else (client, server)
+        yield (*ends, *_of_family(client, *service))
 
 
 def _axis(
-    addresses: AddressSet, strangers: AddressSet, whole: AddressSet, dice: random.Random
+    addresses: AddressSet,
+    whole: AddressSet,
+    strangers: list[int],
+    count: int,
+    dice: random.Random,
 ) -> _Axis[int]:
     """Edges of a set in one family; a set that has none, or all, gets edges of other segments."""
-    here = addresses & whole
-    points = edges(here, whole) if here != whole else []
-    points = points or edges(strangers & whole, whole)
+    pieces = addresses.ranges
+    points = edges(pieces if len(pieces) <= count else dice.sample(pieces, count), whole)
+    points += dice.sample(strangers, min(8 if points else count, len(strangers)))
     dice.shuffle(points)
-    return _Axis(points, [point for point in points if point in here])
+    return _Axis(points, [point for point in points if point in addresses])
 
 
 def _covered(box: ResolvedRule, service: tuple[int, int]) -> bool:
@@ -119,13 +125,16 @@ def _of_family(client: int, protocol: int, port: int) -> tuple[int, int]:
     return right, {8: 128, 128: 8}.get(port, port)
 
 
-def edges(addresses: AddressSet, within: AddressSet) -> list[int]:
-    """First, last, one before and one after every range, as far as they lie in `within`."""
+def edges(ranges: Iterable[AddressRange], within: AddressSet) -> list[int]:
+    """First, last, one before and one after every range, as far as they lie in `within`.
+
+    Addresses that are no matter for a policy are left out.
+    """
     found: dict[int, None] = {}
-    for piece in addresses.ranges:
+    for piece in ranges:
         steps = (piece.first, piece.last, piece.first - 1, piece.last + 1)
         found |= dict.fromkeys(at for at in steps if 0 <= at <= LAST_ADDRESS and at in within)
-    return list(found)
+    return [at for at in found if at not in NOT_POLICY]
 
 
 def service_edges(services: Iterable[ServiceRange]) -> list[tuple[int, int]]:

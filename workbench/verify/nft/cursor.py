@@ -71,6 +71,13 @@ class Cursor:
         while self.takes("\n", ";"):
             pass
 
+    def inside(self) -> bool:
+        """Is there more in this block? The closing brace is stepped over."""
+        self.skip_blank()
+        if self.done:
+            raise self.refuse("expected '}', found the end of the file")
+        return not self.takes("}")
+
     def skip_newlines(self) -> None:
         while self.takes("\n"):
             pass

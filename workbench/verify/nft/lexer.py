@@ -26,6 +26,8 @@ class Token:
     """1-based."""
 
 
+MOST = 250_000
+"""Tokens in one definition; and twenty times as many when all are put in."""
 _TOKEN = re.compile(
     r"""
     (?P<space>[ \t\r]+ | \\\n) | (?P<comment>\#[^\n]*) | (?P<newline>\n)
@@ -35,7 +37,7 @@ _TOKEN = re.compile(
   | (?P<time>(?:\d+(?:ms|[dhms]))+) (?!\w)
   | (?P<number>0x[0-9A-Fa-f]+ | \d+) (?!\w)
   | (?P<word>[A-Za-z][A-Za-z0-9_./-]*)
-  | (?P<mark>!=|==|<=|>=|[{}();,:=<>.*/@$|&-])
+  | (?P<mark>!=|==|<=|>=|[{}();,:=<>.*/@$|&+-])
     """,
     re.VERBOSE | re.ASCII,
 )
@@ -72,6 +74,8 @@ def _substituted(scanned: Iterator[Token]) -> list[Token]:
             known[name.text] = list(_definition(scanned, known))
         elif token.kind == "mark" and token.text == "$":
             result += _value(next(scanned), known)
+            if len(result) > 20 * MOST:
+                raise CannotRead(token.line, "definitions grow beyond all bounds")
         else:
             result.append(token)
     return result
@@ -93,4 +97,6 @@ def _definition(scanned: Iterator[Token], known: dict[str, list[Token]]) -> Iter
 def _value(name: Token, known: dict[str, list[Token]]) -> list[Token]:
     if name.text not in known:
         raise CannotRead(name.line, f"${name.text} is not defined")
+    if len(known[name.text]) > MOST:
+        raise CannotRead(name.line, "definitions grow beyond all bounds")
     return [replace(token, line=name.line) for token in known[name.text]]

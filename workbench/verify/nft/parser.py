@@ -51,7 +51,10 @@ _T = TypeVar("_T")
 
 def read(text: str, before: Ruleset = EMPTY) -> Ruleset:
     """What the file leaves in a kernel that held `before`. Raises CannotRead."""
-    return _Reader(text, before).read()
+    try:
+        return _Reader(text, before).read()
+    except RecursionError:
+        raise CannotRead(1, "nested too deeply") from None
 
 
 class _Reader:
@@ -153,8 +156,7 @@ class _Reader:
     def table_block(self, table: _Table) -> None:
         cursor = self.cursor
         cursor.expect("{")
-        cursor.skip_blank()
-        while not cursor.takes("}"):
+        while cursor.inside():
             kind = cursor.next("word")
             if kind == "chain":
                 self.chain_block(table.chains.setdefault(self.name(), _Chain()))
@@ -165,13 +167,11 @@ class _Reader:
             else:
                 raise cursor.refuse(f"unknown {kind!r} in a table")
             cursor.end()
-            cursor.skip_blank()
 
     def chain_block(self, chain: _Chain) -> None:
         cursor = self.cursor
         cursor.expect("{")
-        cursor.skip_blank()
-        while not cursor.takes("}"):
+        while cursor.inside():
             if cursor.takes("type"):
                 self.hook(chain)
             elif cursor.takes("policy"):
@@ -181,7 +181,6 @@ class _Reader:
             else:
                 chain.rules.append(rules.rule(cursor))
             cursor.end()
-            cursor.skip_blank()
 
     def hook(self, chain: _Chain) -> None:
         """`type filter hook forward priority filter + 5`."""
@@ -221,11 +220,9 @@ class _Reader:
         old = table.sets.get(name)
         found = _Set((), kind == "map")
         cursor.expect("{")
-        cursor.skip_blank()
-        while not cursor.takes("}"):
+        while cursor.inside():
             self.set_option(found)
             cursor.end()
-            cursor.skip_blank()
         if not found.types:
             raise cursor.refuse(f"{kind} {name!r} has no type")
         if old and (old.types, old.is_map) != (found.types, found.is_map):

@@ -2,6 +2,7 @@
 
 from workbench.model.net import ICMP, ICMPV6, SCTP, TCP, UDP
 from workbench.verify.nft.cursor import VERDICTS, Cursor
+from workbench.verify.nft.lexer import CannotRead
 from workbench.verify.nft.ruleset import TOPS, Element, Interval, Match, Rule, Selector, Verdict
 
 SELECTORS = {
@@ -29,9 +30,12 @@ SELECTORS = {
 
 def selector(cursor: Cursor) -> Selector:
     """Two words that name a field. Raises CannotRead for one we do not know."""
-    words = (cursor.next("word"), cursor.next("word"))
+    line, first = cursor.line, cursor.next("word")
+    if first not in {words[0] for words in SELECTORS}:
+        raise CannotRead(line, f"unknown match or statement {first!r}")
+    words = (first, cursor.next("word"))
     if words not in SELECTORS:
-        raise cursor.refuse(f"unknown match or statement {' '.join(words)!r}")
+        raise CannotRead(line, f"unknown match {' '.join(words)!r}")
     return SELECTORS[words]
 
 
