@@ -1,0 +1,301 @@
+"""Loading: all or nothing, whatever happens in the middle, whatever the files are."""
+
+import gzip
+import os
+import resource
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from craft import pcap, tcp4, udp4
+from session_site import OTHER, WEB, opened, site
+
+from workbench.model.errors import (
+    Cancelled,
+    CaptureError,
+    DuplicateCapture,
+    StoreBusy,
+    StoreError,
+)
+from workbench.model.traffic import Flow, Progress
+from workbench.session import Session
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    with Session.open(site(tmp_path / "site")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def big(tmp_path: Path) -> Path:
+    """Enough packets for many blocks: 60,000 flows."""
+    path = tmp_path / "big.pcap"
+    path.write_bytes(pcap([udp4(OTHER, at, WEB, 53) for at in range(1, 60_001)]))
+    return path
+
+
+def content(session: Session) -> tuple[object, ...]:
+    """Everything the store says."""
+    with session.flow_view(sort="id") as view:
+        flows: tuple[Flow, ...] = view.page(0, view.total)
+    table = session.table
+    columns = {name: column.tolist() for name, column in table.columns.items()}
+    return session.captures(), flows, table.hosts.addresses, columns
+
+
+def reopened(session: Session) -> tuple[object, ...]:
+    session.close()
+    with Session.open(session.workspace) as again:
+        return content(again)
+
+
+# ── all or nothing ─────────────────────────────────────────────────────────────────────────
+
+
+def test_cancelling_in_the_middle_leaves_everything_as_it_was(session: Session, big: Path) -> None:
+    before = content(session)
+    asked = 0
+
+    def cancelled() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 3
+
+    with pytest.raises(Cancelled):
+        session.ingest([big], cancelled=cancelled)
+    assert asked > 3 and content(session) == before
+    assert reopened(session) == before
+
+
+def test_an_error_in_the_middle_leaves_everything_as_it_was(session: Session, big: Path) -> None:
+    before = content(session)
+
+    def progress(told: Progress) -> None:
+        if told.packets:
+            raise RuntimeError("a bug in a front end")
+
+    with pytest.raises(RuntimeError):
+        session.ingest([big], progress=progress)
+    assert content(session) == before
+    session.ingest([big])  # and the store is still good for work
+    assert len(session.captures()) == 2
+
+
+def test_one_bad_file_among_good_ones_loads_nothing(session: Session, tmp_path: Path) -> None:
+    before = content(session)
+    good, bad = tmp_path / "a.pcap", tmp_path / "b.pcap"
+    good.write_bytes(pcap(opened(OTHER, 7, WEB, 80)))
+    bad.write_text("this is a letter, not a capture, and a long one at that")
+    with pytest.raises(CaptureError, match=r"b\.pcap") as refused:
+        session.ingest([good, bad])
+    assert "\n" not in str(refused.value) and content(session) == before
+    with pytest.raises(CaptureError, match=r"gone\.pcap"):
+        session.ingest([good, tmp_path / "gone.pcap"])
+    assert content(session) == before
+
+
+CHILD = """
+    import sys
+    from pathlib import Path
+    from workbench.session import Session
+    with Session.open(Path(sys.argv[1])) as session:
+        def progress(told):
+            print("working", flush=True)
+            sys.stdin.read()   # wait here, in the middle, to be killed
+        session.ingest([Path(sys.argv[2])], progress=progress)
+"""
+
+
+def child(session: Session, path: Path) -> "subprocess.Popen[bytes]":
+    """Another process in the middle of an ingest, with flows in its transaction."""
+    code = textwrap.dedent(CHILD)
+    work = subprocess.Popen(
+        [sys.executable, "-c", code, str(session.workspace), str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert work.stdout is not None and work.stdout.readline() == b"working\n"
+    return work
+
+
+def test_killed_in_the_middle_and_opened_again(session: Session, big: Path) -> None:
+    before = content(session)
+    session.close()
+    with child(session, big) as work:
+        work.send_signal(signal.SIGKILL)
+        assert work.wait(timeout=60) == -signal.SIGKILL
+    with Session.open(session.workspace) as again:
+        assert content(again) == before
+        again.ingest([big])
+        assert len(again.captures()) == 2
+
+
+def test_a_second_process_is_told_who_has_it(session: Session, big: Path) -> None:
+    session.close()
+    with child(session, big) as work:
+        with pytest.raises(StoreBusy, match=f"process {work.pid} has it open; close") as busy:
+            Session.open(session.workspace)
+        work.kill()
+    assert "\n" not in str(busy.value)
+
+
+def test_a_full_disk_is_one_line_and_loads_nothing(session: Session, tmp_path: Path) -> None:
+    """A limit on the size of files stands for a full disk: writing fails in the same places."""
+    before = content(session)
+    size = (session.workspace / "flows.duckdb").stat().st_size
+    many = tmp_path / "many.pcap"
+    many.write_bytes(
+        pcap([tcp4(f"10.{at >> 8 & 255}.{at & 255}.7", at & 0xFFFF, WEB, at % 60_000)
+              for at in range(60_000)])
+    )  # fmt: skip
+    session.close()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 65_536, hard))
+    try:
+        with pytest.raises(StoreError) as full, Session.open(session.workspace) as again:
+            again.ingest([many])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "\n" not in str(full.value) and len(str(full.value)) < 500
+    with Session.open(session.workspace) as again:
+        assert content(again) == before
+
+
+# ── what counts as a file ──────────────────────────────────────────────────────────────────
+
+
+def test_one_file_under_several_names_is_loaded_once(session: Session, tmp_path: Path) -> None:
+    path = tmp_path / "a.pcap"
+    path.write_bytes(pcap(opened(OTHER, 7, WEB, 80)))
+    (tmp_path / "link.pcap").symlink_to(path)
+    (tmp_path / "copy.pcap").write_bytes(path.read_bytes())
+    spelt = tmp_path / "site" / ".." / "a.pcap"
+    reports, known = session.ingest([path, path, spelt, tmp_path / "link.pcap"])
+    assert [report.path for report in reports] == [str(path)] and known == ()
+    assert [report.id for report in reports] == [2]
+    with pytest.raises(DuplicateCapture, match=r"copy\.pcap"):
+        session.ingest([tmp_path / "copy.pcap"])
+    reports, known = session.ingest([tmp_path / "copy.pcap", _capture(tmp_path / "b.pcap", 9)])
+    assert [Path(one.path).name for one in reports] == ["b.pcap"]
+    assert [one.name for one in known] == ["copy.pcap"]
+
+
+def _capture(path: Path, port: int) -> Path:
+    path.write_bytes(pcap(opened(OTHER, port, WEB, 80)))
+    return path
+
+
+def test_folders_globs_and_loops(session: Session, tmp_path: Path) -> None:
+    folder = tmp_path / "captures" / "deep"
+    folder.mkdir(parents=True)
+    _capture(folder / "1.pcap", 1)
+    (folder / "2.pcap.gz").write_bytes(gzip.compress(pcap(opened(OTHER, 2, WEB, 80))))
+    (folder / "notes.txt").write_text("nothing")
+    (folder / "round").symlink_to(tmp_path / "captures", target_is_directory=True)
+    (folder / "self.pcap").symlink_to(folder / "self.pcap")
+    os.mkfifo(folder / "pipe.pcap")
+    reports, _ = session.ingest([tmp_path / "captures"])
+    assert [Path(one.path).name for one in reports] == ["1.pcap", "2.pcap.gz"]
+    _capture(folder / "3.pcap", 3)
+    reports, known = session.ingest([folder / "*.pcap*"])
+    assert [Path(one.path).name for one in reports] == ["3.pcap"] and len(known) == 2
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["pipe", "/dev/zero", "/dev/null", "loop", "empty", "/proc/self/mem", "x" * 300, "no/such/*"],
+)
+def test_what_is_no_file_is_one_line(session: Session, tmp_path: Path, place: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CaptureError) as refused:
+        session.ingest([tmp_path / place])
+    assert "\n" not in str(refused.value) and place in str(refused.value)
+    assert len(session.captures()) == 1
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused(session: Session, big: Path) -> None:
+    before = content(session)
+
+    def progress(told: Progress) -> None:
+        if told.packets and big.stat().st_size == size:
+            with big.open("ab") as file:
+                file.write(bytes(100))
+
+    size = big.stat().st_size
+    with pytest.raises(CaptureError, match="changed while it was read"):
+        session.ingest([big], progress=progress)
+    assert content(session) == before
+    reports, _ = session.ingest([big])
+    assert reports[0].size > size
+
+
+def test_progress_adds_up_over_files(session: Session, big: Path, tmp_path: Path) -> None:
+    told: list[Progress] = []
+    other = _capture(tmp_path / "a.pcap", 7)
+    session.ingest([other, big], progress=told.append)
+    total = other.stat().st_size + big.stat().st_size
+    assert {one.total for one in told} == {total}
+    assert [one.done for one in told] == sorted(one.done for one in told)
+    assert told[-1].done == total and told[-1].packets == 60_004
+
+
+# ── the file afterwards ────────────────────────────────────────────────────────────────────
+
+
+def first_flow(session: Session) -> Flow:
+    with session.flow_view() as view:
+        [flow] = view.page(0, 1)
+    return flow
+
+
+@pytest.mark.parametrize("ask", ["packets", "dissect"])
+def test_a_capture_that_went_away_or_became_another(session: Session, ask: str) -> None:
+    flow, path = first_flow(session), session.workspace / "shop.pcap"
+    assert len(getattr(session, ask)(flow)) == 4
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + b"\x00")
+    with pytest.raises(CaptureError, match="not the file that was loaded"):
+        getattr(session, ask)(flow)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(CaptureError, match="not the file that was loaded"):
+        getattr(session, ask)(flow)
+    path.unlink()
+    with pytest.raises(CaptureError, match="not there any more") as gone:
+        getattr(session, ask)(flow)
+    assert "\n" not in str(gone.value)
+    path.write_bytes(whole)
+    assert len(getattr(session, ask)(flow)) == 4
+
+
+def test_captures_have_names_of_any_bytes(session: Session, tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\n\x1b[31m\xff\xe2\x80\xae.pcap"))
+    _capture(path, 9)
+    [report], _ = session.ingest([path])
+    assert session.captures()[1].path == report.path == str(path)
+    with session.flow_view(session.parse("capture:2")) as view:
+        [flow] = view.page(0, 9)
+    assert len(session.packets(flow)) == 4
+
+
+def test_queries_go_on_while_captures_are_loaded(session: Session, big: Path) -> None:
+    before = session.select(session.parse("outcome:refused")).tolist(), 1
+    seen = []
+
+    def progress(told: Progress) -> None:
+        chosen = session.parse("outcome:refused")
+        seen.append((session.select(chosen).tolist(), session.summary().captures))
+
+    session.ingest([big], progress=progress)
+    assert seen and all(one == before for one in seen)
+    assert session.summary().captures == 2
