@@ -6,6 +6,7 @@ The same arguments always give the same bytes. About 380 bytes a packet on disk.
 """
 
 import argparse
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,38 @@ from numpy.typing import NDArray
 
 CHUNK = 50_000
 CLIENTS, SERVERS = 4000, 200
-TCP_PORTS = (443, 80, 445, 3389, 5432, 1433, 22, 389, 8080, 8443)
-DATA = 553
+DATA = 545
 """IP payload of a data segment, so that a million packets make 380 MB."""
+
+
+def application(port: int) -> bytes:
+    """The beginning of a data segment of DATA bytes, as the port's protocol has it."""
+    if port in (80, 8080):
+        head = b"POST /api/v1/items HTTP/1.1\r\nHost: app.example\r\nContent-Length: "
+        size = DATA - len(head) - len(b"000\r\n\r\n")
+        return head + b"%d\r\n\r\n" % size
+    if port == 445:  # NetBIOS session, SMB2 WRITE
+        body = b"\xfeSMB\x40\0\1\0" + bytes(4) + b"\x09\0\1\0" + bytes(48)
+        write = struct.pack("<HHIQ", 49, 112, DATA - 116, 0) + bytes(32)
+        return struct.pack(">I", DATA - 4) + body + write
+    if port == 5432:
+        return b"d" + struct.pack(">I", DATA - 1)  # copy data
+    if port == 1433:  # TDS batch
+        return struct.pack(">BBHHBB", 1, 1, DATA, 0, 1, 0) + "SELECT name FROM items".encode(
+            "utf-16-le"
+        )
+    if port == 22:
+        return b""  # encrypted from the first byte
+    return b"\x17\x03\x03" + struct.pack(">H", DATA - 5)  # TLS application data
+
+
+TCP_PORTS = (443, 80, 445, 3389, 5432, 1433, 22, 8443, 8080, 443)
+QUERY = bytes.fromhex("000001000001000000000000") + b"\3app\7example\3org\0\0\1\0\1"
+ANSWER = (
+    bytes.fromhex("000081800001000100000000")
+    + QUERY[12:]
+    + bytes.fromhex("c00c00010001000000e100040a010005")
+)
 MAC = bytes.fromhex("020000000002020000000001")
 
 
@@ -43,13 +73,16 @@ def headers(
     """Ethernet, IP and transport headers as a matrix of bytes, and the payload lengths."""
     count, ip, transport = len(flow), 40 if v6 else 20, 8 if udp else 20
     back = (position % 2 == 1) & ((position < 3) | (position % 4 == 1) | udp)
-    payload = np.where(udp, 60 + flow % 100, np.where(position < 3, 0, np.where(back, 0, DATA)))
+    lengths = (len(ANSWER), len(QUERY)) if udp else (0, DATA)
+    payload = np.where(back, *lengths)
+    if not udp:
+        payload[position < 3] = 0
     out = np.zeros((count, 14 + ip + transport), np.uint8)
     out[:, :12] = np.frombuffer(MAC, np.uint8)
     out[:, 12:14] = (0x86, 0xDD) if v6 else (0x08, 0x00)
     client, server = flow % CLIENTS, flow * 7 % SERVERS
     client_port = 32768 + flow // CLIENTS * 131 % 28000
-    server_port = np.where(udp, 53, np.array(TCP_PORTS)[flow % len(TCP_PORTS)])
+    server_port = np.where(udp, 53, np.array(TCP_PORTS)[flow // 10 % len(TCP_PORTS)])
 
     def put(at: int, size: int, values: NDArray[np.int64] | int) -> None:
         for byte in range(size):
@@ -77,6 +110,11 @@ def headers(
     if udp:
         put(at + 4, 2, 8 + payload)
     else:
+        segments = np.maximum(position - 3 - ((position + 2) // 4 - 1), 0)  # of data before this
+        sent = DATA * segments + (position > 1)
+        put(at + 4, 4, np.where(back, position > 1, sent))
+        put(at + 8, 4, np.where(back, np.maximum(sent, 1), position > 1))
+        put(at + 14, 2, 0xFFF0)  # window
         out[:, at + 12] = 0x50
         out[:, at + 13] = np.select([position == 0, position == 1], [0x02, 0x12], 0x18)
     return out, payload
@@ -103,7 +141,28 @@ def chunk_bytes(
     out[starts[:-1, None] + np.arange(16)] = record.view(np.uint8)
     for here, matrix in built:
         out[starts[here, None] + 16 + np.arange(matrix.shape[1])] = matrix
+        at = starts[here] + 16 + matrix.shape[1]
+        fill(out, at, flow[here], sizes[here] - matrix.shape[1], bool(udp[here].all()))
     return out.tobytes()
+
+
+def fill(
+    out: NDArray[np.uint8],
+    at: NDArray[np.int64],
+    flow: NDArray[np.int64],
+    payload: NDArray[np.int64],
+    udp: bool,
+) -> None:
+    """Write the beginnings of the payloads; the rest of them is noise already."""
+    for number, port in enumerate((53,) if udp else TCP_PORTS):
+        texts = (QUERY, ANSWER) if udp else (application(port),)
+        for text in texts:
+            size = len(text) if udp else DATA
+            here = (payload == size) & (udp | (flow // 10 % len(TCP_PORTS) == number))
+            spots = at[here, None] + np.arange(len(text))
+            out[spots] = np.frombuffer(text, np.uint8)
+            if udp:
+                out[at[here]], out[at[here] + 1] = flow[here] >> 8 & 0xFF, flow[here] & 0xFF
 
 
 def generate(path: Path, packets: int, flows: int, seed: int = 1) -> None:
