@@ -4,9 +4,9 @@ from datetime import date
 
 import pytest
 
-from workbench.model.net import ICMP, SCTP, TCP, UDP, parse_address
+from workbench.model.net import ICMP, SCTP, TCP, UDP, AddressSet, parse_address
 from workbench.model.policy import ResolvedPolicy
-from workbench.model.site import Host, Inventory
+from workbench.model.site import Host, Inventory, Network
 from workbench.model.traffic import Conversation, Direction
 from workbench.model.verdict import Decision, Verdict
 from workbench.policy import Resolver, decide, load_policy, resolve
@@ -118,6 +118,25 @@ def test_both_readings_blocked_is_blocked() -> None:
     assert decide(policy, swapped).verdict is Verdict.UNCERTAIN
 
 
+def test_the_port_just_behind_a_rule_counts() -> None:
+    text = POLICY.replace("to: [web], services: [tcp/443]", "to: [any], services: [tcp/443]")
+    text = text.replace("{directions: [egress]}", "{}").replace("from: [kiosk]", "from: [any]")
+    policy = resolve(load_policy(text), SITE, (), LAST_DAY)
+    ends = parse_address(KIOSK), parse_address(WEB)
+    for high, verdict in ((443, Verdict.ALLOWED), (444, Verdict.UNCERTAIN)):
+        read = Conversation(*ends, TCP, 443, 443, high, direction=Direction.FIRST)
+        assert decide(policy, read).verdict is verdict
+
+
+def test_the_narrowest_network_labels_last() -> None:
+    wide = Network("wide", AddressSet.of_cidrs(["10.0.0.0/8"]), (("role", "web"),))
+    narrow = Network("narrow", AddressSet.of_cidrs(["10.1.0.0/24"]), (("role", "none"),))
+    seen = [parse_address("10.1.0.7"), parse_address("10.9.0.7"), parse_address("192.168.0.7")]
+    for networks in ((wide, narrow), (narrow, wide)):
+        policy = resolve(load_policy(POLICY), Inventory(networks=networks), seen, LAST_DAY)
+        assert policy.segment("web").cidrs() == ("10.9.0.7/32",)
+
+
 def test_the_last_day_counts() -> None:
     assert resolved().expired == ("scans",)
     assert resolved().exclusions == ()
@@ -144,5 +163,8 @@ def test_a_resolver_keeps_segments_between_edits() -> None:
     assert after == resolve(edited, SITE, seen, LAST_DAY)
     assert after.segment("web") is before.segment("web")
     assert after.segment("db") != before.segment("db")
+    more = Inventory(networks=(Network("n", AddressSet.of_cidrs(["::/0"]), (("role", "web"),)),))
+    for seen in ((1,), (1, 2)):
+        assert resolver.resolve(policy, more, seen, LAST_DAY).segment("web").size == len(seen)
     others = Inventory((Host("other", (parse_address(WEB),), (("role", "db"),)),))
-    assert not resolver.resolve(policy, others, seen, LAST_DAY).segment("web")
+    assert not resolver.resolve(policy, others, (), LAST_DAY).segment("web")

@@ -157,6 +157,41 @@ def test_saving_touches_only_what_changed(shop: Policy) -> None:
     assert update_text(TEXT, replace(shop, exclusions=())) == TEXT[: TEXT.index("exclusions:")]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "change"),
+    [
+        ("web: {cidrs: [10.1.0.0/24]}   # front", "web: {cidrs: [10.5.0.0/24]}   # front", "cidrs"),
+        ("web: {cidrs: [10.1.0.0/24]}   # front", "shop: {cidrs: [10.1.0.0/24]}   # front", "name"),
+    ],
+)
+def test_comments_behind_a_changed_line_stay(shop: Policy, old: str, new: str, change: str) -> None:
+    web = shop.segments[0]
+    edited = {
+        "cidrs": replace(web, cidrs=("10.5.0.0/24",)),
+        "name": replace(web, name="shop"),
+    }[change]
+    saved = update_text(TEXT, put_segment(shop, edited, replaces="web"))
+    assert new in saved.splitlines()[6]
+    assert old not in saved
+
+
+def test_comments_behind_a_changed_item_stay() -> None:
+    text = TEXT.replace("reason: scanner}", "reason: scanner}   # nightly")
+    shop = load_policy(text)
+    changed = replace(shop.exclusions[0], reason="audit")
+    assert update_text(text, put_exclusion(shop, changed, replaces="scans")) == text.replace(
+        "reason: scanner}", "reason: audit}"
+    )
+
+
+def test_a_comment_about_a_removed_field_goes_with_it(shop: Policy) -> None:
+    text = TEXT.replace("services: [sql]\n", "services: [sql]\n    reason: x   # about x\n")
+    changed = replace(load_policy(text).rules[0], reason="", expires=date(2027, 1, 1))
+    assert update_text(text, put_rule(shop, changed, replaces="web-db")) == TEXT.replace(
+        "services: [sql]\n", "services: [sql]\n    expires: 2027-01-01\n", 1
+    )
+
+
 def test_saving_keeps_the_users_own_layout() -> None:
     text = """\
 # Written by hand.

@@ -73,21 +73,21 @@ class _Patcher:
     ) -> list[str]:
         """The lines of a block mapping, from line `start` on, made to say `new`."""
         names = [str(key.value) for key in node.keys]
-        renamed = _renamed([name for name in names if name in old], list(new))
+        moved = _renamed([name for name in names if name in old], list(new))
+        renamed = {was: now for was, now in moved.items() if _same(old[was], new[now])}
         chunks: dict[str, _Chunk] = {}
         for name, key, value in zip(names, node.keys, node.children, strict=True):
             chunk = self._chunk(start, key.line, node.column)
             start = value.last_line + 1
             wanted = renamed.get(name, name)
             if wanted in new:
-                content = self._field(key, value, old.get(name), new[wanted])
-                if content and wanted != name:
-                    line = content[0]
-                    content[0] = line[: key.column] + scalar(wanted) + line[key.last_column :]
-                elif not content:
-                    content = fresh(wanted, new[wanted], node.column)
-                    content[0] += self._comment(value)
-                chunk.lines = content
+                chunk.lines = self._field(key, value, old.get(name), new[wanted])
+                if not chunk.lines:
+                    chunk.lines = fresh(wanted, new[wanted], node.column)
+                    chunk.lines[0] += self._comment(value)
+                elif wanted != name:
+                    line = chunk.lines[0]
+                    chunk.lines[0] = line[: key.column] + scalar(wanted) + line[key.last_column :]
             elif name not in old:  # a default, spelt out
                 chunk.lines = self._between(key.line, value.last_line)
             else:
@@ -102,25 +102,25 @@ class _Patcher:
             return _joined(chunks, list(new), list(chunks))
         return _joined(chunks, written, list(new))
 
-    def _field(self, key: Node, value: Node, old: Data | None, new: Data) -> list[str] | None:
-        """The lines of one field; None where it has to be rewritten."""
+    def _field(self, key: Node, value: Node, old: Data | None, new: Data) -> list[str]:
+        """The lines of one field; empty where it has to be rewritten."""
         if _same(old, new):
             return self._between(key.line, value.last_line)
         content = self._entered(value, key.line + 1, old, new)
-        return [self._lines[key.line - 1], *content] if content else None
+        return [self._lines[key.line - 1], *content] if content else []
 
-    def _entered(self, node: Node, start: int, old: Data | None, new: Data) -> list[str] | None:
-        """A block taken apart; None where it has to be rewritten."""
+    def _entered(self, node: Node, start: int, old: Data | None, new: Data) -> list[str]:
+        """A block taken apart; empty where it has to be rewritten."""
         if node.flow or node.line < start or not new:
-            return None
+            return []
         try:
             if node.kind == "mapping" and isinstance(old, dict) and isinstance(new, dict):
                 return self.mapping(node, start, old, new)
             if node.kind == "sequence" and isinstance(old, list) and isinstance(new, list):
                 return self._sequence(node, start, old, new)
         except _Unusual:
-            return None
-        return None
+            pass
+        return []
 
     def _sequence(
         self, node: Node, start: int, old: Sequence[Data], new: Sequence[Data]
