@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+from analysis_strategies import any_policies, any_resolved, any_tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import (
@@ -10,9 +11,7 @@ from strategies import (
     TODAY,
     UNIVERSE,
     inventories,
-    policies,
     resolved_policies,
-    tables,
 )
 
 from workbench.analysis import Simulator, check, explain, propose, suggest
@@ -34,7 +33,7 @@ from workbench.model.verdict import Class, Verdict, not_policy
 from workbench.policy import decide, dump_policy, load_policy, resolve
 
 
-@given(policies(), inventories(), tables(), st.sampled_from([None, True, False]))
+@given(any_policies(), inventories(), any_tables(), st.sampled_from([None, True, False]))
 @settings(max_examples=120, deadline=None)
 def test_a_suggestion_covers_what_it_learnt_and_leaves_nothing_to_learn(
     policy: Policy, inventory: Inventory, table: ConversationTable, protect: bool | None
@@ -66,7 +65,7 @@ def test_a_suggestion_covers_what_it_learnt_and_leaves_nothing_to_learn(
     assert suggest(after, found.policy, inventory, protect=False).proposals == ()
 
 
-@given(policies(), inventories(), tables(), st.data())
+@given(any_policies(), inventories(), any_tables(), st.data())
 @settings(max_examples=80, deadline=None)
 def test_a_proposal_allows_the_rows_that_were_chosen(
     policy: Policy, inventory: Inventory, table: ConversationTable, data: st.DataObject
@@ -104,7 +103,7 @@ def conversation_of(witness: str) -> Conversation:
     return Conversation(parse_address(client), parse_address(server), found.protocol, port)
 
 
-@given(resolved_policies())
+@given(any_resolved() | resolved_policies())
 @settings(max_examples=150, deadline=None)
 def test_guardrails_break_exactly_where_a_conversation_breaks_them(policy: ResolvedPolicy) -> None:
     broken = {item.id: item for item in check(policy)}
@@ -142,7 +141,7 @@ def test_guardrails_break_exactly_where_a_conversation_breaks_them(policy: Resol
     assert not broken
 
 
-@given(resolved_policies(), tables(), st.integers(0, 29))
+@given(any_resolved() | resolved_policies(), any_tables(), st.integers(0, 29))
 @settings(max_examples=100, deadline=None)
 def test_explanation_agrees_with_the_simulation(
     policy: ResolvedPolicy, table: ConversationTable, row: int

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from analysis_strategies import any_policies, any_resolved, any_tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import INSIDE, TODAY, inventories, policies, resolved_policies, tables
+from strategies import INSIDE, TODAY, inventories, resolved_policies
 
 from workbench.analysis import Simulator, changes
 from workbench.model.policy import Policy, ResolvedPolicy
@@ -82,13 +83,19 @@ def assert_same(found: Simulation, expected: Simulation) -> None:
     assert found.rules == expected.rules
 
 
-@given(resolved_policies(), tables())
+@given(any_resolved() | resolved_policies(), any_tables())
 @settings(max_examples=250, deadline=None)
 def test_simulation_agrees_with_decide(policy: ResolvedPolicy, table: ConversationTable) -> None:
     assert_same(Simulator(table).simulate(policy), by_the_book(policy, table))
 
 
-@given(inventories(), policies(), st.lists(policies(), min_size=1, max_size=4), tables(), st.data())
+@given(
+    inventories(),
+    any_policies(),
+    st.lists(any_policies(), min_size=1, max_size=4),
+    any_tables(),
+    st.data(),
+)
 @settings(max_examples=120, deadline=None)
 def test_edits_in_any_order_end_where_a_fresh_simulation_does(
     inventory: Inventory,

@@ -4,9 +4,10 @@ from collections import Counter, defaultdict
 from fnmatch import fnmatchcase
 
 import numpy as np
+from analysis_strategies import any_resolved, any_tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import LABELS, UNIVERSE, inventories, resolved_policies, tables
+from strategies import LABELS, UNIVERSE, inventories, resolved_policies
 
 from workbench.analysis import (
     NONE,
@@ -70,7 +71,13 @@ def slow_matrix(
     return cells
 
 
-@given(resolved_policies(), inventories(), tables(), st.data(), st.sampled_from([0, 1 << 16]))
+@given(
+    any_resolved() | resolved_policies(),
+    inventories(),
+    any_tables(),
+    st.data(),
+    st.sampled_from([0, 1 << 16]),
+)
 @settings(max_examples=80, deadline=None)
 def test_matrix_sums_are_plain_sums(
     policy: ResolvedPolicy,
@@ -109,7 +116,7 @@ def test_matrix_sums_are_plain_sums(
     assert len(set(found.rows)) == len(found.rows)
 
 
-@given(resolved_policies(), inventories(), tables())
+@given(any_resolved() | resolved_policies(), inventories(), any_tables())
 @settings(max_examples=40, deadline=None)
 def test_every_host_is_grouped_and_none_comes_last(
     policy: ResolvedPolicy, inventory: Inventory, table: ConversationTable
@@ -231,7 +238,7 @@ def plain(term: Term, row: int, seen: Conversation, sim: Simulation, inventory: 
     return any(map(one, term.values)) != term.negated
 
 
-@given(resolved_policies(), inventories(), tables(), st.data())
+@given(any_resolved() | resolved_policies(), inventories(), any_tables(), st.data())
 @settings(max_examples=120, deadline=None)
 def test_filter_is_the_plain_predicate(
     policy: ResolvedPolicy, inventory: Inventory, table: ConversationTable, data: st.DataObject
@@ -254,7 +261,7 @@ def test_filter_is_the_plain_predicate(
     )
 
 
-@given(resolved_policies(), inventories(), tables())
+@given(any_resolved() | resolved_policies(), inventories(), any_tables())
 @settings(max_examples=50, deadline=None)
 def test_host_facts_are_plain_sums(
     policy: ResolvedPolicy, inventory: Inventory, table: ConversationTable

@@ -184,7 +184,7 @@ class Standing:
         classes = CLASS_OF[verdicts, cells.outcome[touched]]
         classes[self._excluded[touched]] = Class.EXCLUDED
         self._sums.move(touched, self._classes[touched], classes)
-        differ = (verdicts != self._verdicts[touched]) | (classes != self._classes[touched])
+        differ = verdicts != self._verdicts[touched]  # in one scope the class follows
         self._publish(touched[differ], verdicts[differ], classes[differ])
 
     def _publish(
