@@ -11,7 +11,8 @@ from craft import ACK, FIN, RST, SYN, ether, icmp, ipv4, ipv6, tcp, tcp4, udp, u
 
 from workbench.capture import read_capture
 from workbench.capture.flows import flow_columns
-from workbench.model.net import ServiceRange, format_address, service_text
+from workbench.capture.ports import WELL_KNOWN
+from workbench.model.net import ServiceRange, format_address, parse_service, service_text
 from workbench.model.traffic import FLOW_DTYPES, CaptureReport, Direction, FlowColumns, Outcome
 
 A, B, C, D = "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"
@@ -334,6 +335,12 @@ def test_degree_finds_a_server_on_an_unlisted_port(tmp_path: Path) -> None:
     assert brief(flows)[3] == f"10.0.0.9 > {D} udp/45678 unanswered degree"
 
 
+def test_a_syn_elsewhere_proves_the_server(tmp_path: Path) -> None:
+    seen = [tcp4(A, 40000, D, 45678, SYN), tcp4(D, 45678, A, 40000, SYN | ACK)]
+    _, flows = load(tmp_path, [*seen, tcp4(D, 45678, B, 41000), tcp4(B, 41000, D, 45678)])
+    assert brief(flows)[1] == f"{B} > {D} tcp/45678 mid-stream degree"
+
+
 def test_a_scanner_is_no_server(tmp_path: Path) -> None:
     scan = [udp4(A, 41000, f"10.0.1.{host}", 45678) for host in range(1, 30)]
     _, flows = load(tmp_path, scan)
@@ -434,6 +441,21 @@ def test_memory_is_bounded_and_nothing_is_lost(tmp_path: Path) -> None:
     assert len({flow["client_port"] for flow in flows if flow["server_port"] == 53}) == 5000
     _, whole = load(tmp_path, packets)
     assert len(whole) == 5001
+
+
+EXPECTED = """
+    tcp/22 tcp/23 tcp/53 udp/53 tcp/80 tcp/88 udp/88 tcp/102 udp/123 tcp/135 tcp/139 udp/161
+    tcp/389 tcp/443 udp/443 tcp/445 tcp/502 tcp/636 tcp/1433 tcp/1521 tcp/2049 tcp/2379 tcp/2404
+    tcp/3260 tcp/3268 tcp/3306 tcp/3389 tcp/4840 tcp/5432 tcp/5985 tcp/5986 tcp/6379 tcp/6443
+    tcp/8080 tcp/8443 tcp/9092 tcp/9100 tcp/9200 tcp/10250 tcp/20000 tcp/27017 tcp/44818
+    udp/2222 udp/4789 udp/5353 udp/47808 sctp/36412
+"""
+
+
+@pytest.mark.parametrize("service", EXPECTED.split())
+def test_ports_that_an_engineer_expects(service: str) -> None:
+    wanted = parse_service(service)
+    assert wanted.first in WELL_KNOWN[wanted.protocol]
 
 
 def test_columns_of_nothing() -> None:

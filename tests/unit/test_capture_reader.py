@@ -225,6 +225,13 @@ def test_an_empty_capture_is_a_capture(tmp_path: Path) -> None:
     assert (report.flows, report.problems) == (0, ())
 
 
+def test_what_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(CaptureError, match="not a regular file"):
+            read_capture(path, on_flows=lambda flows: None)
+
+
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="No such file"):
         read_capture(tmp_path / "absent.pcap", on_flows=lambda flows: None)

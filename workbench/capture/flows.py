@@ -110,7 +110,7 @@ def _directions(ends: _Ends, hints: Sequence[ServiceRange]) -> tuple[Bools, NDAr
     # The same port at both ends (NetBIOS, NTP …): a frame sent to many shows the serving end.
     none = np.zeros(len(a_known), np.bool_)
     settle(none, b_known & (_to_many(ends, none) | ends.marked(layout.GROUP)), Direction.WELL_KNOWN)
-    settle(*_popular(ends, direction == Direction.FIRST), Direction.DEGREE)
+    settle(*_popular(ends, b_opens, direction), Direction.DEGREE)
     return b_opens, direction
 
 
@@ -123,45 +123,40 @@ def _listed(ends: _Ends, masks: dict[int, Bools]) -> tuple[Bools, Bools]:
     return a, b
 
 
-def _popular(ends: _Ends, open_question: Bools) -> tuple[Bools, Bools]:
-    """Where A's (B's) port was spoken to first by several hosts, and by more than the other's.
+def _popular(ends: _Ends, b_opens: Bools, direction: NDArray[np.uint8]) -> tuple[Bools, Bools]:
+    """Where A's (B's) port serves several hosts, and more than the other's; within this batch.
 
-    Being spoken to first matters: a scanner's port meets many hosts too, but it speaks first.
+    A host counts as a client where stronger evidence or, for want of it, the first packet says so:
+    a scanner's port meets many hosts too, but it speaks first. A SYN seen proves a server at once.
     """
-    ported = np.isin(ends.protocol, (TCP, UDP, SCTP))
-    if not (open_question & ported).any():
-        none = np.zeros(len(ends.protocol), np.bool_)
-        return none, none
-    called = np.stack(
-        [
-            ends.rows[:, layout.FLOW_B_HI],
-            ends.rows[:, layout.FLOW_B_LO],
-            ends.protocol.astype(np.uint64) << np.uint64(16) | ends.b_port,
-        ]
-    )
-    calling = np.stack(
-        [
-            ends.rows[:, layout.FLOW_A_HI],
-            ends.rows[:, layout.FLOW_A_LO],
-            ends.protocol.astype(np.uint64) << np.uint64(16) | ends.a_port,
-        ]
-    )
-    keys = _numbered(np.concatenate([called, calling], axis=1))
-    callee, caller = np.split(keys, 2)
-    host = _numbered(calling[:2])
-    pairs = np.unique(np.stack([callee, host]), axis=1)
-    clients = np.bincount(pairs[0], minlength=int(keys.max()) + 1)
-    a, b = clients[caller], clients[callee]
-    return ported & (a >= _CLIENTS) & (a > b), ported & (b >= _CLIENTS) & (b > a)
+    open_question = (direction == Direction.FIRST) & np.isin(ends.protocol, (TCP, UDP, SCTP))
+    if not open_question.any():
+        return open_question, open_question
+    a_host, a_key = _endpoint_keys(ends, layout.FLOW_A_HI, ends.a_port)
+    b_host, b_key = _endpoint_keys(ends, layout.FLOW_B_HI, ends.b_port)
+    asked = np.unique(np.concatenate([a_key[open_question], b_key[open_question]]))
+    server = np.where(b_opens, a_key, b_key)
+    client = np.where(b_opens, b_host, a_host)
+    among = np.isin(server, asked)
+    pairs = np.unique(np.stack([server[among], client[among]]), axis=1)
+    clients = np.bincount(np.searchsorted(asked, pairs[0]), minlength=len(asked))
+    proven = np.unique(server[among & (direction == Direction.SYN)])
+    clients[np.searchsorted(asked, proven)] += _CLIENTS - 1
+    a, b = np.zeros(len(server), np.int64), np.zeros(len(server), np.int64)
+    a[open_question] = clients[np.searchsorted(asked, a_key[open_question])]
+    b[open_question] = clients[np.searchsorted(asked, b_key[open_question])]
+    return (a >= _CLIENTS) & (a > b), (b >= _CLIENTS) & (b > a)
 
 
-def _numbered(columns: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Equal columns get equal small numbers."""
-    order = np.lexsort(columns)
-    change = np.any(columns[:, order[1:]] != columns[:, order[:-1]], axis=0)
-    numbers = np.empty(len(order), np.int64)
-    numbers[order] = np.concatenate([[0], np.cumsum(change)])
-    return numbers
+def _endpoint_keys(
+    ends: _Ends, hi: int, port: NDArray[np.uint16]
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """64 mixed bits for each end's address, and for its address, protocol and port."""
+    host = ends.rows[:, hi] * np.uint64(0x9E3779B97F4A7C15) + ends.rows[:, hi + 1]
+    host = (host ^ host >> np.uint64(29)) * np.uint64(0xBF58476D1CE4E5B9)
+    service = ends.protocol.astype(np.uint64) << np.uint64(16) | port
+    key = (host ^ service) * np.uint64(0x94D049BB133111EB)
+    return host, key ^ key >> np.uint64(31)
 
 
 def _outcomes(ends: _Ends, b_opens: Bools) -> NDArray[np.uint8]:

@@ -68,6 +68,8 @@ class Reader:
         self._interfaces = np.zeros((MAX_INTERFACES, layout.INTERFACE_WORDS), np.uint64).data
         self._splitter = framing.Splitter(self._records, self._interfaces, MAX_CAPTURED)
         self._oversized = self._strays = 0
+        if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+            raise CaptureError(path, "not a regular file")
         try:
             self._file = path.open("rb", buffering=0)
         except OSError as error:
