@@ -2,15 +2,25 @@
 
 from datetime import date
 
+import numpy as np
 import pytest
 from strategies import table_of
 
-from workbench.analysis import HostWords, Simulator, by_segment, matrix, select, suggest
+from workbench.analysis import HostWords, Simulator, by_segment, matrix, propose, select, suggest
 from workbench.analysis.homes import homes
 from workbench.model.filters import parse_filter
 from workbench.model.net import TCP, UDP, parse_address
-from workbench.model.policy import Exclusion, Policy, Protection, ResolvedPolicy, Rule, Segment
-from workbench.model.site import Inventory
+from workbench.model.policy import (
+    Assertion,
+    Exclusion,
+    Guardrail,
+    Policy,
+    Protection,
+    ResolvedPolicy,
+    Rule,
+    Segment,
+)
+from workbench.model.site import Host, Inventory
 from workbench.model.traffic import Conversation, Direction
 from workbench.model.verdict import Class, Verdict
 from workbench.policy import decide, resolve
@@ -149,3 +159,33 @@ def test_an_empty_table_has_an_empty_answer() -> None:
     found = matrix(simulation, by_segment(table.hosts, resolved))
     assert not len(found.cells["row"])
     assert suggest(simulation, Policy(), Inventory()).proposals == ()
+
+
+def test_what_a_guardrail_forbids_is_not_learnt() -> None:
+    seen = [Conversation(A, C, TCP, 22, flows=2), Conversation(A, C, TCP, 443, flows=2)]
+    never = Guardrail("no-ssh", Assertion.NEVER, ("left",), ("right",), ("tcp/22",))
+    draft = Policy(protect=(Protection("right"),), segments=(LEFT, RIGHT), guardrails=(never,))
+    table = table_of(seen)
+    resolved = resolve(draft, Inventory(), (A, C), date(2026, 6, 15))
+    simulation = Simulator(table).simulate(resolved)
+    ids = [item.rule.id for item in suggest(simulation, draft, Inventory()).proposals]
+    assert ids == ["left-to-right-https"]
+    [chosen] = propose(simulation, draft, Inventory(), np.arange(2)).proposals
+    assert "breaks guardrail no-ssh" in chosen.caution
+
+
+def test_private_and_public_hosts_of_one_label_are_kept_apart() -> None:
+    public = parse_address("198.51.100.7")
+    labelled = Inventory(
+        hosts=tuple(Host(f"h{at}", (at,), (("role", "web"),)) for at in (A, public))
+    )
+    table = table_of([Conversation(B, A, TCP, 443), Conversation(B, public, TCP, 443)])
+    resolved = resolve(Policy(), labelled, (A, B, public), date(2026, 6, 15))
+    simulation = Simulator(table).simulate(resolved)
+    found = suggest(simulation, Policy(), labelled).policy
+    assert {segment.name: segment.cidrs for segment in found.segments} == {
+        "hosts-10-0-0": ("10.0.0.2/32",),
+        "web": ("10.0.0.1/32",),
+        "web-2": ("198.51.100.7/32",),
+    }
+    assert [item.segment for item in found.protect] == ["hosts-10-0-0", "web"]
