@@ -38,6 +38,7 @@ _DEEP = cython.declare(cython.int, layout.DEEP)
 _NO_NEXT = cython.declare(cython.int, layout.NO_NEXT)
 
 
+@cython.final
 @cython.cclass
 class Decoder:
     """Decodes the packets of one capture file."""

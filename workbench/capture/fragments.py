@@ -33,6 +33,7 @@ _F_BYTES = cython.declare(cython.Py_ssize_t, 7)
 _F_TIME = cython.declare(cython.Py_ssize_t, 8)
 
 
+@cython.final
 @cython.cclass
 class Fragments:
     """The datagrams of one capture file that are in pieces."""

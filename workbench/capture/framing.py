@@ -39,6 +39,7 @@ _OTHER = cython.declare(cython.int, OTHER)
 _NO_INTERFACE = cython.declare(cython.int, NO_INTERFACE)
 
 
+@cython.final
 @cython.cclass
 class Splitter:
     """Cuts one capture file's bytes into records.

@@ -33,6 +33,7 @@ _MACSEC = cython.declare(cython.int, layout.MACSEC)
 _LOOPBACK_OTHER = cython.declare(cython.int, layout.LOOPBACK_OTHER)
 
 
+@cython.final
 @cython.cclass
 class LinkDecoder:
     """Finds the IP headers of one capture file's records."""

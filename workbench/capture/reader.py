@@ -163,11 +163,7 @@ class Reader:
 
     def blocks(self) -> Iterator[Block]:
         """All records in file order."""
-        yield from (
-            self._pcap_blocks()
-            if self.format.startswith("pcap ") or (self.format == "pcap")
-            else self._pcapng_blocks()
-        )
+        yield from self._pcapng_blocks() if self._section_first else self._pcap_blocks()
         self._final_problems()
 
     def _final_problems(self) -> None:

@@ -44,6 +44,7 @@ _MIX_1 = cython.declare(cython.ulonglong, 0x9E37_79B9_7F4A_7C15)  # odd constant
 _MIX_2 = cython.declare(cython.ulonglong, 0xBF58_476D_1CE4_E5B9)
 
 
+@cython.final
 @cython.cclass
 class FlowTable:
     """Open addressing over dense rows. A slot holds 32 bits of hash and a row number plus 1."""
