@@ -1,12 +1,10 @@
 """A workspace with the demo site in it, loaded once and copied for every test."""
 
 import shutil
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
 
 from tests.conftest import DEMO
 from workbench.session import Session
@@ -48,34 +46,3 @@ def bench(site: Path) -> WorkbenchApp:
 @pytest.fixture
 def empty_bench(tmp_path: Path) -> WorkbenchApp:
     return WorkbenchApp(tmp_path / "new", on=DAY)
-
-
-async def settle(pilot: Pilot[None]) -> None:
-    """Until every question has been asked, answered and drawn."""
-    for _ in range(4):
-        await pilot.pause()
-        await pilot.app.workers.wait_for_complete()
-    await pilot.pause()
-
-
-async def press(pilot: Pilot[None], *keys: str) -> None:
-    """Keys one after the other, each with all its consequences."""
-    for key in keys:
-        await pilot.press(key)
-        await settle(pilot)
-
-
-async def write(pilot: Pilot[None], text: str) -> None:
-    """Text into the input that has the focus."""
-    names = {" ": "space"}
-    await pilot.press(*(names.get(one, one) for one in text))
-    await settle(pilot)
-
-
-def shown(app: WorkbenchApp) -> str:
-    """Everything on the screen in front, as plain text."""
-    lines = app.screen._compositor.render_strips()
-    return "\n".join(strip.text for strip in lines)
-
-
-Run = Callable[[Pilot[None]], None]

@@ -124,7 +124,8 @@ class WorkScreen(Asking[None]):
             return 0, ()
         start = text.rfind(" ", 0, cursor)
         typed = text[start + 1 : cursor]
-        return start + 1, tuple(one for one in session.complete(text, cursor) if one != typed)
+        choices = session.complete(text, cursor)
+        return start + 1, () if typed in choices else choices
 
     @on(FilterBar.Wanted)
     def _filter_wanted(self, event: FilterBar.Wanted) -> None:

@@ -22,10 +22,12 @@ def words_of(choices: Callable[[], Sequence[str]], separators: str = " ,") -> Co
     def complete(text: str, cursor: int) -> tuple[int, Sequence[str]]:
         start = max((text.rfind(one, 0, cursor) for one in separators), default=-1) + 1
         typed = text[start:cursor]
+        if typed in choices():
+            return start, ()
         taken = set(text[:start].replace(",", " ").split())
         found = [word for word in choices() if word.startswith(typed) and word not in taken]
         found += [word for word in choices() if typed in word and word not in {*found, *taken}]
-        return start, [word for word in found if word != typed]
+        return start, found
 
     return complete
 
@@ -175,13 +177,14 @@ class CompletingInput(Vertical):
             self._list.action_cursor_up()
 
     def complete(self) -> bool:
-        """Take the choice, or the first one; False when there is nothing to take."""
-        if not self._list.display or not self._list.option_count:
-            return False
-        choice = self._choice or self._list.get_option_at_index(0).id
+        """Take the choice, or the first that fits what is typed; False when there is none."""
+        typed = self.value[self._start : self._line.cursor_position]
+        choice = self._choice
+        if choice is None and self._list.display and typed:
+            choice = self._list.get_option_at_index(0).id
         if choice is not None:
             self._take(choice)
-        return True
+        return choice is not None
 
     def leave(self) -> None:
         """Close the list, or ask the owner to move on."""

@@ -46,9 +46,9 @@ class PacketView(VerticalScroll, can_focus=True):
 
 
 def layers_content(packet: Packet) -> Content:
-    """Layer names with their fields under them."""
+    """Layer names with their fields under them, the application's first."""
     parts: list[tuple[str, str]] = []
-    for layer in packet.layers:
+    for layer in reversed(packet.layers):
         parts.append((f"{printable(layer.name, 60)}\n", "bold $primary"))
         for name, value in layer.fields:
             parts += [

@@ -1,0 +1,431 @@
+"""The loop on the demo site, with keys only: see, name, draft, simulate, export."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input
+
+from tests.conftest import DEMO
+from tests.tui.driver import press, settle, shown, write
+from workbench.session import Session
+from workbench.tui.app import WorkbenchApp
+from workbench.tui.screens.conversations import ConversationsScreen
+from workbench.tui.screens.flowlist import FlowListScreen
+from workbench.tui.screens.packets import PacketsScreen
+from workbench.tui.widgets.codeview import CodeView
+from workbench.tui.widgets.filterbar import FilterBar
+from workbench.tui.widgets.matrix import MatrixView
+from workbench.tui.widgets.pagedtable import PagedTable
+
+
+def session_of(bench: WorkbenchApp) -> Session:
+    assert bench.session is not None
+    return bench.session
+
+
+async def test_the_matrix_is_the_first_thing_anyone_sees(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        text = shown(bench)
+        assert "site · 1 capture" in text and "would block" in text and "2 Matrix" in text
+        cell = bench.screen.query_one(MatrixView).cell
+        assert cell is not None and cell.would_block, "the cursor begins where it matters"
+
+
+async def test_from_a_cell_down_to_the_packets_and_back(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "enter")
+        assert isinstance(bench.screen, ConversationsScreen)
+        assert "✗ would block" in shown(bench)
+        await press(pilot, "enter")
+        assert isinstance(bench.screen, FlowListScreen)
+        await press(pilot, "enter")
+        assert isinstance(bench.screen, PacketsScreen)
+        text = shown(bench)
+        assert "dissected by tshark" in text and "Source Port" in text
+        await press(pilot, "x")
+        assert "0000  " in shown(bench)
+        await press(pilot, "escape", "escape", "escape")
+        assert bench.screen.query_one(MatrixView).has_focus
+        await press(pilot, "escape")
+        assert bench.screen.query_one(MatrixView).has_focus, "at the top, escape does nothing"
+
+
+async def test_a_drill_down_is_still_there_after_a_look_elsewhere(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "enter", "5", "2")
+        assert isinstance(bench.screen, ConversationsScreen)
+
+
+async def test_grouping_showing_and_sorting(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        view = bench.screen.query_one(MatrixView)
+        await press(pilot, "g")
+        assert str(view.border_title).startswith("by host")
+        assert len(view.grid.rows) > 40
+        await press(pilot, "v", "s")
+        assert "show verdict ─ heavy first" in str(view.border_title)
+        names = {"by segment"}
+        for _ in range(len(session_of(bench).groupings())):
+            await press(pilot, "g")
+            names.add(str(view.border_title).partition(" ─")[0])
+        assert names == {f"by {name}" for name in session_of(bench).groupings()}
+
+
+async def test_jumping_to_a_name(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "f")
+        await write(pilot, "plc")
+        view = bench.screen.query_one(MatrixView)
+        assert view.grid.rows[view.cursor[0]] == "plc"
+        await press(pilot, "escape")
+        await press(pilot, "escape")
+        assert view.has_focus
+
+
+async def test_one_filter_for_every_screen(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "slash")
+        await write(pilot, "server:plc")
+        await press(pilot, "enter")
+        wanted = session_of(bench).select(bench.chosen).sum()
+        assert str(bench.chosen) == "server:plc" and wanted > 0
+        assert bench.screen.query_one(FilterBar).counts == (wanted, len(session_of(bench).table))
+        view = bench.screen.query_one(MatrixView)
+        assert view.has_focus and view.grid.counts["conversations"].sum() > 0
+        await press(pilot, "3")
+        assert bench.screen.query_one(FilterBar).text == "server:plc"
+        assert "plc-1" in shown(bench)
+
+
+async def test_a_wrong_filter_is_told_in_words_and_changes_nothing(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "slash")
+        await write(pilot, "service:tcp/445 outcom:x")
+        await press(pilot, "enter")
+        text = shown(bench)
+        assert "unknown field 'outcom'" in text and not bench.chosen
+        await press(pilot, "escape")
+        assert "unknown field" not in shown(bench)
+        assert bench.screen.query_one(FilterBar).text == ""
+
+
+async def test_completion_of_the_filter(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "slash")
+        await write(pilot, "verd")
+        await press(pilot, "tab")
+        bar = bench.screen.query_one(FilterBar)
+        assert bar.text == "verdict:"
+        await press(pilot, "down", "down", "enter")
+        assert bar.text == "verdict:blocked"
+        await press(pilot, "enter")
+        assert str(bench.chosen) == "verdict:blocked"
+
+
+async def test_a_proposes_e_explains_u_takes_back(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        before = bench.summary
+        assert before is not None
+        await press(pilot, "e")
+        assert "no rule allows it" in shown(bench) and "nearest rules" in shown(bench)
+        await press(pilot, "escape", "a")
+        assert "newly allowed" in shown(bench)
+        await press(pilot, "enter")
+        after = bench.summary
+        assert after is not None and after.would_block < before.would_block and after.changed
+        assert "● " in shown(bench).splitlines()[0]
+        await press(pilot, "u")
+        assert bench.summary == before
+        await press(pilot, "ctrl+r")
+        assert bench.summary == after
+        await press(pilot, "u", "u")
+        assert bench.summary == before, "there is nothing left to undo"
+
+
+async def test_explaining_traffic_that_was_never_seen(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "e", "slash")
+        await write(pilot, "pc-01 plc-1 tcp/502")
+        await press(pilot, "enter")
+        assert "hypothetical" in shown(bench)
+        await write(pilot, " more")
+        await press(pilot, "enter")
+        assert "write three words" in shown(bench)
+
+
+async def test_proposals_that_need_a_second_look_are_not_taken_unasked(
+    bench: WorkbenchApp,
+) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        suggestion = session_of(bench).suggest()
+        calm = {one.rule.id for one in suggestion.proposals if not one.caution}
+        await press(pilot, "p", "enter")
+        added = {rule.id for rule in session_of(bench).policy.rules}
+        assert calm <= added
+        assert not added & {one.rule.id for one in suggestion.proposals if one.caution}
+        await press(pilot, "u", "p", "A", "enter")
+        added = {rule.id for rule in session_of(bench).policy.rules}
+        assert {one.rule.id for one in suggestion.proposals} <= added
+
+
+async def test_labels_and_segments(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "4")
+        table = bench.screen.query_one(PagedTable)
+        await press(pilot, "space", "space", "l")
+        await write(pilot, "site=hq")
+        assert "site: hq" in shown(bench)
+        await press(pilot, "enter")
+        inventory = session_of(bench).inventory
+        assert len(table.marked) == 2
+        for address in table.marked:
+            assert isinstance(address, int)
+            assert inventory.labels(address)["site"] == "hq"
+        await press(pilot, "S")
+        assert "known hosts" in shown(bench)
+        names = [field.value for field in bench.screen.query(Input)]
+        assert "site=hq" in names[1]
+        await press(pilot, "enter")
+        assert names[0] in {one.name for one in session_of(bench).policy.segments}
+        await press(pilot, "u", "u")
+        assert session_of(bench).draft.changed is False
+
+
+async def test_marking_everything_and_ranges(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "4")
+        table = bench.screen.query_one(PagedTable)
+        await press(pilot, "A")
+        assert len(table.marked) == table.total
+        await press(pilot, "A")
+        assert not table.marked
+        await press(pilot, "space", "j", "j", "r")
+        assert len(table.marked) == 4
+        await press(pilot, "J")
+        assert len(table.marked) == 5
+
+
+async def test_a_label_that_cannot_be_is_refused_in_the_form(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "4")
+        await press(pilot, "l")
+        await write(pilot, "Role=x")
+        await press(pilot, "enter")
+        assert "not a label key" in shown(bench)
+        assert session_of(bench).draft.changed is False
+
+
+async def test_writing_a_rule_with_live_effect(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "5", "n")
+        await write(pilot, "mine")
+        for text in ("office", "prod-db", "tcp/5432"):
+            await press(pilot, "tab")
+            await write(pilot, text)
+        assert "newly allowed" in shown(bench)
+        await press(pilot, "enter")
+        rule = session_of(bench).policy.rule("mine")
+        assert rule is not None and rule.clients == ("office",) and rule.services == ("tcp/5432",)
+        assert "last change: rule mine added" in shown(bench)
+        await press(pilot, "u")
+        assert session_of(bench).policy.rule("mine") is None
+
+
+async def test_a_rule_about_an_unknown_segment_is_refused_in_the_form(
+    bench: WorkbenchApp,
+) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "5", "enter", "tab")
+        await write(pilot, " nowhere")
+        assert "nowhere" in shown(bench) and "newly" not in shown(bench)
+        await press(pilot, "enter")
+        assert session_of(bench).draft.changed is False
+
+
+async def test_the_lists_of_a_policy(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "5", "D", "x")
+        assert "removed" in shown(bench)
+        seen = []
+        for _ in range(4):
+            await press(pilot, "right_square_bracket")
+            seen.append(shown(bench))
+            await press(pilot, "enter", "escape")
+        segments, services, guardrails, exclusions = seen
+        assert "protected" in segments and "ports" in services
+        assert "kept" in guardrails and "reason" in exclusions
+        await press(pilot, "y")
+        assert "segments:" in bench.screen.query_one(CodeView).lines
+
+
+async def test_protecting_a_segment_goes_round(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "5", "right_square_bracket")
+        before = session_of(bench).policy.protect
+        seen = []
+        for _ in range(4):
+            await press(pilot, "p")
+            seen.append(frozenset(session_of(bench).policy.protect))
+        assert len(set(seen)) == 4 and seen[-1] == frozenset(before)
+
+
+async def test_what_the_draft_changes(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "6", "o")
+        assert "changes nothing here" in shown(bench)
+        await press(pilot, "5", "x", "6")
+        table = bench.screen.query_one(PagedTable)
+        changed = len(session_of(bench).changes())
+        assert 0 < table.total <= changed
+        await press(pilot, "o", "C")
+        assert "all conversations" in shown(bench)
+        assert table.total == len(session_of(bench).table)
+
+
+async def test_an_export_is_written_when_it_is_proven(bench: WorkbenchApp, site: Path) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "7", "w")
+        assert not (site / "exports").exists(), "not proven, not written"
+        await press(pilot, "v")
+        assert "proven equal" in shown(bench)
+        await press(pilot, "w")
+        written = sorted(path.name for path in (site / "exports" / "nftables").iterdir())
+        assert "workbench-export.json" in written
+        await press(pilot, "d")
+        assert "no difference" in shown(bench)
+        await press(pilot, "5", "x", "7", "d", "d")
+        assert "not verified" in shown(bench), "another draft, another proof"
+        assert any(line.startswith("-") for line in bench.screen.query_one(CodeView).lines)
+
+
+async def test_a_refusal_is_told(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "7", "t")
+        text = shown(bench)
+        assert "▶ kubernetes" in text
+        assert "refused" in text or ".yaml" in text
+
+
+async def test_saving_and_leaving(bench: WorkbenchApp, site: Path) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        before = (site / "policy.yaml").read_text()
+        await press(pilot, "a", "enter", "q")
+        assert "not saved" in shown(bench)
+        await press(pilot, "escape")
+        assert (site / "policy.yaml").read_text() == before
+        await press(pilot, "ctrl+s")
+        assert (site / "policy.yaml").read_text() != before
+        assert bench.summary is not None and not bench.summary.changed
+        await press(pilot, "q")
+    assert bench.return_code == 0
+
+
+async def test_a_file_that_changed_on_disk_is_not_overwritten(
+    bench: WorkbenchApp, site: Path
+) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "a", "enter")
+        theirs = (site / "policy.yaml").read_text() + "# theirs\n"
+        (site / "policy.yaml").write_text(theirs)
+        await press(pilot, "ctrl+s")
+        assert "changed on disk" in bench.last_error
+        assert (site / "policy.yaml").read_text() == theirs
+
+
+# ── captures ───────────────────────────────────────────────────────────────────────────────
+
+
+async def test_an_empty_workspace_says_what_to_do(empty_bench: WorkbenchApp) -> None:
+    async with empty_bench.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "press i" in shown(empty_bench)
+        for key in "234567":
+            await press(pilot, key, "down", "enter", "escape")
+        await press(pilot, "2")
+        assert "press 1" in shown(empty_bench)
+
+
+async def test_loading_a_capture_by_its_path(empty_bench: WorkbenchApp, tmp_path: Path) -> None:
+    shutil.copy(DEMO / "office.pcapng", tmp_path / "office.pcapng")
+    async with empty_bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "i")
+        await write(pilot, f"{tmp_path}/off")
+        await press(pilot, "tab", "enter")
+        assert empty_bench.summary is not None and empty_bench.summary.captures == 1
+        await press(pilot, "1")
+        assert "office.pcapng" in shown(empty_bench) and "ARP" in shown(empty_bench)
+        await press(pilot, "i")
+        await write(pilot, f"{tmp_path}/office.pcapng")
+        await press(pilot, "enter")
+        assert "already in the workspace" in empty_bench.last_error
+
+
+async def test_captures_from_the_command_line(tmp_path: Path) -> None:
+    bench = WorkbenchApp(tmp_path / "new", [DEMO / "office.pcapng"])
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        assert bench.current_mode == "matrix"
+        assert bench.summary is not None and bench.summary.conversations > 500
+
+
+async def test_escape_stops_a_load_and_leaves_the_workspace_as_it_was(
+    bench: WorkbenchApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        before = bench.summary
+
+        def slow(paths, progress, cancelled):  # type: ignore[no-untyped-def]
+            from workbench.model.errors import Cancelled
+            from workbench.model.traffic import Progress
+
+            progress(Progress("slow.pcap", 10, 100, packets=5, elapsed=1.0))
+            while not cancelled():
+                pass
+            raise Cancelled
+
+        monkeypatch.setattr(session_of(bench), "ingest", slow)
+        await press(pilot, "1", "i")
+        await pilot.press("slash", "x", "enter")
+        for _ in range(50):
+            await pilot.pause(0.02)
+            if bench.progress is not None:
+                break
+        assert "slow.pcap" in shown(bench) and "esc cancel" in shown(bench)
+        await press(pilot, "escape")
+        assert bench.progress is None and bench.summary == before
+
+
+async def test_a_workspace_that_cannot_be_opened_ends_with_code_2(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text("rules: 7\n")
+    bench = WorkbenchApp(tmp_path)
+    async with bench.run_test(size=(80, 24)) as pilot:
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause(0.1)
+    assert bench.return_code == 2
+    assert bench.fatal is not None and "policy.yaml" in str(bench.fatal)
