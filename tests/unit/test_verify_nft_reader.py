@@ -153,6 +153,7 @@ REFUSED = {
     "ip saddr $office accept": "$office is not defined",
     "policy drop": "expected `policy accept` or `policy drop` of a base chain",
     "type nat hook forward priority 0": "only chains of type filter are read",
+    "type filter hook prerouting priority raw": "a chain before connection tracking",
     "type filter hook ingress priority 0": "unknown hook 'ingress'",
     "type filter hook forward priority early": "unknown priority 'early'",
     "ip saddr 10.0.0.1 ; ; ^": "unexpected '^'",

@@ -54,6 +54,9 @@ def read(text: str, *, namespace: str = "") -> tuple[NetworkPolicy, ...]:
     """
     try:
         documents = list(yaml.load_all(text, _Loader))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise CannotRead(f"line {line}: {error.problem}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise CannotRead(" ".join(str(error).split())) from error
     found: dict[tuple[str, str], NetworkPolicy] = {}

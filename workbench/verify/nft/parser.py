@@ -44,6 +44,8 @@ class _Table:
     sets: dict[str, _Set] = field(default_factory=dict)
 
 
+CONNTRACK = -200
+"""NF_IP_PRI_CONNTRACK: chains of prerouting up to here see packets without a ct state."""
 EMPTY = Ruleset()
 _Name = tuple[str, str]
 _T = TypeVar("_T")
@@ -193,7 +195,10 @@ class _Reader:
             raise cursor.refuse(f"unknown hook {hook!r}")
         cursor.expect("priority")
         accepts = chain.hook.accepts if chain.hook else True
-        chain.hook = Hook(hook, self.priority(), accepts)
+        priority = self.priority()
+        if hook == "prerouting" and priority <= CONNTRACK:
+            raise cursor.refuse("a chain before connection tracking")
+        chain.hook = Hook(hook, priority, accepts)
 
     def priority(self) -> int:
         cursor = self.cursor
