@@ -100,7 +100,9 @@ def columns(items: Sequence[Flow]) -> FlowColumns:
 def load(store: Store, *groups: Sequence[Flow]) -> list[Flow]:
     """Load each group as a capture, in one transaction; the flows as the store numbers them."""
     stored = []
-    first = max((report.id or 0 for report in store.captures()), default=0) + 1
+    reports = store.captures()
+    first = max((report.id or 0 for report in reports), default=0) + 1
+    next_flow = sum(report.flows for report in reports) + 1
     with store.load() as job:
         for number, group in enumerate(groups, first):
             report = replace(REPORT, path=f"/captures/{number}.pcap", fingerprint=f"print {number}")
@@ -108,4 +110,4 @@ def load(store: Store, *groups: Sequence[Flow]) -> list[Flow]:
             job.flows(number, columns(group))
             job.finish(number, replace(report, flows=len(group)))
             stored += [replace(item, capture=number) for item in group]
-    return [replace(item, id=at) for at, item in enumerate(stored, 1)]
+    return [replace(item, id=at) for at, item in enumerate(stored, next_flow)]

@@ -47,6 +47,8 @@ def test_terms(store: Store) -> None:
     assert ids(store, "-capture:*.pcap") == ids(store, "capture:missing") == []
     assert ids(store, "outcome:refused,unanswered direction:syn") == [11]
     assert ids(store, "before:1970-01-01T00:00:00.000003Z") == [10, 9]
+    assert len(ids(store, "after:1970-01-01T00:00:00.000200Z")) == 11
+    assert ids(store, "after:1970-01-01T00:00:00.000201Z") == []
 
 
 def test_totals_are_exact(store: Store) -> None:
