@@ -198,11 +198,22 @@ def test_the_segment_matrix_counts_by_class_and_puts_strangers_last(
     }
 
 
-def test_hosts_of_one_name_are_told_apart(table: ConversationTable) -> None:
+def test_a_machine_is_one_row_whatever_its_addresses(table: ConversationTable) -> None:
     twin = replace(INVENTORY, hosts=(Host("pc", (PC1, PC2)),))
-    names = by_host(table.hosts, twin).names
-    assert names[:2] == ("pc (10.1.0.11)", "pc (10.1.0.12)")
+    grouping = by_host(table.hosts, twin)
+    assert grouping.names.count("pc") == 1
+    named = [grouping.names[group] for group in grouping.groups]
+    addresses = [table.hosts.addresses[host] for host in grouping.hosts]
+    assert {address for name, address in zip(named, addresses, strict=True) if name == "pc"} == {
+        PC1,
+        PC2,
+    }
     assert by_subnet(table.hosts).names[:2] == ("10.1.0.0/24", "10.2.0.0/24")
+
+
+def test_a_host_named_like_an_address_is_told_apart(table: ConversationTable) -> None:
+    liar = replace(INVENTORY, hosts=(Host("10.1.0.11", (PC2,)),))
+    assert {"10.1.0.11", "(10.1.0.11)"} <= set(by_host(table.hosts, liar).names)
 
 
 def test_suggestion_learns_what_worked_and_nothing_else(simulation: Simulation) -> None:

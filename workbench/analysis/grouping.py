@@ -1,6 +1,5 @@
 """Hosts in groups, for the rows and columns of a matrix."""
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -76,18 +75,21 @@ class Kinds:
 
 
 def by_host(hosts: HostTable, inventory: Inventory) -> Grouping:
-    """One group a host, in address order, under its name.
+    """One group a machine: a listed host with all its addresses, or an address of nobody's.
 
-    Where one name has several addresses, each is `name (address)`: rows must be told apart.
+    In the order of their first addresses, under its name. An address that reads like somebody's
+    name is told apart by brackets.
     """
     ascending, order = hosts.by_address
-    names = [inventory.name(address) for address in ascending]
-    uses = Counter(names)
-    shown = (
-        name if uses[name] == 1 else f"{name} ({format_address(address)})"
-        for name, address in zip(names, ascending, strict=True)
-    )
-    return Grouping.of(shown, order, np.arange(len(hosts)), len(hosts))
+    numbers: dict[str, int] = {}
+    groups = []
+    for address in ascending:
+        host = inventory.by_address.get(address)
+        name = host.name if host else format_address(address)
+        if not host and name in inventory.names:
+            name = f"({name})"
+        groups.append(numbers.setdefault(name, len(numbers)))
+    return Grouping.of(numbers, order, _array(groups), len(hosts))
 
 
 def by_segment(hosts: HostTable, policy: ResolvedPolicy) -> Grouping:
