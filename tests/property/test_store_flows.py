@@ -133,6 +133,15 @@ def test_pages_are_the_flows_filtered_and_sorted(
     with TemporaryDirectory() as folder, Store.open(Path(folder) / "flows.duckdb") as store:
         expected = samples.load(store, *groups)
         table = store.conversations(store.hosts())
+        fitting = {
+            (flow.client, flow.server, flow.protocol, flow.server_port)
+            for flow in expected
+            if all(holds(term, flow) for term in terms)
+        }
+        seen = [table.at(row) for row in range(len(table))]
+        assert store.having(terms).tolist() == [
+            (one.client, one.server, one.protocol, one.port) in fitting for one in seen
+        ]
         rows = np.array([(chosen or 0) >> row % 30 & 1 for row in range(len(table))], dtype=bool)
         kept = {
             (seen.client, seen.server, seen.protocol, seen.port)

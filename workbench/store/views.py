@@ -223,9 +223,10 @@ _HAVING = (_NUMBERED, ") USING (client, server, protocol, server_port)")
 
 def conversations_having(cursor: Connection, terms: tuple[Term, ...]) -> NDArray[np.bool_]:
     """Which conversations have a flow for which all the terms hold: one bool each, stored order."""
-    where, values = _conditions(cursor, terms)
-    found = cursor.execute(where.join(_HAVING), values).fetchnumpy()["place"]
-    [(size,)] = cursor.execute("SELECT count(*) FROM conversations").fetchall()
+    with transaction(cursor):  # one state of the store for all three questions
+        where, values = _conditions(cursor, terms)
+        found = cursor.execute(where.join(_HAVING), values).fetchnumpy()["place"]
+        [(size,)] = cursor.execute("SELECT count(*) FROM conversations").fetchall()
     rows: NDArray[np.bool_] = np.zeros(size, dtype=np.bool_)
     rows[found.astype(np.int64)] = True
     return rows
