@@ -27,6 +27,8 @@ FIELDS = (
     "tcp.flags",
     "ip.len",
 )
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+"""Unset: an installed workbench is byte-compiled."""
 
 
 def commands(capture: Path) -> dict[str, Callable[[Path], list[str]]]:
@@ -42,20 +44,25 @@ def commands(capture: Path) -> dict[str, Callable[[Path], list[str]]]:
     }
 
 
-def run(command: list[str]) -> tuple[float, float]:
-    """Seconds and peak memory (MB) of one process."""
+def run(command: list[str]) -> tuple[float, float, float]:
+    """Seconds, CPU seconds and peak memory (MB) of one process."""
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environment = {key: value for key, value in os.environ.items() if key != NO_BYTECODE}
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+    )
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{command[0]} ended with {process.returncode}")
-    return seconds, usage.ru_maxrss / 1024
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-def measure(capture: Path, rounds: int, names: list[str]) -> dict[str, list[tuple[float, float]]]:
-    results: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+def measure(
+    capture: Path, rounds: int, names: list[str]
+) -> dict[str, list[tuple[float, float, float]]]:
+    results: dict[str, list[tuple[float, float, float]]] = {name: [] for name in names}
     every = commands(capture)
     for number in range(rounds):
         for name in names:
@@ -81,13 +88,19 @@ def main() -> None:
         while file.read(1 << 20):
             pass
     results = measure(args.capture, args.rounds, names)
-    ours = statistics.median(seconds for seconds, _ in results["workbench"])
-    print("tool        seconds  packets/s  peak MB  workbench is")
-    for name, runs in results.items():
-        seconds = statistics.median(seconds for seconds, _ in runs)
-        memory = max(memory for _, memory in runs)
-        ratio = f"{seconds / ours:.2f} × as fast"
-        print(f"{name:10} {seconds:8.2f} {args.packets / seconds:10,.0f} {memory:8.0f}  {ratio}")
+    rows = {
+        name: (
+            *(statistics.median(column) for column in list(zip(*runs, strict=True))[:2]),
+            max(memory for *_, memory in runs),
+        )
+        for name, runs in results.items()
+    }
+    ours = rows["workbench"]
+    print("tool        seconds    CPU  packets/s  peak MB  workbench is")
+    for name, (seconds, cpu, memory) in rows.items():
+        ratio = f"{seconds / ours[0]:.2f} × as fast, {cpu / ours[1]:.2f} × by CPU"
+        rate = args.packets / seconds
+        print(f"{name:10} {seconds:8.2f} {cpu:6.2f} {rate:10,.0f} {memory:8.0f}  {ratio}")
 
 
 if __name__ == "__main__":

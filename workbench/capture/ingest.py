@@ -1,7 +1,6 @@
 """One capture file to flows: the reader, the kernels and the flow table, end to end."""
 
 import os
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from workbench.model.errors import Cancelled
 from workbench.model.net import ServiceRange
 from workbench.model.traffic import CaptureReport, FlowColumns, Progress
 
-MAX_FLOWS = 1 << 19
+MAX_FLOWS = 1 << 18
 """Flows held at once (112 bytes each); beyond, finished and long silent ones are handed on."""
 BATCH = 1 << 17
 """Flows in a batch of columns at most."""
@@ -65,7 +64,7 @@ class _Engine:
         self._hints = hints
         self.flows = 0
         self.kernel = Kernel()
-        self.table = FlowTable(capacity, secrets.randbits(64))
+        self.table = FlowTable(capacity, int.from_bytes(os.urandom(8)))
 
     def add(self, block: Block) -> None:
         packets = self.kernel.packets(block)
