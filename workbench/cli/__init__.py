@@ -4,6 +4,7 @@ Exit status: 0 done, or the answer is yes; 1 the honest answer is no; 2 usage or
 clear line on stderr; 130 stopped by Ctrl-C.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from workbench.model.packets import printable
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
+    gc.set_threshold(100_000)  # frozen values make no cycles; looking for them costs a third
     options = parse(sys.argv[1:] if arguments is None else arguments)
     try:
         from workbench.cli import commands  # costs 0.2 s that `--help` must not pay

@@ -103,6 +103,14 @@ class AddressSet:
     def _firsts(self) -> list[int]:
         return [piece.first for piece in self.ranges]
 
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self.ranges)
+
+    def __hash__(self) -> int:
+        """Worked out once: sets are looked up far more often than they are made."""
+        return self._hash
+
     def __contains__(self, address: int) -> bool:
         at = bisect_right(self._firsts, address) - 1
         return at >= 0 and address <= self.ranges[at].last

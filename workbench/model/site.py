@@ -1,6 +1,7 @@
 """Who is who: hosts, their labels, and the inventory the user keeps."""
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -63,8 +64,22 @@ class Inventory:
         return {address: host for host in self.hosts for address in host.addresses}
 
     @cached_property
-    def _narrow_last(self) -> tuple[Network, ...]:
-        return tuple(sorted(self.networks, key=lambda network: -network.addresses.size))
+    def names(self) -> frozenset[str]:
+        """Names of all listed hosts."""
+        return frozenset(host.name for host in self.hosts)
+
+    @cached_property
+    def _areas(self) -> tuple[list[int], list[dict[str, str]]]:
+        """Where the networks around an address change, and what they say from there on."""
+        pieces = [piece for network in self.networks for piece in network.addresses.ranges]
+        starts = sorted({0, *(piece.first for piece in pieces), *(one.last + 1 for one in pieces)})
+        labels: list[dict[str, str]] = [{} for _ in starts]
+        for network in sorted(self.networks, key=lambda network: -network.addresses.size):
+            for piece in network.addresses.ranges:
+                first, end = bisect_left(starts, piece.first), bisect_left(starts, piece.last + 1)
+                for area in labels[first:end]:
+                    area.update(network.labels)
+        return starts, labels
 
     def name(self, address: int) -> str:
         """The host's name, or its address when it has none."""
@@ -73,12 +88,10 @@ class Inventory:
 
     def labels(self, address: int) -> dict[str, str]:
         """Network labels, narrower networks last, overlaid with the host's own."""
-        found: dict[str, str] = {}
-        for network in self._narrow_last:
-            if address in network.addresses:
-                found |= dict(network.labels)
+        starts, labels = self._areas
+        found = labels[bisect_right(starts, address) - 1]
         host = self.by_address.get(address)
-        return found | dict(host.labels) if host else found
+        return found | dict(host.labels) if host else dict(found)
 
     def pod(self, address: int) -> Pod | None:
         host = self.by_address.get(address)

@@ -2,14 +2,14 @@
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from functools import cache
 
 from workbench.model.net import (
     EVERYWHERE,
     AddressRange,
     AddressSet,
-    ServiceRange,
     merge_services,
     parse_service,
 )
@@ -23,6 +23,7 @@ from workbench.model.policy import (
     ResolvedRule,
     Rule,
     Segment,
+    ServiceGroup,
     Side,
 )
 from workbench.model.site import Inventory, Labels, Network
@@ -44,6 +45,7 @@ class Resolver:
     def __init__(self) -> None:
         self._hosts: tuple[Inventory, Sequence[int], _Hosts] | None = None
         self._segments: tuple[_Hosts, dict[Segment, AddressSet]] | None = None
+        self._places: _Places | None = None
 
     def resolve(
         self, policy: Policy, inventory: Inventory, seen: Sequence[int], on: date
@@ -52,7 +54,10 @@ class Resolver:
         validate(policy)
         found = self._resolved(policy.segments, self._known(inventory, seen))
         segments = {segment.name: found[segment] for segment in policy.segments}
-        return _resolved(policy, segments, on)
+        places = _Places(segments, policy.services)
+        if self._places is None or not self._places.same_as(places):
+            self._places = places
+        return _resolved(policy, self._places, on)
 
     def _known(self, inventory: Inventory, seen: Sequence[int]) -> "_Hosts":
         kept = self._hosts
@@ -71,22 +76,26 @@ class Resolver:
         return found
 
 
-def _resolved(policy: Policy, segments: Mapping[str, AddressSet], on: date) -> ResolvedPolicy:
-    box = _boxes(segments, policy)
+def _resolved(policy: Policy, places: "_Places", on: date) -> ResolvedPolicy:
+    box = places.box
     rules = [rule for rule in policy.rules if in_force(rule, on)]
     exclusions = [exclusion for exclusion in policy.exclusions if in_force(exclusion, on)]
     dated: tuple[Rule | Exclusion, ...] = (*policy.rules, *policy.exclusions)
     return ResolvedPolicy(
         name=policy.name,
-        segments=tuple(segments.items()),
-        protected_ingress=_protected(policy, segments, Side.INGRESS),
-        protected_egress=_protected(policy, segments, Side.EGRESS),
+        segments=tuple(places.segments.items()),
+        protected_ingress=places.addresses(_protected(policy, Side.INGRESS)),
+        protected_egress=places.addresses(_protected(policy, Side.EGRESS)),
         rules=tuple(map(box, rules)),
         guardrails=tuple(ResolvedGuardrail(g.assertion, box(g)) for g in policy.guardrails),
         exclusions=tuple(map(box, exclusions)),
         expired=tuple(entry.id for entry in dated if not in_force(entry, on)),
         on=on,
     )
+
+
+def _protected(policy: Policy, side: Side) -> tuple[str, ...]:
+    return tuple(item.segment for item in policy.protect if side in item.directions)
 
 
 def in_force(entry: Rule | Exclusion, on: date) -> bool:
@@ -102,43 +111,39 @@ def union(sets: Iterable[AddressSet]) -> AddressSet:
     return AddressSet.of(piece for addresses in found for piece in addresses.ranges)
 
 
-def _boxes(
-    segments: Mapping[str, AddressSet], policy: Policy
-) -> Callable[[Rule | Guardrail | Exclusion], ResolvedRule]:
-    """A function from what the user wrote to addresses and port ranges."""
-    places = {ANY: EVERYWHERE, **segments}
-    groups = {group.name: tuple(map(parse_service, group.services)) for group in policy.services}
-    unions: dict[tuple[str, ...], AddressSet] = {}
+class _Places:
+    """What names stand for: segments, unions of them, services and boxes, each worked out once."""
 
-    def addresses(names: tuple[str, ...]) -> AddressSet:
-        if names not in unions:
-            unions[names] = EVERYWHERE if ANY in names else union(places[name] for name in names)
-        return unions[names]
+    def __init__(
+        self, segments: Mapping[str, AddressSet], services: tuple[ServiceGroup, ...]
+    ) -> None:
+        self.segments = segments
+        self._services = services
+        self._groups = {group.name: tuple(map(parse_service, group.services)) for group in services}
+        self.addresses = cache(self._addresses)
+        self.box = cache(self._box)
 
-    def ports(names: tuple[str, ...]) -> tuple[ServiceRange, ...]:
-        return merge_services(
-            service for name in names for service in groups.get(name) or (parse_service(name),)
+    def same_as(self, other: "_Places") -> bool:
+        mine, theirs = (tuple(one.segments.items()) for one in (self, other))
+        return mine == theirs and self._services == other._services
+
+    def _addresses(self, names: tuple[str, ...]) -> AddressSet:
+        return EVERYWHERE if ANY in names else union(self.segments[name] for name in names)
+
+    def _box(self, entry: Rule | Guardrail | Exclusion) -> ResolvedRule:
+        services = (
+            piece
+            for name in entry.services
+            for piece in self._groups.get(name) or (parse_service(name),)
         )
-
-    def box(entry: Rule | Guardrail | Exclusion) -> ResolvedRule:
         return ResolvedRule(
             id=entry.id,
-            clients=addresses(entry.clients),
-            servers=addresses(entry.servers),
-            services=ports(entry.services),
+            clients=self.addresses(entry.clients),
+            servers=self.addresses(entry.servers),
+            services=merge_services(services),
             client_segments=entry.clients,
             server_segments=entry.servers,
         )
-
-    return box
-
-
-def _protected(policy: Policy, segments: Mapping[str, AddressSet], side: Side) -> AddressSet:
-    return union(
-        segments[protection.segment]
-        for protection in policy.protect
-        if side in protection.directions
-    )
 
 
 def _addresses(segment: Segment, hosts: "_Hosts") -> AddressSet:

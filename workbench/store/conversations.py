@@ -30,6 +30,12 @@ _SELECT = """
     FROM conversations
 """
 
+# In halves: the driver takes thirty times as long to make one big number.
+_HOSTS = """
+    SELECT (address >> 64)::UBIGINT AS high, (address & 18446744073709551615)::UBIGINT AS low
+    FROM hosts ORDER BY id
+"""
+
 
 def rebuild_conversations(cursor: Connection) -> None:
     """Aggregate all flows anew: ten million take about a second, so nothing is merged.
@@ -51,5 +57,7 @@ def read_conversations(cursor: Connection, hosts: HostTable) -> ConversationTabl
 
 def read_hosts(cursor: Connection) -> HostTable:
     """Every host seen in traffic, by number."""
-    rows = cursor.execute("SELECT address FROM hosts ORDER BY id").fetchall()
-    return HostTable(tuple(address for (address,) in rows), seen=len(rows))
+    found = cursor.execute(_HOSTS).fetchnumpy()
+    halves = zip(found["high"].tolist(), found["low"].tolist(), strict=True)
+    addresses = tuple(high << 64 | low for high, low in halves)
+    return HostTable(addresses, seen=len(addresses))
