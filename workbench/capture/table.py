@@ -138,18 +138,18 @@ class FlowTable:
     @cython.nogil
     @cython.exceptval(-1)
     def _one(self, at: cython.Py_ssize_t) -> cython.int:
-        who: cython.ulonglong = self.pkt[at, _PKT_WHO]
-        back: cython.ulonglong = who & _PROTOCOL | (who & 0xFFFF) << 16 | who >> 16 & 0xFFFF
+        """Count one packet into its flow, old or new."""
         tag: cython.ulonglong = self._hash(
             self.pkt[at, _SRC_HI],
             self.pkt[at, _SRC_LO],
             self.pkt[at, _DST_HI],
             self.pkt[at, _DST_LO],
-            who,
+            self.pkt[at, _PKT_WHO],
         )
         slot: cython.ulonglong = tag & self.mask
         held: cython.ulonglong
         row: cython.Py_ssize_t
+        side: cython.int
         tag &= _TAG
         while True:
             held = self.slots[slot]
@@ -157,43 +157,60 @@ class FlowTable:
                 break
             if held & _TAG == tag:
                 row = (held & _ROW) - 1
-                if (
-                    self.rows[row, _WHO] == who
-                    and self.rows[row, _A_LO] == self.pkt[at, _SRC_LO]
-                    and self.rows[row, _B_LO] == self.pkt[at, _DST_LO]
-                    and self.rows[row, _A_HI] == self.pkt[at, _SRC_HI]
-                    and self.rows[row, _B_HI] == self.pkt[at, _DST_HI]
-                ):
+                side = self._side(row, at)
+                if side < 2:
                     if self._reopens(row, self.pkt[at, _PKT_MARKS]):
                         break
-                    return self._count(row, 0, at)
-                if (
-                    self.rows[row, _WHO] == back
-                    and self.rows[row, _B_LO] == self.pkt[at, _SRC_LO]
-                    and self.rows[row, _A_LO] == self.pkt[at, _DST_LO]
-                    and self.rows[row, _B_HI] == self.pkt[at, _SRC_HI]
-                    and self.rows[row, _A_HI] == self.pkt[at, _DST_HI]
-                ):
-                    if self._reopens(row, self.pkt[at, _PKT_MARKS]):
-                        break
-                    return self._count(row, 1, at)
+                    return self._count(row, side, at)
             slot = (slot + 1) & self.mask
-        if self.pkt[at, _PACKETS] == 0:  # an ICMP error quotes a flow that was not captured
+        if self.pkt[at, _PACKETS] == 0:  # only quoted by an ICMP error, or a fragment that waits
             return 0
-        row = self.used
+        self.slots[slot] = tag | (self.used + 1)
+        return self._count(self._new(at), 0, at)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
+    def _side(self, row: cython.Py_ssize_t, at: cython.Py_ssize_t) -> cython.int:
+        """Who of a flow sent a packet: 0 for A, 1 for B, 2 when it is of another flow."""
+        who: cython.ulonglong = self.pkt[at, _PKT_WHO]
+        back: cython.ulonglong = who & _PROTOCOL | (who & 0xFFFF) << 16 | who >> 16 & 0xFFFF
+        if (
+            self.rows[row, _WHO] == who
+            and self.rows[row, _A_LO] == self.pkt[at, _SRC_LO]
+            and self.rows[row, _B_LO] == self.pkt[at, _DST_LO]
+            and self.rows[row, _A_HI] == self.pkt[at, _SRC_HI]
+            and self.rows[row, _B_HI] == self.pkt[at, _DST_HI]
+        ):
+            return 0
+        if (
+            self.rows[row, _WHO] == back
+            and self.rows[row, _B_LO] == self.pkt[at, _SRC_LO]
+            and self.rows[row, _A_LO] == self.pkt[at, _DST_LO]
+            and self.rows[row, _B_HI] == self.pkt[at, _SRC_HI]
+            and self.rows[row, _A_HI] == self.pkt[at, _DST_HI]
+        ):
+            return 1
+        return 2
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
+    def _new(self, at: cython.Py_ssize_t) -> cython.Py_ssize_t:
+        """An empty row for the flow that a packet begins."""
+        row: cython.Py_ssize_t = self.used
         self.used = row + 1
-        self.slots[slot] = tag | (row + 1)
         self.rows[row, _A_HI] = self.pkt[at, _SRC_HI]
         self.rows[row, _A_LO] = self.pkt[at, _SRC_LO]
         self.rows[row, _B_HI] = self.pkt[at, _DST_HI]
         self.rows[row, _B_LO] = self.pkt[at, _DST_LO]
-        self.rows[row, _WHO] = who
+        self.rows[row, _WHO] = self.pkt[at, _PKT_WHO]
         self.rows[row, _MARKS] = 0
         self.rows[row, _PACKETS_A] = self.rows[row, _PACKETS_A + 1] = 0
         self.rows[row, _BYTES_A] = self.rows[row, _BYTES_A + 1] = 0
         self.rows[row, _FIRST] = self.rows[row, _LAST] = self.pkt[at, _TIME]
         self.rows[row, _FIRST_OFFSET] = self.pkt[at, _OFFSET]
-        return self._count(row, 0, at)
+        return row
 
     @cython.cfunc
     @cython.nogil
