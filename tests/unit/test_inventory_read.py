@@ -178,6 +178,13 @@ def test_a_new_pod_at_an_old_address_is_another_host() -> None:
     assert [host.name for host in merge(known, [other]).hosts][1:] == ["cart-1", "cart-1.test"]
 
 
+def test_a_pod_never_swallows_a_machine_that_has_more_than_its_address() -> None:
+    machine = Host("node", (address("10.42.0.1"), address("192.168.0.1")), (("role", "node"),))
+    pod = Host("pay-1", (address("10.42.0.1"),), (), Pod("shop", "pay-1"))
+    found = merge(Inventory((machine,)), [pod]).hosts
+    assert found == (Host("node", (address("192.168.0.1"),), (("role", "node"),)), pod)
+
+
 # ── CSV and hosts files ────────────────────────────────────────────────────────────────────
 
 

@@ -227,7 +227,12 @@ segments:
         .replace("workbench: 1\n", "workbench: 1\nprotect:\n  web: {}\n")
     )
     assert load_policy(update_text(text, edited)) == edited
-    assert sorted(update_text(text, edited).splitlines()) == sorted(expected.splitlines())
+    saved = update_text(text, edited)
+    assert sorted(saved.splitlines()) == sorted(expected.splitlines())
+    places = [
+        saved.index(part) for part in ("name:", "workbench:", "services: any", "to: any", "from:")
+    ]
+    assert places == sorted(places), "the user's own order of fields"
 
 
 def test_windows_line_ends_stay() -> None:
