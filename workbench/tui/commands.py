@@ -13,12 +13,14 @@ EXTRA = (
 
 
 class Commands(Provider):
-    """Active bindings that have a description, and the few commands that have no key."""
+    """What the keys of the screen in front can do, and the few commands that have no key."""
 
     def _commands(self) -> list[tuple[str, str, Callable[[], object]]]:
         seen: dict[str, tuple[str, str, Callable[[], object]]] = {}
-        for node, binding, enabled, tooltip in self.screen.active_bindings.values():
-            if enabled and binding.description and not binding.system:
+        active = sorted(self.screen.active_bindings.values(), key=lambda one: not one.binding.show)
+        for node, binding, enabled, tooltip in active:
+            moves = not tooltip and node is not self.app  # arrows and the like
+            if enabled and binding.id and not moves:
                 key = self.app.get_key_display(binding)
                 title = f"{binding.description[0].upper()}{binding.description[1:]}  ({key})"
                 call = partial(self.app.run_action, binding.action, node)

@@ -1,4 +1,4 @@
-"""Keys from a file: `"matrix.group" = "g,ctrl+g"` in keys.toml, ids as in docs/keys.md."""
+"""Keys from a file: `"matrix.group" = "g,ctrl+g"` in keys.toml; the `?` screen lists the ids."""
 
 import os
 import tomllib

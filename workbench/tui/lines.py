@@ -63,6 +63,11 @@ def ordered(
     return rows[order[::-1]] if descending else rows[order]
 
 
+def plural(count: int, word: str) -> str:
+    """`1 flow`, `1,204 flows`."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
 def clock(microseconds: int | None, *, day: bool = True) -> str:
     """`03-31 14:02:09` UTC, or the time alone."""
     if microseconds is None:

@@ -13,7 +13,7 @@ from workbench.model.simulation import Proposal, Suggestion
 from workbench.model.text import short_bytes
 from workbench.model.verdict import Class
 from workbench.tui.glyphs import CLASS_STYLES
-from workbench.tui.lines import period
+from workbench.tui.lines import period, plural
 from workbench.tui.screens.base import Rows
 from workbench.tui.screens.dialog import Dialog
 
@@ -92,16 +92,16 @@ def proposal_parts(proposal: Proposal) -> list[tuple[str, str]]:
     rule, seen = proposal.rule, proposal.evidence
     worst = seen.weakest_direction or "nothing"
     outcomes = ", ".join(f"{count} {name}" for name, count in seen.outcomes.items())
+    told = ", ".join((plural(seen.conversations, "conversation"), plural(seen.flows, "flow")))
+    ends = ", ".join((plural(seen.clients, "client"), plural(seen.servers, "server")))
     parts = [
         (f"{rule.id}\n", "accent"),
         ("  from ", "dim"), (", ".join(rule.clients), "strong"),
         ("  to ", "dim"), (", ".join(rule.servers), "strong"),
         ("  on ", "dim"), (f"{', '.join(rule.services)}\n", "strong"),
-        ("  evidence  ", "dim"),
-        (f"{seen.conversations:,} conversations, {seen.flows:,} flows, "
-         f"{short_bytes(seen.bytes)}; {seen.clients} clients, {seen.servers} servers\n", ""),
-        ("            ", ""), (f"{period(seen.first_us, seen.last_us)} UTC; {outcomes}; "
-                               f"direction by {worst} at worst\n", ""),
+        ("  evidence  ", "dim"), (f"{told}, {short_bytes(seen.bytes)}; {ends}\n", ""),
+        ("            ", ""), (f"{period(seen.first_us, seen.last_us)} UTC; {outcomes}\n", ""),
+        ("            ", ""), (f"direction by {worst}\n", "" if worst == "syn" else "uncertain"),
     ]  # fmt: skip
     if proposal.caution:
         parts.append((f"  ! look twice: {proposal.caution}\n", "warn"))

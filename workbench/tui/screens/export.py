@@ -122,6 +122,12 @@ class ExportScreen(WorkScreen):
             parts += [(f"– {note}\n", "") for note in self._rendered.notes]
         return parts
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """`next file` where there are several."""
+        return super().check_action(action, parameters) and (
+            action != "file" or len(self._names) > 1
+        )
+
     # ── keys ───────────────────────────────────────────────────────────────────────────────
 
     def action_target(self) -> None:

@@ -11,6 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from workbench.tui.glyphs import CLASS_STYLES, LEGEND
+from workbench.tui.keys import keys_file
 from workbench.tui.screens.dialog import Dialog
 
 STEPS = (
@@ -21,8 +22,8 @@ STEPS = (
 )
 """The whole job, a line each."""
 
-Key = tuple[str, str, str]
-"""Key, what it does, more about it."""
+Key = tuple[str, str, str, str]
+"""Key, what it does, more about it, the id it has in the key file."""
 
 
 class HelpScreen(Dialog):
@@ -40,15 +41,16 @@ class HelpScreen(Dialog):
     @classmethod
     def of(cls, screen: Screen[Any]) -> "HelpScreen":
         """Help for a screen: every active binding with a description, each action once."""
-        found: dict[str, tuple[list[str], str, str]] = {}
+        found: dict[str, Key] = {}
         active = sorted(screen.active_bindings.values(), key=lambda one: not one.binding.show)
         for _, binding, _, tooltip in active:
-            if binding.description and not binding.system:
-                keys, _, _ = found.setdefault(
-                    binding.action, ([], binding.description, tooltip or binding.tooltip)
-                )
-                keys.append(screen.app.get_key_display(binding))
-        return cls((" ".join(keys), text, more) for keys, text, more in found.values())
+            if binding.id:  # Textual's own keys have none
+                keys = screen.app.get_key_display(binding)
+                if binding.action in found:
+                    keys = f"{found[binding.action][0]} {keys}"
+                about = tooltip or binding.tooltip
+                found[binding.action] = (keys, binding.description, about, binding.id)
+        return cls(found.values())
 
     def body(self) -> Iterable[Widget]:
         with VerticalScroll(id="help-scroll"):
@@ -59,8 +61,8 @@ class HelpScreen(Dialog):
         for step, text in STEPS:
             parts += [(f"  {step:<11}", "bold $primary"), (f"{text}\n", "")]
         parts.append(("\nKeys here\n", "bold"))
-        wide = max((len(text) for _, text, _ in self._keys), default=0) + 2
-        for key, text, more in self._keys:
+        wide = max((len(text) for _, text, *_ in self._keys), default=0) + 2
+        for key, text, more, _ in self._keys:
             parts += [
                 (f"  {key:<11}", "bold $primary"),
                 (f"{text:<{wide}}", ""),
@@ -73,4 +75,10 @@ class HelpScreen(Dialog):
                 (f"{word:<20}", ""),
                 (f"{meaning}\n", "$foreground 60%"),
             ]
+        ids = ", ".join(name for *_, name in self._keys)
+        parts += [
+            ("\nOther keys\n", "bold"),
+            (f'  in {keys_file()}, a line each such as  undo = "z"\n', ""),
+            (f"  {ids}\n", "$foreground 60%"),
+        ]
         return Content.assemble(*parts)

@@ -11,7 +11,7 @@ from workbench.model.text import short_bytes
 from workbench.model.traffic import Direction
 from workbench.model.verdict import Class
 from workbench.tui.glyphs import CLASS_STYLES, CLASS_TONES, class_label
-from workbench.tui.lines import Story, period
+from workbench.tui.lines import Story, period, plural
 
 PanelLine = tuple[tuple[str, str], ...]
 
@@ -44,8 +44,7 @@ class CellPanel(VerticalScroll, can_focus=False):
         self.border_title = Content(f"{cell.row} → {cell.column}")
         lines: list[PanelLine] = [cell_headline(cell)]
         if cell.conversations:
-            many = "" if cell.conversations == 1 else "s"
-            total = f"{cell.conversations:,} conversation{many}, {cell.flows:,} flows, "
+            total = f"{plural(cell.conversations, 'conversation')}, {plural(cell.flows, 'flow')}, "
             exact = f" ({cell.bytes:,})" if cell.bytes >= 1000 else ""
             lines += [((total + short_bytes(cell.bytes) + exact, "dim"),), ()]
         for story in found or ():
@@ -59,15 +58,16 @@ class CellPanel(VerticalScroll, can_focus=False):
 
 def _story(story: Story) -> list[PanelLine]:
     seen = story.conversation
-    flows = f"{seen.flows:,} flow{'' if seen.flows == 1 else 's'}"
-    sure = seen.direction is Direction.SYN
+    flows = plural(seen.flows, "flow")
     lines: list[PanelLine] = [
         ((f"{class_label(story.klass)}  ", CLASS_TONES[story.klass]), (seen.service, "strong")),
         ((f"{story.client} → {story.server}", ""),),
         ((f"  {flows} {seen.outcome.text}  {period(seen.first_us, seen.last_us)}", "dim"),),
     ]
-    if not sure:
-        lines.append(((f"  direction only by {seen.direction.text}", "uncertain"),))
+    if seen.direction is not Direction.SYN:
+        weak = seen.direction in (Direction.FIRST, Direction.DEGREE)
+        tone = "uncertain" if weak else "dim"
+        lines.append(((f"  direction {'only ' if weak else ''}by {seen.direction.text}", tone),))
     if story.why:
         allowed = story.klass in (Class.PERMITTED, Class.MISDROPPED)
         lines.append(((f"  {'by ' if allowed else ''}{story.why}", "dim"),))

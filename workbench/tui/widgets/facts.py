@@ -58,7 +58,7 @@ def left_facts(summary: "Summary") -> list[Fact]:
     """Where we are and how much of it there is."""
     counts = (
         (summary.captures, "capture", "cap"),
-        (summary.hosts, "host", "host"),
+        (summary.hosts, "host", "hosts"),
         (summary.conversations, "conversation", "conv"),
     )
     words = []
