@@ -70,7 +70,18 @@ def test_addresses_round_trip(address: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["10.0.0.1/8", "10.0.0.256", "fe80::1%eth0", "", "10.0.0.0/33", "a b", "10.0.0.0/-1"]
+    "text",
+    [
+        "10.0.0.1/8",
+        "10.0.0.256",
+        "fe80::1%eth0",
+        "",
+        "10.0.0.0/33",
+        "a b",
+        "10.0.0.0/-1",
+        "::ffff:0:0/96",
+        "::ffff:10.0.0.0/104",
+    ],
 )
 def test_bad_networks_are_refused(text: str) -> None:
     with pytest.raises(ValueError):

@@ -65,6 +65,8 @@ def parse_cidr(text: str) -> tuple[AddressRange, ...]:
         return (AddressRange(first, first + network.num_addresses - 1),)
     first = int(network.network_address)
     last = first + network.num_addresses - 1
+    if is_v4(first) and is_v4(last):
+        raise ValueError(f"{text!r} is an IPv4-mapped prefix: write it as IPv4")
     if first <= V4_BASE and last >= V4_LAST:
         return (AddressRange(first, V4_BASE - 1), AddressRange(V4_LAST + 1, last))
     return (AddressRange(first, last),)
