@@ -2,14 +2,23 @@
 
 import itertools
 import shutil
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from tests.strategies import resolved_policies, tables
+from workbench.export import render
+from workbench.model.errors import UnsupportedPolicy
 from workbench.model.net import parse_address
-from workbench.verify import kernel, nftables
+from workbench.model.policy import ResolvedPolicy
+from workbench.model.site import Inventory
+from workbench.model.traffic import ConversationTable
+from workbench.policy import decide
+from workbench.verify import kernel, nftables, verify
 from workbench.verify.batch import Batch
 from workbench.verify.nft import read
 
@@ -128,7 +137,7 @@ def rulesets(draw: st.DrawFn) -> str:
 
 
 @needs_kernel
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(rulesets())
 def test_evaluator_and_kernel_agree_on_any_ruleset(text: str) -> None:
     answer = kernel.ask(text, BATCH, lambda: None)
@@ -143,3 +152,65 @@ def test_evaluator_and_kernel_agree_on_any_ruleset(text: str) -> None:
     assert not len(wrong), (text, [str(BATCH.at(row)) for row in wrong[:5].tolist()])
     listed = nftables.found(read(answer.listing), BATCH)
     assert (listed.codes == ours.codes).all()
+
+
+@needs_kernel
+@settings(max_examples=24, deadline=None, suppress_health_check=list(HealthCheck))
+@given(resolved_policies(), tables())
+def test_the_kernel_proves_exported_files(policy: ResolvedPolicy, table: ConversationTable) -> None:
+    try:
+        rendered = render("nftables", policy, Inventory())
+    except UnsupportedPolicy:
+        assume(False)
+    found = verify("nftables", rendered.files, policy, table, Inventory(), decide)
+    assert found.proven, (found.checks, found.mismatches[:3])
+    assert {check.state for check in found.checks} == {"passed"}
+
+
+@needs_kernel
+def test_the_kernel_is_left_as_it_was() -> None:
+    """Everything happens in a namespace of its own."""
+    answer = kernel.ask("table inet zt_test_only {\n}\n", BATCH, lambda: None)
+    assert (answer.unasked, answer.load, answer.trouble) == ("", "", "")
+    assert "zt_test_only" in answer.listing
+    assert set(answer.fates) <= set("an")
+    assert "gate:" not in Path("/proc/net/dev").read_text()
+    listed = subprocess.run(
+        ["nft", "list", "tables"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": kernel.PATH},
+    )
+    assert "zt_test_only" not in listed.stdout
+
+
+@needs_kernel
+def test_asking_can_be_stopped() -> None:
+    class Stopped(Exception):
+        pass
+
+    def tick() -> None:
+        raise Stopped
+
+    text = "table inet t {\n set s { type ipv4_addr; elements = { "
+    text += ", ".join(f"10.{a}.{b}.{c}" for a in range(4) for b in range(200) for c in range(200))
+    with pytest.raises(Stopped):
+        kernel.ask(text + " }; }\n}\n", BATCH, tick)
+
+
+@needs_kernel
+def test_where_there_is_no_namespace_the_reason_is_said(tmp_path: Path) -> None:
+    """As on a system that forbids user namespaces: `unshare` fails."""
+    fake = tmp_path / "unshare"
+    fake.write_text(
+        "#!/bin/sh\necho 'unshare: unshare failed: Operation not permitted' >&2\nexit 1\n"
+    )
+    fake.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernel, "PATH", f"{tmp_path}:{kernel.PATH}")
+        answer = kernel.ask("", BATCH, lambda: None)
+    assert (
+        answer.unasked
+        == "no namespace of our own: unshare: unshare failed: Operation not permitted"
+    )
