@@ -9,7 +9,7 @@ Terms are ANDed; commas inside a value are ORed; a leading `-` negates a term. A
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from workbench.model.errors import FilterError
 from workbench.model.net import ServiceRange, parse_service
@@ -134,7 +134,7 @@ def parse_time(text: str) -> int:
     """Microseconds since the epoch; no zone means UTC. Raises ValueError."""
     moment = datetime.fromisoformat(text)
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return round((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000)
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def comparison(value: str) -> tuple[str, int]:
