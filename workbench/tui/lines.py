@@ -97,7 +97,7 @@ CONVERSATION_COLUMNS = (
     Column("flows", 6, "flows", right=True),
     Column("bytes", 8, "bytes", right=True, spare=1),
     Column("outcome", 11, "outcome", spare=3),
-    Column("last seen (UTC)", 15, "last_us", spare=4),
+    Column("last seen (UTC)", 16, "last_us", spare=4),
     Column("why", 20, flex=4, spare=2),
 )
 
@@ -123,7 +123,7 @@ def conversation_row(story: Story) -> Row:
 
 
 FLOW_COLUMNS = (
-    Column("first seen (UTC)", 16, "first_us"),
+    Column("first seen (UTC)", 17, "first_us"),
     Column("client", 14, "client", flex=2),
     Column("server", 14, "server", flex=2),
     Column("service", 12, "server_port"),

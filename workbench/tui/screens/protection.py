@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from workbench.model.errors import PolicyError
-from workbench.model.net import parse_service
+from workbench.model.net import ANY_PROTOCOL, parse_service
 from workbench.model.policy import BOTH_SIDES, Protection, ServiceGroup, Side
 from workbench.tui.screens.form import Field, Form, Parts, Values, listed
 
@@ -49,9 +51,11 @@ class ServicesForm(Form):
             ranges = [parse_service(text) for text in listed(values["services"])]
         except ValueError as error:
             raise PolicyError(str(error)) from error
-        pairs = zip(table["protocol"].tolist(), table["port"].tolist(), strict=True)
-        seen = sum(any(one.covers(*pair) for one in ranges) for pair in pairs)
-        return [(f"{seen:,} recorded conversations use it", "dim")]
+        seen = np.zeros(len(table), np.bool_)
+        for one in ranges:
+            inside = (table["port"] >= one.first) & (table["port"] <= one.last)
+            seen |= inside & ((table["protocol"] == one.protocol) | (one.protocol == ANY_PROTOCOL))
+        return [(f"{int(seen.sum()):,} recorded conversations use it", "dim")]
 
     def change(self, session: "Session", values: Values) -> None:
         session.draft.put_services(self._read(values), replaces=self._replaces)

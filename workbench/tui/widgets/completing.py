@@ -1,6 +1,7 @@
 """An input line with a list of ways to go on under it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import on
@@ -13,7 +14,12 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 Completer = Callable[[str, int], tuple[int, Sequence[str]]]
-"""(text, cursor) → where the piece begins that a choice replaces, and the choices."""
+"""(text, cursor) → where the piece begins that a choice replaces, and the choices.
+
+Called in a thread.
+"""
+_MOST = 50
+"""Choices shown."""
 
 
 def words_of(choices: Callable[[], Sequence[str]], separators: str = " ,") -> Completer:
@@ -57,6 +63,14 @@ class CompletingInput(Vertical):
         def control(self) -> "CompletingInput":
             return self.field
 
+    @dataclass
+    class Offered(Message):
+        """A worker found ways to go on."""
+
+        number: int
+        start: int
+        choices: Sequence[str]
+
     class Left(Message):
         """Escape, with no list open."""
 
@@ -82,6 +96,7 @@ class CompletingInput(Vertical):
         self._list = OptionList(compact=True)
         self._list.can_focus = False
         self._start = 0
+        self._asked = 0
 
     def compose(self) -> ComposeResult:
         yield self._line
@@ -100,11 +115,16 @@ class CompletingInput(Vertical):
         with self._line.prevent(Input.Changed):
             self._line.value = value
         self._line.cursor_position = len(value)
-        self._list.display = False
+        self._close()
 
     def focus(self, scroll_visible: bool = True) -> "CompletingInput":
         self._line.focus(scroll_visible)
         return self
+
+    def _close(self) -> None:
+        """Without the list, and without whatever is still being looked for."""
+        self._asked += 1
+        self._list.display = False
 
     # ── the list ───────────────────────────────────────────────────────────────────────────
 
@@ -115,14 +135,30 @@ class CompletingInput(Vertical):
         return self._list.get_option_at_index(self._list.highlighted).id
 
     def suggest(self) -> None:
-        """Fill the list for the text as it is."""
-        choices: Sequence[str] = ()
-        if self.completer and self._line.has_focus:
-            self._start, choices = self.completer(self.value, self._line.cursor_position)
+        """Look for ways to go on, in a thread: a site may have very many names."""
+        self._asked += 1
+        completer, number = self.completer, self._asked
+        text, cursor = self.value, self._line.cursor_position
+        if completer is None or not self._line.has_focus:
+            self._list.display = False
+            return
+
+        def look() -> None:
+            self.post_message(self.Offered(number, *completer(text, cursor)))
+
+        self.run_worker(look, thread=True, group="complete")
+
+    @on(Offered)
+    def _offer(self, event: Offered) -> None:
+        """Show the choices, unless the text has moved on."""
+        event.stop()
+        if event.number != self._asked or not self._line.has_focus:
+            return
+        self._start = event.start
         self._list.clear_options()
-        self._list.add_options(Option(Content(choice), id=choice) for choice in choices[:50])
+        self._list.add_options(Option(Content(one), id=one) for one in event.choices[:_MOST])
         self._list.highlighted = None
-        self._list.display = bool(choices)
+        self._list.display = bool(event.choices)
         self._list.styles.offset = (min(self._start, max(0, self.size.width - 20)), 0)
 
     def _take(self, choice: str) -> None:
@@ -148,13 +184,13 @@ class CompletingInput(Vertical):
         if (choice := self._choice) is not None:
             self._take(choice)
             return
-        self._list.display = False
+        self._close()
         self.post_message(self.Entered(self, event.value))
 
     @on(Input.Blurred)
     def _blurred(self, event: Input.Blurred) -> None:
         event.stop()
-        self._list.display = False
+        self._close()
 
     @on(OptionList.OptionSelected)
     def _picked(self, event: OptionList.OptionSelected) -> None:
@@ -189,7 +225,7 @@ class CompletingInput(Vertical):
     def leave(self) -> None:
         """Close the list, or ask the owner to move on."""
         if self._list.display:
-            self._list.display = False
+            self._close()
         else:
             self.post_message(self.Left(self))
 

@@ -83,7 +83,7 @@ def right_facts(summary: "Summary") -> list[Fact]:
     else:
         draft = Fact([("saved", "dim")], [("saved", "dim")])
     now, saved = summary.coverage.share, summary.saved_coverage.share
-    share = f"{_percent(now)} %"
+    share = f"{_percent(now)} %" if summary.coverage.in_scope else "–"
     moved = _moved(_percent(now) - _percent(saved), good_up=True)
     blocked = (f" ✗ would block {short_count(summary.would_block)}", "blocked")
     block_moved = _moved(summary.would_block - summary.saved_would_block, good_up=False)

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
@@ -254,7 +255,8 @@ class PagedTable(ScrollView, can_focus=True):
             return self._header(width)
         at = y - 1 + self.scroll_offset.y
         if not self.total:
-            note = self.empty if y == 2 else ""
+            lines = wrap(self.empty, max(10, width - 4))
+            note = lines[y - 2] if 2 <= y < 2 + len(lines) else ""
             line = Segment(set_cell_size(f"  {note}", width), base + self._style("dim"))
             return Strip([line], width)
         if at >= self.total:
