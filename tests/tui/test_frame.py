@@ -65,6 +65,36 @@ async def test_nothing_leaves_the_screen(bench: WorkbenchApp, size: tuple[int, i
             assert lines[-1].rstrip().endswith("? help")
 
 
+async def test_no_key_does_harm_while_the_workspace_opens(
+    bench: WorkbenchApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "open_workspace", lambda: None)
+    keys = {key for _, one in our_bindings() for key in one.key.split(",")}
+    keys -= {"q", "ctrl+q", "escape"}
+    async with bench.run_test(size=(80, 24)) as pilot:
+        for digit in "1234567":
+            await press(pilot, digit)
+            mode = bench.current_mode
+            for key in sorted(keys - set("1234567")):
+                bench.simulate_key(key)
+                bench.simulate_key("escape")
+                bench.simulate_key("escape")
+            await settle(pilot)
+            assert bench.current_mode == mode
+        assert "opening the workspace" in shown(bench)
+
+
+async def test_an_edit_leaves_what_the_user_is_typing_alone(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "slash")
+        await pilot.press("d", "b")
+        bench.edit(lambda session: session.draft.remove_rule(session.policy.rules[0].id))
+        await settle(pilot)
+        assert bench.summary is not None and bench.summary.changed
+        assert "/ db" in shown(bench)
+
+
 async def test_help_is_made_of_the_bindings_of_the_screen_in_front(bench: WorkbenchApp) -> None:
     async with bench.run_test(size=(120, 60)) as pilot:
         await settle(pilot)

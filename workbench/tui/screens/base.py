@@ -64,6 +64,11 @@ class WorkScreen(Asking[None]):
     def load(self) -> None:
         """Ask for everything shown; runs when the draft, the traffic or the filter has moved."""
 
+    def reload(self) -> None:
+        """Load again, another way: sorted, grouped or narrowed otherwise."""
+        if self.bench.session is not None:
+            self.load()
+
     def subject(self) -> Rows | None:
         """What `a` and `e` are about; None when the cursor is on nothing."""
         return None
@@ -101,7 +106,10 @@ class WorkScreen(Asking[None]):
             return
         self._seen = state
         chosen = self.bench.chosen
-        self.query_one(FilterBar).text = str(chosen)
+        bar = self.query_one(FilterBar)
+        if not bar.typing:
+            bar.text = str(chosen)
+        self.refresh_bindings()
         self.ask("counts", lambda: _counts(session, chosen), self._show_counts)
         self.load()
 
@@ -167,7 +175,9 @@ class WorkScreen(Asking[None]):
     # ── keys ───────────────────────────────────────────────────────────────────────────────
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """No `allow` on screens that are not about traffic."""
+        """Nothing to act on while the workspace opens; `allow` only where traffic is shown."""
+        if self.bench.session is None and action not in ("filter", "back"):
+            return None
         return action != "allow" or type(self).subject is not WorkScreen.subject
 
     def action_filter(self) -> None:

@@ -65,7 +65,7 @@ class ConversationsScreen(WorkScreen):
 
     @on(PagedTable.Sorted)
     def _sorted(self) -> None:
-        self.load()
+        self.reload()
 
     def subject(self) -> Rows | None:
         key = self.query_one(PagedTable).key

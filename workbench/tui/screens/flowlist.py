@@ -60,7 +60,7 @@ class FlowsBase(WorkScreen):
 
     @on(PagedTable.Sorted)
     def _sorted(self) -> None:
-        self.load()
+        self.reload()
 
     @on(PagedTable.Chosen)
     def _chosen(self, event: PagedTable.Chosen) -> None:

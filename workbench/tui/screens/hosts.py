@@ -89,7 +89,7 @@ class HostsScreen(WorkScreen):
 
     @on(PagedTable.Sorted)
     def _sorted(self) -> None:
-        self.load()
+        self.reload()
 
     def _tell(self) -> None:
         marked = len(self.query_one(PagedTable).marked)

@@ -145,11 +145,10 @@ class MatrixScreen(WorkScreen):
     # ── keys ───────────────────────────────────────────────────────────────────────────────
 
     def action_group(self, by: int) -> None:
-        if self.bench.session is not None:
-            choices = self.opened.groupings()
-            at = choices.index(self._by) + by if self._by in choices else 0
-            self._by = choices[at % len(choices)]
-            self.load()
+        choices = self.opened.groupings()
+        at = choices.index(self._by) + by if self._by in choices else 0
+        self._by = choices[at % len(choices)]
+        self.load()
 
     def action_show(self) -> None:
         view = self.query_one(MatrixView)
@@ -158,8 +157,7 @@ class MatrixScreen(WorkScreen):
 
     def action_sort(self) -> None:
         self._sort = SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)]
-        if self.bench.session is not None:
-            self.load()
+        self.load()
 
     def action_details(self) -> None:
         panel = self.query_one(CellPanel)
@@ -172,8 +170,7 @@ class MatrixScreen(WorkScreen):
     def action_suggest(self) -> None:
         from workbench.tui.screens.suggest import SuggestScreen
 
-        if self.bench.session is not None:
-            self.app.push_screen(SuggestScreen())
+        self.app.push_screen(SuggestScreen())
 
     def action_find(self) -> None:
         find = self.query_one("#find", CompletingInput)

@@ -98,11 +98,10 @@ class PolicyScreen(WorkScreen):
     # ── keys ───────────────────────────────────────────────────────────────────────────────
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that only make sense on one list."""
-        if action == "protect":
-            return self._list == "segments"
-        if action in ("duplicate", "allow"):
-            return action == "duplicate" and self._list == "rules"
+        """Keys that only make sense on one list; rules are what allows, not what is allowed."""
+        only = {"protect": "segments", "duplicate": "rules", "allow": "nothing"}
+        if only.get(action, self._list) != self._list:
+            return False
         return super().check_action(action, parameters)
 
     def action_turn(self, by: int) -> None:

@@ -109,7 +109,7 @@ class SimulateScreen(WorkScreen):
 
     @on(PagedTable.Sorted)
     def _sorted(self) -> None:
-        self.load()
+        self.reload()
 
     def subject(self) -> Rows | None:
         key = self.query_one(PagedTable).key
@@ -126,22 +126,20 @@ class SimulateScreen(WorkScreen):
 
     def action_turn(self, by: int) -> None:
         self._class = _LISTS[(_LISTS.index(self._class) + by) % len(_LISTS)]
-        self._reload()
+        self._from_the_top()
 
     def action_changed(self) -> None:
         self._only_changed = not self._only_changed
-        self._reload()
+        self._from_the_top()
 
-    def _reload(self) -> None:
-        if self.bench.session is not None:
-            self.query_one(PagedTable).cursor = 0
-            self.load()
+    def _from_the_top(self) -> None:
+        self.query_one(PagedTable).cursor = 0
+        self.reload()
 
     def action_suggest(self) -> None:
         from workbench.tui.screens.suggest import SuggestScreen
 
-        if self.bench.session is not None:
-            self.app.push_screen(SuggestScreen())
+        self.app.push_screen(SuggestScreen())
 
 
 def listed_rows(

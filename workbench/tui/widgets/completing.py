@@ -106,6 +106,11 @@ class CompletingInput(Vertical):
         self._list.display = False
 
     @property
+    def typing(self) -> bool:
+        """Whether the focus is here."""
+        return self._line.has_focus
+
+    @property
     def value(self) -> str:
         return self._line.value
 

@@ -59,6 +59,11 @@ class FilterBar(Vertical):
         self._count.update(Content(f"{of}{short_count(every)} {word}"))
 
     @property
+    def typing(self) -> bool:
+        """Whether the user is in the line just now."""
+        return self._field.typing
+
+    @property
     def text(self) -> str:
         return self._field.value
 
