@@ -1,37 +1,94 @@
 """The matrix as a grid of text."""
 
+import re
+from collections import Counter
+
+from workbench.cli.table import GAP, line_width, say, shortened, width
 from workbench.model.matrix import Matrix
 from workbench.model.text import short_count
 
 WIDEST = 24
-"""Columns of servers a terminal grid shows before it asks for another grouping."""
+"""Columns of servers where the width of the lines does not matter."""
+HEAD = 9
+"""Terminal columns of a line of a head; longer names are broken where they have a hyphen or dot."""
+NAME = 24
+CORNER = "client ╲ server"
+Grid = tuple[list[list[str]], list[list[str]], list[bool]]
+"""Heads, cells and alignment, for `print_grid`."""
 
 
-def matrix_grid(
-    matrix: Matrix, limit: int | None = None
-) -> tuple[list[str], list[list[str]], list[bool]]:
-    """Head, cells and alignment for `print_grid`: `✓3` all allowed, `✗2/5` two would be blocked.
+def matrix_grid(matrix: Matrix, limit: int | None = None) -> Grid:
+    """`✓3` three conversations, all allowed; `✗2/5` two of five would be blocked; `?` uncertain.
 
-    Rows and columns without traffic are left out; more than `WIDEST` columns are folded into
-    `others`.
+    Rows and columns without traffic are left out. Where not all columns fit, the busiest are shown,
+    and the last column counts the conversations with the others.
     """
-    texts: dict[tuple[int, int], str] = {}
-    cells = matrix.cells
-    for at in range(len(cells["row"])):
-        where = int(cells["row"][at]), int(cells["column"][at])
-        texts[where] = _cell({name: int(values[at]) for name, values in cells.items()})
-    rows = sorted({row for row, _ in texts})[: limit or None]
-    columns = sorted({column for _, column in texts})
-    folded = len(columns) - WIDEST
-    columns = columns[:WIDEST]
-    head = ["client ╲ server", *(matrix.columns[column] for column in columns)]
+    cells = {name: values.tolist() for name, values in matrix.cells.items()}
+    places = list(zip(cells["row"], cells["column"], strict=True))
+    texts = {
+        where: _cell({name: values[at] for name, values in cells.items()})
+        for at, where in enumerate(places)
+    }
+    every = sorted({row for row, _ in places})
+    rows = every[: limit or None]
+    if len(rows) < len(every):
+        say(f"… {len(every) - len(rows)} more rows; --limit 0 shows all")
+    names = [shortened(matrix.rows[row], NAME) for row in rows]
+    columns = _fitting(matrix, texts, max(map(width, [CORNER, *names])))
+    heads = [[CORNER], *(_head(matrix.columns[column]) for column in columns)]
     lines = [
-        [matrix.rows[row], *(texts.get((row, column), "·") for column in columns)] for row in rows
+        [name, *(texts.get((row, column), "·") for column in columns)]
+        for row, name in zip(rows, names, strict=True)
     ]
-    if folded > 0:
-        head.append(f"+{folded} more")
-        lines = [[*line, ""] for line in lines]
-    return head, lines, [False, *[True] * (len(head) - 1)]
+    gone = len({column for _, column in places}) - len(columns)
+    if gone:
+        heads.append([f"+{gone}", "others"])
+        others: Counter[int] = Counter()
+        for (row, column), count in zip(places, cells["conversations"], strict=True):
+            others[row] += 0 if column in columns else count
+        for row, line in zip(rows, lines, strict=True):
+            line.append(short_count(others[row]) if others[row] else "·")
+    tall = max(map(len, heads))
+    padded = [[""] * (tall - len(head)) + head for head in heads]
+    return list(map(list, zip(*padded, strict=True))), lines, [False, *[True] * (len(heads) - 1)]
+
+
+def _fitting(matrix: Matrix, texts: dict[tuple[int, int], str], first: int) -> list[int]:
+    """The busiest columns that fit beside row names of `first` terminal columns, axis order."""
+    sizes: Counter[int] = Counter()
+    for column, count in zip(
+        matrix.cells["column"].tolist(), matrix.cells["conversations"].tolist(), strict=True
+    ):
+        sizes[column] += count
+    busiest = [column for column, _ in sizes.most_common()]
+    room = line_width()
+    if room is None:
+        return sorted(busiest[:WIDEST])
+    widths = {
+        column: max(map(width, _head(matrix.columns[column]))) + len(GAP) for column in busiest
+    }
+    for (_, column), text in texts.items():
+        widths[column] = max(widths[column], width(text) + len(GAP))
+    if first + sum(widths.values()) <= room:
+        return sorted(busiest)
+    room -= first + len("others") + len(GAP)
+    shown: list[int] = []
+    for column in busiest:
+        room -= widths[column]
+        if room < 0 and shown:
+            break
+        shown.append(column)
+    return sorted(shown)
+
+
+def _head(name: str) -> list[str]:
+    """A name in lines of at most HEAD, broken behind hyphens, dots and the like."""
+    lines = [""]
+    for part in re.findall(r"[^-./: ]*[-./: ]|[^-./: ]+", name):
+        if lines[-1] and width(lines[-1] + part) > HEAD:
+            lines.append("")
+        lines[-1] += part
+    return [shortened(line.strip(), 2 * HEAD) for line in lines]
 
 
 def _cell(counts: dict[str, int]) -> str:

@@ -1,55 +1,41 @@
-"""Rows to a table, JSON or CSV on stdout, page by page; nothing from a packet goes out raw."""
+"""Records to a table, JSON or CSV on stdout; nothing from a packet goes out raw."""
 
 import csv
 import json
 import sys
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import Any
 
-from workbench.model.packets import printable
+from workbench.cli.table import Record, print_table, say, show
 
-Record = Mapping[str, Any]
 TABLE_LIMIT = 100
 """Rows a table shows when nobody says; the rest is announced, never dropped silently."""
 
 
-def say(text: str) -> None:
-    """Narration."""
-    print(printable(text, 4000), file=sys.stderr)
-
-
-def show(value: Any) -> str:
-    """One value as a person reads it."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        return " ".join(f"{key}={show(item)}" for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(show, value))
-    return printable(str(value))
-
-
-def width(text: str) -> int:
-    """Terminal columns of a text."""
-    return sum(
-        0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF")
-        for char in text
-    )
-
-
 def emit(
-    records: Iterable[Record], form: str, *, columns: Iterable[str] = (), limit: int | None = None
+    records: Iterable[Record],
+    form: str,
+    *,
+    columns: Iterable[str] = (),
+    limit: int | None = None,
+    total: int | None = None,
 ) -> None:
-    """Write records; `columns` picks and orders what a table shows. limit 0 means all."""
+    """Write records; `columns` picks and orders what a table shows. limit 0 means all.
+
+    `total` saves counting records that are not shown.
+    """
     most = TABLE_LIMIT if limit is None and form == "table" else (limit or 0)
     rows = iter(records)
     shown = islice(rows, most) if most else rows
-    {"json": _json_array, "csv": _csv, "table": _table}[form](shown, tuple(columns))
-    if most and (left := sum(1 for _ in rows)):
+    if form == "table":
+        print_table(list(shown), tuple(columns))
+    elif form == "csv":
+        _csv(shown)
+    else:
+        _json_array(shown)
+    left = total - most if total is not None else sum(1 for _ in rows)
+    if most and left > 0:
         say(f"… {left} more; --limit 0 shows all")
 
 
@@ -59,7 +45,7 @@ def emit_object(record: Record) -> None:
     print()
 
 
-def _json_array(records: Iterable[Record], _columns: tuple[str, ...]) -> None:
+def _json_array(records: Iterable[Record]) -> None:
     start = "[\n  "
     for record in records:
         print(start + json.dumps(record), end="")
@@ -67,7 +53,7 @@ def _json_array(records: Iterable[Record], _columns: tuple[str, ...]) -> None:
     print("[]" if start.startswith("[") else "\n]")
 
 
-def _csv(records: Iterable[Record], _columns: tuple[str, ...]) -> None:
+def _csv(records: Iterable[Record]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     rows = iter(records)
     first = next(rows, None)
@@ -78,30 +64,11 @@ def _csv(records: Iterable[Record], _columns: tuple[str, ...]) -> None:
         writer.writerow([show(value) for value in record.values()])
 
 
-def _table(records: Iterable[Record], columns: tuple[str, ...]) -> None:
-    rows = list(records)
-    if not rows:
-        say("nothing to show")
-        return
-    names = [name for name in columns or tuple(rows[0]) if name in rows[0]]
-    cells = [[show(row[name]) for name in names] for row in rows]
-    numeric = [all(isinstance(row[name], int | float) for row in rows) for name in names]
-    print_grid([name.replace("_", " ") for name in names], cells, numeric)
-
-
-def print_grid(head: list[str], cells: list[list[str]], right: list[bool]) -> None:
-    """Aligned columns, two spaces between them; `right` says which hold numbers."""
-    widths = [max(map(width, column)) for column in zip(head, *cells, strict=True)]
-    for line in chain([head], cells):
-        print("  ".join(_padded(*cell) for cell in zip(line, widths, right, strict=True)).rstrip())
-
-
-def _padded(text: str, wide: int, right: bool) -> str:
-    space = " " * (wide - width(text))
-    return space + text if right else text + space
-
-
-def pages(view: Any, size: int = 5000) -> Iterator[Any]:
-    """Every item of a paged view, in order."""
+def pages(view: Any, limit: int | None = None) -> Iterator[Any]:
+    """Every item of a paged view, in order; small pages where few are wanted."""
+    size = min(limit or PAGE, PAGE)
     for start in range(0, view.total, size):
         yield from view.page(start, size)
+
+
+PAGE = 5000

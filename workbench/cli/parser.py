@@ -57,6 +57,12 @@ def _command(
     return parser
 
 
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 up")
+    return int(text)
+
+
 def _format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, default="table", help="output format")
 
@@ -66,7 +72,7 @@ def _query(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--where", default="", metavar="FILTER", help=FILTER_HELP)
     parser.add_argument(
         "--limit",
-        type=int,
+        type=_count,
         metavar="N",
         help="at most N rows, 0 for all (a table shows 100 unless told, json and csv show all)",
     )
@@ -109,8 +115,8 @@ def _queries(commands: "_Commands[argparse.ArgumentParser]") -> None:
         "--by", default="segment", metavar="GROUP", help="segment, host, subnet or a label key"
     )
     dissect = _command(commands, "dissect", "the packets of one flow, dissected by tshark")
-    dissect.add_argument("flow", type=int, metavar="FLOW", help="the flow's id, from `flows`")
-    dissect.add_argument("--limit", type=int, default=200, metavar="N", help="packets at most")
+    dissect.add_argument("flow", type=_count, metavar="FLOW", help="the flow's id, from `flows`")
+    dissect.add_argument("--limit", type=_count, default=200, metavar="N", help="packets at most")
     _format(dissect)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from workbench.model.matrix import MATRIX_COUNTS, Matrix
@@ -30,6 +31,7 @@ def capture_record(report: CaptureReport) -> Record:
     return {
         "id": report.id,
         "path": report.path,
+        "file": Path(report.path).name,
         "format": report.format,
         "size": report.size,
         "packets": report.packets,
@@ -47,12 +49,14 @@ def capture_record(report: CaptureReport) -> Record:
     }
 
 
-def flow_record(flow: Flow, capture: str) -> Record:
-    """One flow; `capture` is the file it was seen in."""
+def flow_record(session: Session, flow: Flow) -> Record:
+    """One flow; its `capture` is the path of the file it was seen in."""
     return {
         "id": flow.id,
         "client": format_address(flow.client),
         "server": format_address(flow.server),
+        "client_name": session.inventory.name(flow.client),
+        "server_name": session.inventory.name(flow.server),
         "protocol": _protocol(flow.protocol),
         "client_port": shown_port(flow.protocol, flow.client_port),
         "server_port": shown_port(flow.protocol, flow.server_port),
@@ -67,7 +71,7 @@ def flow_record(flow: Flow, capture: str) -> Record:
         "outcome": flow.outcome.text,
         "direction": flow.direction.text,
         "vlan": flow.vlan or None,
-        "capture": capture,
+        "capture": session.capture(flow.capture).path,
     }
 
 

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from workbench.cli import output
 from workbench.cli.grid import matrix_grid
-from workbench.cli.output import print_grid
+from workbench.cli.table import line_width, print_grid, shortened, show
 from workbench.model.errors import UnsupportedPolicy
 from workbench.model.filters import NO_FILTER
 from workbench.model.text import CLASS_GLYPHS, short_bytes
@@ -28,7 +27,12 @@ def walk(folder: Path, captures: tuple[Path, ...]) -> int:
 
 
 def _title(text: str) -> None:
-    print(f"\n── {text} " + "─" * max(3, 96 - len(text)))
+    wide = line_width() or 100
+    print("\n" + shortened(f"── {text} " + "─" * wide, wide).replace("…", "─"))
+
+
+def _line(text: str) -> None:
+    print(shortened(text, line_width() or len(text)))
 
 
 def _load(session: Session, captures: tuple[Path, ...]) -> None:
@@ -55,7 +59,7 @@ def _name(session: Session) -> None:
     nameless = [host for host in hosts if not host.labels]
     print(f"{len(hosts)} hosts, {len(session.policy.segments)} segments")
     for host in nameless[:SHOWN]:
-        print(f"  without labels: {host.name}  serves {', '.join(host.services) or 'nothing'}")
+        _line(f"  without labels: {host.name}  serves {', '.join(host.services) or 'nothing'}")
 
 
 def _simulate(session: Session, title: str) -> None:
@@ -87,7 +91,7 @@ def _draft(session: Session) -> None:
         rule = proposal.rule
         taken += [] if proposal.caution else [rule.id]
         note = f"  (look twice: {proposal.caution})" if proposal.caution else ""
-        print(
+        _line(
             f"  {'+' if not proposal.caution else '?'} {rule.id}: {', '.join(rule.clients)} → "
             f"{', '.join(rule.servers)} on {', '.join(rule.services)}{note}"
         )
@@ -119,9 +123,7 @@ def _export(session: Session) -> int:
             f"{len(certificate.mismatches)} mismatches"
         )
         for mismatch in certificate.mismatches[:SHOWN]:
-            print(
-                f"  ✗ {output.show(mismatch.conversation)}: {mismatch.expected} / {mismatch.found}"
-            )
+            print(f"  ✗ {show(mismatch.conversation)}: {mismatch.expected} / {mismatch.found}")
         proven &= certificate.proven
     return 0 if proven else 1
 

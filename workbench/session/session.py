@@ -35,7 +35,7 @@ from workbench.session.replay import Replay, Scene
 from workbench.session.summary import Summary, would_block
 from workbench.session.traffic import Traffic
 from workbench.session.workspace import Workspace
-from workbench.store import FlowQuery, FlowView, Store
+from workbench.store import SORTS, FlowQuery, FlowView, Store
 
 Tell = Callable[[Progress], None] | None
 Stop = Callable[[], bool] | None
@@ -103,6 +103,10 @@ class Session:
     def captures(self) -> tuple[CaptureReport, ...]:
         """Everything loaded, in load order."""
         return self._traffic.captures
+
+    def capture(self, number: int) -> CaptureReport:
+        """One capture by its number. Raises InputError."""
+        return self._traffic.capture(number)
 
     @property
     def table(self) -> ConversationTable:
@@ -239,6 +243,8 @@ class Session:
     def _query(
         self, rows: NDArray[np.int64] | None, fine: Filter, sort: str, descending: bool
     ) -> FlowQuery:
+        if sort not in SORTS:
+            raise InputError(f"cannot sort flows by {sort!r}; choose one of {', '.join(SORTS)}")
         keys: Mapping[str, NDArray[Any]] | None = None
         if rows is not None:
             keys = {name: self.table[name][rows] for name in names.CONVERSATION_KEY}
@@ -345,6 +351,8 @@ def _ordered(
 ) -> NDArray[np.int64]:
     columns = {**simulation.table.columns, "class": simulation.classes}
     if sort not in columns:
-        raise InputError(f"cannot sort conversations by {sort!r}")
+        raise InputError(
+            f"cannot sort conversations by {sort!r}; choose one of {', '.join(columns)}"
+        )
     order = np.argsort(columns[sort][rows], kind="stable")
     return rows[order[::-1]] if descending else rows[order]

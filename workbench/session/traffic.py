@@ -51,11 +51,16 @@ class Traffic:
                     problem = f"no capture is called {value!r}; `workbench captures` lists them"
                     raise FilterError(problem, text=str(wanted), position=term.position)
 
+    def capture(self, number: int) -> CaptureReport:
+        """One capture by its number. Raises InputError."""
+        for report in self.captures:
+            if report.id == number:
+                return report
+        raise InputError(f"capture {number} is not in the workspace any more")
+
     def file_of(self, flow: Flow) -> Path:
         """The capture file of a flow. Raises CaptureError where it is not the one we read."""
-        report = next((one for one in self.captures if one.id == flow.capture), None)
-        if report is None:
-            raise InputError(f"flow {flow.id}: its capture is not in the workspace any more")
+        report = self.capture(flow.capture)
         path = Path(report.path)
         if not path.exists():
             problem = "not there any more; flows stay, but their packets were only in this file"

@@ -4,7 +4,8 @@ from datetime import date
 
 from workbench.cli import records
 from workbench.cli.commands.opening import Options, open_session, save
-from workbench.cli.output import emit, say
+from workbench.cli.output import emit
+from workbench.cli.table import say
 from workbench.model.errors import InputError
 from workbench.model.policy import Rule
 from workbench.session import Session
@@ -43,16 +44,8 @@ def _tell_change(session: Session) -> None:
 def suggest(options: Options) -> int:
     """Proposed rules: a policy document, or their evidence; with --accept they are saved."""
     shown = (
-        "id",
-        "from",
-        "to",
-        "services",
-        "conversations",
-        "flows",
-        "clients",
-        "servers",
-        "caution",
-    )
+        "id", "conversations", "flows", "clients", "servers", "caution", "from", "to", "services",
+    )  # fmt: skip
     with open_session(options) as session:
         suggestion = session.suggest()
         if options.format == "yaml":

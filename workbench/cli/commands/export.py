@@ -2,7 +2,8 @@
 
 from workbench.cli import records
 from workbench.cli.commands.opening import Options, open_session
-from workbench.cli.output import Record, emit, emit_object, say
+from workbench.cli.output import emit, emit_object
+from workbench.cli.table import Record, say
 
 
 def export(options: Options) -> int:

@@ -3,10 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.cli import output, records
+from workbench.cli import records
 from workbench.cli.commands.opening import Options, chosen, open_session
 from workbench.cli.commands.see import CONVERSATION_COLUMNS
-from workbench.cli.output import Record, emit, emit_object, say
+from workbench.cli.output import emit, emit_object
+from workbench.cli.table import Record, say, show
 from workbench.model.errors import InputError
 from workbench.model.verdict import Class, Verdict
 from workbench.session import Session
@@ -28,9 +29,15 @@ def simulate(options: Options) -> int:
 
 def _print_simulation(session: Session, options: Options, rows: NDArray[np.int64]) -> None:
     simulation = session.simulation
-    head = records.simulation_head(simulation)
+    if options.format == "table":  # what production would feel comes first
+        order = np.array([Class.WOULD_BLOCK, Class.UNCERTAIN, Class.REJECTED, Class.MISDROPPED,
+                          Class.PERMITTED, Class.EXCLUDED, Class.OUT_OF_SCOPE])  # fmt: skip
+        rank = np.zeros(len(Class) + 1, dtype=np.int64)
+        rank[order] = np.arange(len(order))
+        rows = rows[np.lexsort((-simulation.table["bytes"][rows], rank[simulation.classes[rows]]))]
     found = (records.conversation_record(session, simulation, int(row)) for row in rows)
     if options.format == "json":
+        head = records.simulation_head(simulation)
         emit_object({**head, "conversations": list(found)})
         return
     if options.format == "table":
@@ -44,7 +51,8 @@ def _print_simulation(session: Session, options: Options, rows: NDArray[np.int64
         for use in simulation.rules:
             if use.state != "active":
                 say(f"rule {use.id}: {use.state}")
-    emit(found, options.format, columns=CONVERSATION_COLUMNS, limit=options.limit)
+    columns, limit = CONVERSATION_COLUMNS, options.limit
+    emit(found, options.format, columns=columns, limit=limit, total=len(rows))
 
 
 def explain(options: Options) -> int:
@@ -60,12 +68,11 @@ def explain(options: Options) -> int:
 
 
 def _print_explanation(record: Record) -> None:
-    misses = [
-        f"{miss['rule']} (lacks {', '.join(miss['lacks'])})" for miss in record["near_misses"]
-    ]
-    for name, value in (*record.items(), ("near_misses", misses)):
-        if name != "near_misses" or value is misses:
-            print(f"{name.replace('_', ' '):16} {output.show(value) or '–'}")
+    for name, value in record.items():
+        if name != "near_misses":
+            print(f"{name.replace('_', ' '):16} {show(value) or '–'}")
+    for miss in record["near_misses"]:
+        print(f"{'nearly':16} {miss['rule']}, but for {show(miss['lacks'])}")
 
 
 def check(options: Options) -> int:
@@ -74,7 +81,8 @@ def check(options: Options) -> int:
         broken = session.check()
         for warning in session.warnings():
             say(f"warning: {warning}")
-    emit((records.guardrail_record(one) for one in broken), options.format, limit=0)
+    if broken or options.format != "table":
+        emit((records.guardrail_record(one) for one in broken), options.format, limit=0)
     say("every guardrail holds" if not broken else f"{len(broken)} guardrail(s) broken")
     return 1 if broken else 0
 

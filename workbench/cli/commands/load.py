@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from workbench.cli import records
 from workbench.cli.commands.opening import Options, open_session
 from workbench.cli.meter import Meter
-from workbench.cli.output import Record, emit, say
+from workbench.cli.output import emit
+from workbench.cli.table import Record, say
 
 
 def ingest(options: Options) -> int:
@@ -34,7 +35,7 @@ def captures(options: Options) -> int:
 
 def _print_captures(found: Sequence[Record], form: str) -> None:
     shown = (
-        "id", "path", "format", "packets", "decoded", "flows",
-        "first_seen", "last_seen", "skipped", "truncated_packets", "problems",
+        "id", "file", "packets", "flows", "first_seen", "last_seen", "skipped", "problems",
+        "truncated_packets", "format", "size", "path",
     )  # fmt: skip
     emit(found, form, columns=shown)

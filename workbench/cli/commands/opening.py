@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from workbench.cli.output import say
+from workbench.cli.table import say
 from workbench.model.errors import InputError
 from workbench.model.filters import NO_FILTER, Filter
 from workbench.session import Session

@@ -1,49 +1,55 @@
 """What was recorded: hosts, flows, conversations, the matrix, packets."""
 
-from workbench.cli import output, records
+from workbench.cli import records
 from workbench.cli.commands.opening import Options, chosen, open_session
-from workbench.cli.output import emit
+from workbench.cli.output import TABLE_LIMIT, emit, pages
+from workbench.cli.table import print_grid, say
 
 
 def hosts(options: Options) -> int:
     """Hosts seen or listed."""
-    shown = ("name", "address", "labels", "segments", "as_client", "as_server", "bytes", "services")
+    shown = (
+        "name", "address", "labels", "segments", "as_client", "as_server", "bytes", "services",
+        "first_seen", "last_seen",
+    )  # fmt: skip
     with open_session(options) as session:
         found = session.hosts(chosen(session, options))
-        emit(map(records.host_record, found), options.format, columns=shown, limit=options.limit)
+        told = map(records.host_record, found)
+        emit(told, options.format, columns=shown, limit=options.limit, total=len(found))
     return 0
 
 
 def flows(options: Options) -> int:
     """Flows, in the order asked for."""
     shown = (
-        "id", "first_seen", "client", "client_port", "server", "service", "outcome", "direction",
-        "packets_to_server", "packets_to_client", "bytes_to_server", "bytes_to_client",
+        "id", "first_seen", "client_name", "server_name", "service", "outcome", "client", "server",
+        "bytes_to_server", "bytes_to_client", "direction", "client_port", "packets_to_server",
+        "packets_to_client",
     )  # fmt: skip
     with open_session(options) as session:
-        paths = {report.id: report.path for report in session.captures()}
         wanted = chosen(session, options)
-        view = session.flow_view(wanted, options.sort, options.descending)
-        try:
-            found = (records.flow_record(one, paths[one.capture]) for one in output.pages(view))
-            emit(found, options.format, columns=shown, limit=options.limit)
-        finally:
-            view.close()
+        with session.flow_view(wanted, options.sort, options.descending) as view:
+            limit = TABLE_LIMIT if options.limit is None and options.format == "table" else None
+            found = (
+                records.flow_record(session, one) for one in pages(view, options.limit or limit)
+            )
+            emit(found, options.format, columns=shown, limit=options.limit, total=view.total)
     return 0
 
 
 CONVERSATION_COLUMNS = (
-    "verdict", "class", "client_name", "server_name", "service", "flows", "bytes", "outcome",
-    "direction", "first_seen", "last_seen", "rules",
+    "class", "client_name", "server_name", "service", "flows", "bytes", "outcome", "rules",
+    "client", "server", "direction", "verdict", "last_seen", "first_seen",
 )  # fmt: skip
 
 
 def conversations(options: Options) -> int:
     """Conversations with their verdicts."""
+    shown = CONVERSATION_COLUMNS
     with open_session(options) as session:
         rows = session.conversation_rows(chosen(session, options), options.sort)
         found = (records.conversation_record(session, session.simulation, int(row)) for row in rows)
-        emit(found, options.format, columns=CONVERSATION_COLUMNS, limit=options.limit)
+        emit(found, options.format, columns=shown, limit=options.limit, total=len(rows))
     return 0
 
 
@@ -53,10 +59,13 @@ def matrix(options: Options) -> int:
 
     with open_session(options) as session:
         found = session.matrix(options.by, chosen(session, options))
-    if options.format == "table":
-        output.print_grid(*matrix_grid(found, options.limit))
-    else:
+    if options.format != "table":
         emit(records.matrix_records(found), options.format, limit=options.limit)
+    elif len(found.cells["row"]):
+        limit = TABLE_LIMIT if options.limit is None else options.limit
+        print_grid(*matrix_grid(found, limit))
+    else:
+        say("nothing to show")
     return 0
 
 

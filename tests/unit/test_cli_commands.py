@@ -1,0 +1,134 @@
+"""The command line inside this process: what is parsed, printed and answered."""
+
+import json
+from pathlib import Path
+
+import pytest
+from session_site import site
+
+from workbench.cli import commands, main
+from workbench.cli.parser import build_parser, parse
+from workbench.model.errors import Cancelled
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return site(tmp_path_factory.mktemp("shop") / "site")
+
+
+def subcommands() -> dict[str, object]:
+    [group] = build_parser()._subparsers._group_actions  # type: ignore[union-attr]
+    return dict(group.choices)  # type: ignore[arg-type]
+
+
+def test_every_command_has_a_function_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(subcommands()) > 20
+    for name, parser in subcommands().items():
+        run = parser.get_default("run")  # type: ignore[attr-defined]
+        assert callable(getattr(commands, run)), name
+        with pytest.raises(SystemExit) as done:
+            main([name, "--help"])
+        assert done.value.code == 0
+        assert f"usage: workbench {name}" in capsys.readouterr().out
+
+
+def test_every_function_is_a_command() -> None:
+    runs = {parser.get_default("run") for parser in subcommands().values()}  # type: ignore[attr-defined]
+    assert runs == set(commands.__all__)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "fly", "flows", "flows site --limit -1", "flows site --limit x", "flows site --format xml",
+     "dissect site one", "suggest site --format pcap", "explain site a b", "allow site --id x",
+     "segment site db --protect sideways", "import site x --as excel", "export site --out x"],
+)  # fmt: skip
+def test_wrong_usage_exits_with_2(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as done:
+        main(line.split())
+    assert done.value.code == 2
+    out, err = capsys.readouterr()
+    assert not out and err.splitlines()[-1].startswith("workbench") and "error:" in err
+
+
+def test_a_negated_filter_is_no_option() -> None:
+    assert parse(["flows", "site", "--where", "-outcome:refused"]).where == "-outcome:refused"
+
+
+def test_numbers_of_flows_are_numbers(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dissect", str(shop), "9" * 18]) == 2
+    assert "no flow" in capsys.readouterr().err
+
+
+def test_data_on_stdout_narration_on_stderr(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", str(shop)]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0].split()[0] == "class" and "coverage" in err
+    assert "coverage" not in out and len(out.splitlines()) == 5
+    assert [line.split()[0] for line in out.splitlines()[1:]] == [
+        "would-block", "rejected", "permitted", "out-of-scope",
+    ]  # fmt: skip
+    assert main(["simulate", str(shop), "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["totals"]["conversations"] == 4 and not err
+
+
+def test_names_and_addresses_are_both_there(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["flows", str(shop), "--format", "json", "--where", "vlan:0 port:40001"]) == 0
+    [flow] = json.loads(capsys.readouterr().out)
+    assert (flow["client_name"], flow["client"]) == ("web-1", "10.0.0.1")
+    assert (flow["server_name"], flow["server"]) == ("db-1", "10.0.0.9")
+    assert flow["capture"] == str(shop / "shop.pcap")
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("explain {site} web-1 db-1 tcp/5432", 0),
+        ("explain {site} web-1 db-1 tcp/5433", 1),
+        ("explain {site} 10.0.0.77 db-1 tcp/22", 1),
+        ("check {site}", 0),
+        ("diff {site} {site}/policy.yaml", 0),
+        ("conversations {site} --where nobody", 2),
+        ("flows {site} --where capture:other", 2),
+        ("captures {site}/none", 2),
+    ],
+)
+def test_the_exit_status_is_the_answer(shop: Path, line: str, status: int) -> None:
+    assert main(line.format(site=shop).split()) == status
+
+
+def test_errors_are_one_safe_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a\n\x1b[31m.pcap"
+    path.write_bytes(b"no capture at all, whatever its name says about it")
+    assert main(["ingest", str(tmp_path / "w"), str(path)]) == 2
+    out, err = capsys.readouterr()
+    assert not out and len(err.splitlines()) == 1 and "\x1b" not in err
+    assert err.startswith("workbench: ")
+
+
+def test_stopping_is_130(
+    shop: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for stop in (KeyboardInterrupt(), Cancelled("stopped")):
+
+        def stopped(_options: object, stop: BaseException = stop) -> int:
+            raise stop
+
+        monkeypatch.setattr(commands, "captures", stopped)
+        assert main(["captures", str(shop)]) == 130
+        assert "as it was" in capsys.readouterr().err
+
+
+def test_an_uncompiled_kernel_is_one_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workbench.session import Session
+
+    monkeypatch.setattr(Session, "kernel_compiled", property(lambda self: False))
+    folder = site(tmp_path / "site")
+    (tmp_path / "more.pcap").write_bytes((folder / "shop.pcap").read_bytes()[:-1])
+    assert main(["ingest", str(folder), str(tmp_path / "more.pcap"), "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    assert err.count("not compiled") == 1 and len(json.loads(out)) == 1
+    assert "cut short" in err or "cut" in err
