@@ -42,7 +42,7 @@ class Desk(App[None]):
 
         summary: "Summary"
         told: str
-        changes: "Changes"
+        changes: "Changes | None"
         done: Callable[[], object] | None = None
 
     @dataclass
@@ -75,8 +75,8 @@ class Desk(App[None]):
         self._on = on
         """The day that expiry dates are judged by; today unless given."""
         self.session: Session | None = None
-        self.last_edit: tuple[str, Changes] | None = None
-        """What the last edit was, and what it did."""
+        self.last_edit: tuple[str, Changes | None] | None = None
+        """What was done last, and what it did; None for undo, save and the like."""
         self.last_error = ""
         self.fatal: WorkbenchError | None = None
         """Why the workspace could not be opened."""
@@ -124,9 +124,9 @@ class Desk(App[None]):
             try:
                 with self._editing:
                     told = change(session)
-                    label, changes = session.last_change()
                     summary = session.summary()
-                    self.post_message(self.Edited(summary, told or label, changes, done))
+                    label, changes = (told, None) if told else session.last_change()
+                    self.post_message(self.Edited(summary, label, changes, done))
             except WorkbenchError as error:
                 self.post_message(self.Failed(error, failed=failed))
 

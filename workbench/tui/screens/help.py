@@ -1,6 +1,7 @@
 """`?`: the four steps, the keys of the screen in front, and what the glyphs mean."""
 
 from collections.abc import Iterable
+from textwrap import wrap
 from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -63,22 +64,21 @@ class HelpScreen(Dialog):
         parts.append(("\nKeys here\n", "bold"))
         wide = max((len(text) for _, text, *_ in self._keys), default=0) + 2
         for key, text, more, _ in self._keys:
-            parts += [
-                (f"  {key:<11}", "bold $primary"),
-                (f"{text:<{wide}}", ""),
-                (f"{more}\n", "$foreground 60%"),
-            ]
+            parts += [(f"  {key:<11}", "bold $primary"), (f"{text:<{wide}}", "")]
+            parts.append((self._hanging(more, wide + 13), "$dim"))
         parts.append(("\nGlyphs\n", "bold"))
         for glyph, tone, word, meaning in LEGEND:
-            parts += [
-                (f"  {glyph:<6}", CLASS_STYLES[tone]),
-                (f"{word:<20}", ""),
-                (f"{meaning}\n", "$foreground 60%"),
-            ]
+            parts += [(f"  {glyph:<6}", CLASS_STYLES[tone]), (f"{word:<20}", "")]
+            parts.append((self._hanging(meaning, 28), "$dim"))
         ids = ", ".join(name for *_, name in self._keys)
         parts += [
             ("\nOther keys\n", "bold"),
             (f'  in {keys_file()}, a line each such as  undo = "z"\n', ""),
-            (f"  {ids}\n", "$foreground 60%"),
+            (f"  {self._hanging(ids, 2)}", "$dim"),
         ]
         return Content.assemble(*parts)
+
+    def _hanging(self, text: str, indent: int) -> str:
+        """Text behind a column: its further lines begin where the first did."""
+        room = min(110, self.app.size.width * 9 // 10) - 6 - indent
+        return f"\n{' ' * indent}".join(wrap(text, max(20, room))) + "\n"

@@ -143,17 +143,16 @@ class PolicyScreen(WorkScreen):
         return lambda: session.conversation_rows(session.parse(f"rule:{key}"))
 
 
-def change_content(what: str, changes: Changes) -> Content:
-    """`last change: … ─ newly blocked 4 ─ newly allowed 0 ─ u undo`."""
-    blocked, allowed = changes.newly_blocked, changes.newly_allowed
-    return Content.assemble(
-        (" last change: ", "$dim"),
-        (what, "bold"),
-        (f"   ✗ newly blocked {blocked:,}", CLASS_STYLES["blocked" if blocked else "dim"]),
-        (f"   ✓ newly allowed {allowed:,}", CLASS_STYLES["allowed" if allowed else "dim"]),
-        ("   u", "bold $primary"),
-        " undo",
-    )
+def change_content(what: str, changes: Changes | None) -> Content:
+    """`last change: …   ✗ newly blocked 4   ✓ newly allowed 0   u undo`."""
+    parts = [(" last change: ", "$dim"), (what, "bold")]
+    if changes is not None:
+        blocked, allowed = changes.newly_blocked, changes.newly_allowed
+        parts += [
+            (f"   ✗ newly blocked {blocked:,}", CLASS_STYLES["blocked" if blocked else "dim"]),
+            (f"   ✓ newly allowed {allowed:,}", CLASS_STYLES["allowed" if allowed else "dim"]),
+        ]
+    return Content.assemble(*parts, ("   u", "bold $primary"), " undo")
 
 
 def _form(session: "Session", name: str, key: str) -> Form | None:
