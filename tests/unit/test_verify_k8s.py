@@ -170,6 +170,7 @@ REFUSED = {
     "ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}, podSelector: {}}]}]": "excludes selectors",
     "ingress: [{from: [{ipBlock: {cidr: 10.0.0.0}}]}]": "no prefix length",
     "ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/33}}]}]": "10.0.0.0/33",
+    "ingress: [{from: [{ipBlock: {cidr: '::ffff:10.0.0.0/104'}}]}]": "IPv4-mapped prefix",
     "ingress: [{from: [{ipBlock: {}}]}]": "None is not a proper text",
     "ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [11.0.0.0/16]}}]}]": "strictly inside",
     "ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.0.0.0/8]}}]}]": "strictly inside",

@@ -145,14 +145,14 @@ def _peer(item: Any, where: str) -> Peer:
 def _block(block: Mapping[str, Any], where: str) -> AddressSet:
     _known(block, where, "cidr", "except")
     around = _network(block.get("cidr"), where)
-    found = AddressSet.of_cidrs([str(around)])
+    found = _addresses(around, where)
     for hole in _list(block.get("except"), where):
         inner = _network(hole, where)
         if inner.version != around.version or inner.prefixlen <= around.prefixlen:
             raise CannotRead(f"{where}: {inner} is not strictly inside {around}")
         if inner.network_address not in around:
             raise CannotRead(f"{where}: {inner} is not strictly inside {around}")
-        found -= AddressSet.of_cidrs([str(inner)])
+        found -= _addresses(inner, where)
     return found
 
 
@@ -164,6 +164,13 @@ def _network(value: Any, where: str) -> ipaddress.IPv4Network | ipaddress.IPv6Ne
         return ipaddress.ip_network(text, strict=False)
     except ValueError as error:
         raise CannotRead(f"{where}: {text!r}: {error}") from error
+
+
+def _addresses(network: ipaddress.IPv4Network | ipaddress.IPv6Network, where: str) -> AddressSet:
+    try:
+        return AddressSet.of_cidrs([str(network)])
+    except ValueError as error:
+        raise CannotRead(f"{where}: {error}") from error
 
 
 def _port(item: Any, where: str) -> Port:
