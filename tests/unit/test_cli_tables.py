@@ -149,10 +149,9 @@ def matrix(size: int) -> Matrix:
 @pytest.mark.parametrize("wide", [40, 80, 300])
 @pytest.mark.parametrize("size", [2, 40])
 def test_a_matrix_fits_and_adds_up(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wide: int, size: int
+    capsys: pytest.CaptureFixture[str], wide: int, size: int
 ) -> None:
-    monkeypatch.setenv("COLUMNS", str(wide))
-    heads, lines, right = matrix_grid(matrix(size))
+    heads, lines, right = matrix_grid(matrix(size), wide)
     print_grid(heads, lines, right)
     out = capsys.readouterr().out
     assert all(width(line) <= wide for line in out.splitlines())
@@ -165,7 +164,7 @@ def test_a_matrix_fits_and_adds_up(
         assert line[1][0] == ("✓" if row % 2 else "✗")
 
 
-def test_the_busiest_columns_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_busiest_columns_stay() -> None:
     heads, _, _ = matrix_grid(matrix(40))
     assert len(heads[0]) == 1 + WIDEST + 1
     assert heads[-1][1:-1] == [str(at) for at in range(40 - WIDEST, 40)]
@@ -173,7 +172,7 @@ def test_the_busiest_columns_stay(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_rows_can_be_limited(capsys: pytest.CaptureFixture[str]) -> None:
-    _, lines, _ = matrix_grid(matrix(10), 3)
+    _, lines, _ = matrix_grid(matrix(10), limit=3)
     assert len(lines) == 3 and "7 more rows" in capsys.readouterr().err
 
 

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 
-from workbench.cli.table import GAP, line_width, say, shortened, width
+from workbench.cli.table import GAP, say, shortened, width
 from workbench.model.matrix import Matrix
 from workbench.model.text import short_count
 
@@ -17,9 +17,10 @@ Grid = tuple[list[list[str]], list[list[str]], list[bool]]
 """Heads, cells and alignment, for `print_grid`."""
 
 
-def matrix_grid(matrix: Matrix, limit: int | None = None) -> Grid:
-    """`✓3` three conversations, all allowed; `✗2/5` two of five would be blocked; `?` uncertain.
+def matrix_grid(matrix: Matrix, room: int | None = None, limit: int | None = None) -> Grid:
+    """room: terminal columns of a line, None for any number; limit: rows, None for all.
 
+    `✓3` three conversations, all allowed; `✗2/5` two of five would be blocked; `?` uncertain.
     Rows and columns without traffic are left out. Where not all columns fit, the busiest are shown,
     and the last column counts the conversations with the others.
     """
@@ -34,7 +35,7 @@ def matrix_grid(matrix: Matrix, limit: int | None = None) -> Grid:
     if len(rows) < len(every):
         say(f"… {len(every) - len(rows)} more rows; --limit 0 shows all")
     names = [shortened(matrix.rows[row], NAME) for row in rows]
-    columns = _fitting(matrix, texts, max(map(width, [CORNER, *names])))
+    columns = _fitting(matrix, texts, max(map(width, [CORNER, *names])), room)
     heads = [[CORNER], *(_head(matrix.columns[column]) for column in columns)]
     lines = [
         [name, *(texts.get((row, column), "·") for column in columns)]
@@ -53,7 +54,9 @@ def matrix_grid(matrix: Matrix, limit: int | None = None) -> Grid:
     return list(map(list, zip(*padded, strict=True))), lines, [False, *[True] * (len(heads) - 1)]
 
 
-def _fitting(matrix: Matrix, texts: dict[tuple[int, int], str], first: int) -> list[int]:
+def _fitting(
+    matrix: Matrix, texts: dict[tuple[int, int], str], first: int, room: int | None
+) -> list[int]:
     """The busiest columns that fit beside row names of `first` terminal columns, axis order."""
     sizes: Counter[int] = Counter()
     for column, count in zip(
@@ -61,7 +64,6 @@ def _fitting(matrix: Matrix, texts: dict[tuple[int, int], str], first: int) -> l
     ):
         sizes[column] += count
     busiest = [column for column, _ in sizes.most_common()]
-    room = line_width()
     if room is None:
         return sorted(busiest[:WIDEST])
     widths = {

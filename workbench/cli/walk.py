@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from workbench.cli.commands.opening import warn_uncompiled
 from workbench.cli.grid import matrix_grid
 from workbench.cli.table import line_width, print_grid, shortened, show
 from workbench.model.errors import UnsupportedPolicy
@@ -10,6 +11,8 @@ from workbench.model.text import CLASS_GLYPHS, short_bytes
 from workbench.model.verdict import Class
 from workbench.session import Session
 
+WIDE = 100
+"""Terminal columns where nobody knows."""
 SHOWN = 8
 """Lines of a long list."""
 
@@ -27,7 +30,7 @@ def walk(folder: Path, captures: tuple[Path, ...]) -> int:
 
 
 def _title(text: str) -> None:
-    wide = line_width() or 100
+    wide = line_width() or WIDE
     print("\n" + shortened(f"── {text} " + "─" * wide, wide).replace("…", "─"))
 
 
@@ -38,6 +41,7 @@ def _line(text: str) -> None:
 def _load(session: Session, captures: tuple[Path, ...]) -> None:
     _title("1 Load – captures into DuckDB")
     if not session.captures():
+        warn_uncompiled(session)
         session.ingest(captures)
     for report in session.captures():
         lacked = [*report.problems, *(f"{n} × {why}" for why, n in report.skipped.items())]
@@ -50,7 +54,7 @@ def _load(session: Session, captures: tuple[Path, ...]) -> None:
 
 def _see(session: Session) -> None:
     _title("2 See – who talks to whom, by segment (✓ allowed, ✗n/m would block, ? uncertain)")
-    print_grid(*matrix_grid(session.matrix("segment")))
+    print_grid(*matrix_grid(session.matrix("segment"), line_width() or WIDE))
 
 
 def _name(session: Session) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from workbench.cli import records
-from workbench.cli.commands.opening import Options, open_session
+from workbench.cli.commands.opening import Options, open_session, warn_uncompiled
 from workbench.cli.meter import Meter
 from workbench.cli.output import emit
 from workbench.cli.table import Record, say
@@ -12,8 +12,7 @@ from workbench.cli.table import Record, say
 def ingest(options: Options) -> int:
     """Load captures; print what each held and lacked."""
     with open_session(options, create=True) as session, Meter(quiet=options.quiet) as meter:
-        if not session.kernel_compiled:
-            say("warning: the packet kernel is not compiled; loading will be some 100 times slower")
+        warn_uncompiled(session)
         reports, known = session.ingest(options.paths, meter.tell, meter.cancelled)
         meter.clear()
         for path in known:

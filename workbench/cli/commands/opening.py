@@ -32,3 +32,9 @@ def save(session: Session) -> int:
     session.draft.save()
     say(f"saved: {session.draft.last_edit}" if changed else "nothing to change")
     return 0
+
+
+def warn_uncompiled(session: Session) -> None:
+    """Before a load: one warning where packets are decoded slowly."""
+    if not session.kernel_compiled:
+        say("warning: the packet kernel is not compiled; loading will be some 100 times slower")

@@ -3,7 +3,7 @@
 from workbench.cli import records
 from workbench.cli.commands.opening import Options, chosen, open_session
 from workbench.cli.output import TABLE_LIMIT, emit, pages
-from workbench.cli.table import print_grid, say
+from workbench.cli.table import line_width, print_grid, say
 
 
 def hosts(options: Options) -> int:
@@ -63,7 +63,7 @@ def matrix(options: Options) -> int:
         emit(records.matrix_records(found), options.format, limit=options.limit)
     elif len(found.cells["row"]):
         limit = TABLE_LIMIT if options.limit is None else options.limit
-        print_grid(*matrix_grid(found, limit))
+        print_grid(*matrix_grid(found, line_width(), limit))
     else:
         say("nothing to show")
     return 0
