@@ -299,3 +299,56 @@ def test_queries_go_on_while_captures_are_loaded(session: Session, big: Path) ->
     session.ingest([big], progress=progress)
     assert seen and all(one == before for one in seen)
     assert session.summary().captures == 2
+
+
+# ── several at once ────────────────────────────────────────────────────────────────────────
+
+
+ASK = """
+    import sys
+    from pathlib import Path
+    from workbench.session import Session
+    with Session.open(Path(sys.argv[1]), sharing=True) as session:
+        print(len(session.captures()))
+"""
+
+
+def ask(folder: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-c", textwrap.dedent(ASK), str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+
+
+def test_queries_share_a_workspace(tmp_path: Path) -> None:
+    folder = site(tmp_path / "site")
+    with Session.open(folder, sharing=True) as session:
+        assert ask(folder).stdout == "1\n"
+        with session.flow_view(session.parse("outcome:refused")) as view:
+            assert view.total == len(view.page(0, 9)) == 2
+        with pytest.raises(StoreError, match="read-only"):
+            session.ingest([_capture(tmp_path / "b.pcap", 9)])
+    with Session.open(folder):
+        assert "StoreBusy" in ask(folder).stderr
+    assert ask(folder).stdout == "1\n"
+
+
+def test_a_query_may_be_the_first_to_open_a_workspace(tmp_path: Path) -> None:
+    with Session.open(tmp_path / "site", sharing=True) as session:
+        assert session.captures() == () and len(session.table) == 0
+        assert session.summary().flows == 0 and session.matrix("host").rows == ()
+
+
+def test_what_a_killed_process_committed_is_there_for_queries(session: Session, big: Path) -> None:
+    session.close()
+    code = """
+        import os, sys
+        from pathlib import Path
+        from workbench.session import Session
+        session = Session.open(Path(sys.argv[1]))
+        session.ingest([Path(sys.argv[2])])
+        os.kill(os.getpid(), 9)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), str(session.workspace), str(big)]
+    assert subprocess.run(command, check=False, cwd=ROOT).returncode == -signal.SIGKILL
+    assert ask(session.workspace).stdout == "2\n"
+    with Session.open(session.workspace) as again:
+        assert again.summary().flows == 60_005

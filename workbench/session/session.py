@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from workbench import analysis, capture, policy
 from workbench.documents import read_text
-from workbench.model.errors import InputError
+from workbench.model.errors import InputError, StoreBusy, StoreError
 from workbench.model.filters import NO_FILTER, Filter, parse_filter
 from workbench.model.matrix import Matrix
 from workbench.model.net import ServiceRange, parse_service
@@ -44,14 +44,14 @@ Stop = Callable[[], bool] | None
 class Session:
     """The one object a front end holds. Queries are safe to call from worker threads."""
 
-    def __init__(self, folder: Path, on: date) -> None:
+    def __init__(self, folder: Path, on: date, *, sharing: bool) -> None:
         self._on = on
         self._workspace = Workspace(folder)
         self.draft = Drafting(self._workspace)
         """Every edit, undo, redo and save."""
         self.exports = Exporting(self, self._workspace.exports)
         """Preview, write and verify files."""
-        self._store = Store.open(self._workspace.store_path)
+        self._store = _open_store(self._workspace.store_path, sharing=sharing)
         try:
             self._read_traffic()
         except BaseException:
@@ -64,9 +64,13 @@ class Session:
         self._replay = Replay(self._traffic.table, self.draft, self._on)
 
     @classmethod
-    def open(cls, folder: Path, *, on: date | None = None) -> "Session":
-        """Open or create a workspace; `on` is the day expiry dates are judged by (today, UTC)."""
-        return cls(folder, on or datetime.now(UTC).date())
+    def open(cls, folder: Path, *, on: date | None = None, sharing: bool = False) -> "Session":
+        """Open or create a workspace; `on` is the day expiry dates are judged by (today, UTC).
+
+        Sharing sessions load no captures, and several processes may have one at the same time.
+        Raises StoreBusy while another process has the workspace for itself.
+        """
+        return cls(folder, on or datetime.now(UTC).date(), sharing=sharing)
 
     def close(self) -> None:
         """Let go of the store."""
@@ -344,6 +348,17 @@ class Session:
     def name_of(self, address: int) -> str:
         """`db-1 (10.0.2.5)`, or the address alone."""
         return names.host_line(self.inventory, address)
+
+
+def _open_store(path: Path, *, sharing: bool) -> Store:
+    if sharing and path.exists():
+        try:
+            return Store.open(path, read_only=True)
+        except StoreBusy:
+            raise
+        except StoreError:
+            pass  # an older layout: only opening it for writing brings it up to date
+    return Store.open(path)
 
 
 def _ordered(

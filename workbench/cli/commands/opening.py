@@ -18,7 +18,7 @@ def open_session(options: Options, *, create: bool = False) -> Session:
         raise InputError(
             f"{folder}: no such workspace; `workbench ingest {folder} CAPTURE` makes one"
         )
-    return Session.open(folder)
+    return Session.open(folder, sharing=not create)
 
 
 def chosen(session: Session, options: Options) -> Filter:
