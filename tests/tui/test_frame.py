@@ -22,8 +22,10 @@ from workbench.tui.keys import read_keys
 from workbench.tui.lines import flow_row, packet_row
 from workbench.tui.screens.sources import capture_content, capture_row
 from workbench.tui.themes import THEMES
+from workbench.tui.widgets.cellpanel import CellPanel
 from workbench.tui.widgets.facts import FactsLine
 from workbench.tui.widgets.keybar import KeyBar
+from workbench.tui.widgets.matrix import MatrixView
 from workbench.tui.widgets.packetview import layers_content
 
 
@@ -63,6 +65,26 @@ async def test_nothing_leaves_the_screen(bench: WorkbenchApp, size: tuple[int, i
             assert "site" in lines[0] and "✗" in lines[0] and "%" in lines[0]
             assert all(f"{at} {name}" in lines[1] for at, name in enumerate(TABS.values(), 1))
             assert lines[-1].rstrip().endswith("? help")
+
+
+async def test_another_size_keeps_the_cursor_in_view(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(200, 60)) as pilot:
+        await settle(pilot)
+        await press(pilot, "g", "ctrl+end")
+        view = bench.screen.query_one(MatrixView)
+        panel = bench.screen.query_one(CellPanel)
+        assert panel.display
+        last = view.grid.rows[-1]
+        for size in ((80, 24), (50, 12), (120, 40)):
+            await pilot.resize_terminal(*size)
+            await settle(pilot)
+            assert any(line.startswith(last[:8]) for line in shown(bench).splitlines()), size
+            assert panel.display == (size[0] >= 110)
+        await pilot.resize_terminal(80, 24)
+        await press(pilot, "d")
+        assert panel.display, "d brings the panel where it is hidden"
+        await press(pilot, "d")
+        assert not panel.display
 
 
 async def test_no_key_does_harm_while_the_workspace_opens(

@@ -319,13 +319,29 @@ async def test_an_export_is_written_when_it_is_proven(bench: WorkbenchApp, site:
         assert any(line.startswith("-") for line in bench.screen.query_one(CodeView).lines)
 
 
-async def test_a_refusal_is_told(bench: WorkbenchApp) -> None:
+async def test_a_refusal_is_told(bench: WorkbenchApp, site: Path) -> None:
     async with bench.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         await press(pilot, "7", "t")
         text = shown(bench)
-        assert "▶ kubernetes" in text
-        assert "refused" in text or ".yaml" in text
+        assert "▶ kubernetes" in text and "refused" in text and "nothing to show" in text
+        await press(pilot, "v", "w")
+        assert not (site / "exports").exists()
+
+
+async def test_a_part_of_the_policy_for_the_cluster(bench: WorkbenchApp, site: Path) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "7", "t", "o")
+        assert "shop-frontend" in shown(bench), "the refusal's advice is there to take"
+        await press(pilot, "enter")
+        assert "kind: NetworkPolicy" in bench.screen.query_one(CodeView).lines
+        await press(pilot, "v", "w")
+        assert (site / "exports" / "kubernetes" / "workbench-export.json").exists()
+        await press(pilot, "o")
+        await write(pilot, " office")
+        await press(pilot, "enter")
+        assert "not a protected segment" in shown(bench)
 
 
 async def test_saving_and_leaving(bench: WorkbenchApp, site: Path) -> None:

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -10,10 +11,11 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from workbench.model.errors import WorkbenchError
+from workbench.model.errors import InputError, WorkbenchError
 from workbench.model.rendered import Rendered, Verification
 from workbench.tui.glyphs import CLASS_STYLES
 from workbench.tui.screens.base import WorkScreen
+from workbench.tui.screens.only import Only, OnlyScreen, advised
 from workbench.tui.widgets.codeview import CodeView
 
 Parts = list[tuple[str, str]]
@@ -26,6 +28,8 @@ class ExportScreen(WorkScreen):
     AUTO_FOCUS = "CodeView"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t", "target", "target", id="export.target", tooltip="nftables, Kubernetes, …"),
+        Binding("o", "only", "only", id="export.only",
+                tooltip="Protect only some segments in this export"),
         Binding("tab", "file(1)", "next file", id="export.file", tooltip="When there are several"),
         Binding("d", "diff", "diff", id="export.diff", tooltip="Against the last export"),
         Binding("v", "verify", "verify", id="export.verify",
@@ -39,6 +43,7 @@ class ExportScreen(WorkScreen):
         self._targets: tuple[tuple[str, str], ...] = ()
         self._at = 0
         self._file = 0
+        self._only: Only = ()
         self._diff = False
         self._rendered: Rendered | None = None
         self._last: Mapping[str, str] = {}
@@ -61,10 +66,10 @@ class ExportScreen(WorkScreen):
     def load(self) -> None:
         session = self.opened
         self._targets = tuple(session.exports.targets().items())
-        self._certificate, target = None, self._target
+        self._certificate, target, only = None, self._target, self._only
 
         def question() -> tuple[Rendered, Mapping[str, str]]:
-            return session.exports.preview(target), session.exports.last(target)
+            return session.exports.preview(target, only), session.exports.last(target)
 
         self.ask("preview", question, self._show, self._refuse)
 
@@ -113,6 +118,8 @@ class ExportScreen(WorkScreen):
             parts.append((f"{'▶' if here else ' '} {name}\n", "accent" if here else ""))
             if here:
                 parts.append((f"  {told}\n", "dim"))
+        if self._only:
+            parts += [("\nonly\n", "dim"), (f"{' '.join(self._only)}\n", "warn")]
         if self._refusal:
             parts += [("\nrefused\n", "blocked"), (f"{self._refusal}\n", "")]
             return parts
@@ -132,8 +139,17 @@ class ExportScreen(WorkScreen):
 
     def action_target(self) -> None:
         if self._targets:
-            self._at, self._file = (self._at + 1) % len(self._targets), 0
+            self._at, self._file, self._only = (self._at + 1) % len(self._targets), 0, ()
             self.load()
+
+    def action_only(self) -> None:
+        names = [one.segment for one in self.opened.policy.protect]
+
+        def chosen(only: Only) -> None:
+            self._only = only
+            self.load()
+
+        self.app.push_screen(OnlyScreen(self._only or advised(self._refusal), names, chosen))
 
     def action_file(self, by: int) -> None:
         self._file += by
@@ -144,7 +160,7 @@ class ExportScreen(WorkScreen):
         self._draw()
 
     def action_verify(self) -> None:
-        rendered, session = self._rendered, self.opened
+        rendered, session, only = self._rendered, self.opened, self._only
         if rendered is None:
             return
 
@@ -154,20 +170,29 @@ class ExportScreen(WorkScreen):
                 self._draw()
 
         self.bench.long_work(
-            lambda tell, stopped: session.exports.check(rendered, progress=tell, cancelled=stopped),
+            lambda tell, stopped: session.exports.check(
+                rendered, only, progress=tell, cancelled=stopped
+            ),
             done,
         )
 
     def action_write(self) -> None:
-        session, target, found = self.opened, self._target, self._certificate
-        if found is None:
+        session, proven, found, only = self.opened, self._rendered, self._certificate, self._only
+        if found is None or proven is None:
             self.notify("not proven yet: v verifies these files", markup=False)
-        elif not found.proven:
+            return
+        if not found.proven:
             self.notify("not written: the files and the policy differ", severity="error")
-        else:
-            self.ask("write", lambda: session.exports.write(target), self._written)
+            return
 
-    def _written(self, paths: tuple[object, ...]) -> None:
+        def write() -> tuple[Path, ...]:
+            if session.exports.preview(proven.target, only).files != proven.files:
+                raise InputError("the draft has changed since the proof: v verifies it again")
+            return session.exports.write(proven.target, None, only)
+
+        self.ask("write", write, self._written)
+
+    def _written(self, paths: tuple[Path, ...]) -> None:
         self.notify(
             f"wrote {len(paths)} files: {', '.join(map(str, paths))}", markup=False, timeout=10
         )

@@ -58,7 +58,10 @@ class PacketsScreen(WorkScreen):
         self.ask("dissect", dissect, self._show_dissected, self._no_dissection)
 
     def _state(self, text: str) -> None:
-        crumbs = Content.assemble(f" {ends(self._flow)}", (f"   {text}", "$foreground 55%"))
+        total = self._flow.packets_to_server + self._flow.packets_to_client
+        if len(self._packets) < total:
+            text = f"the first {len(self._packets):,} of {total:,} packets; {text}"
+        crumbs = Content.assemble(f" {ends(self._flow)}", (f"   {text}", "$dim"))
         self.query_one("#crumbs", Static).update(crumbs)
 
     def _show_own(self, packets: tuple[Packet, ...]) -> None:

@@ -256,11 +256,12 @@ class MatrixView(ScrollView, can_focus=True):
     def _density(self, width: int, height: int) -> NDArray[np.int64]:
         """Cells with traffic in each character of the overview."""
         if self._overview[0] != (width, height):
-            grid, counts = self.grid, np.zeros((height, width), np.int64)
+            grid = self.grid
             row = np.repeat(np.arange(len(grid.rows)), np.diff(grid.starts))
             y = row * height // max(1, len(grid.rows))
-            np.add.at(counts, (y, grid.at_column * width // max(1, len(grid.columns))), 1)
-            self._overview = ((width, height), counts)
+            x = grid.at_column * width // max(1, len(grid.columns))
+            counts = np.bincount(y * width + x, minlength=width * height)
+            self._overview = ((width, height), counts.reshape(height, width))
         return self._overview[1]
 
     # ── moving ─────────────────────────────────────────────────────────────────────────────
