@@ -329,6 +329,19 @@ async def test_a_refusal_is_told(bench: WorkbenchApp, site: Path) -> None:
         assert not (site / "exports").exists()
 
 
+async def test_a_draft_that_moved_since_the_proof_is_not_written(
+    bench: WorkbenchApp, site: Path
+) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "7", "v")
+        session = session_of(bench)
+        session.draft.remove_rule(session.policy.rules[0].id)
+        await press(pilot, "w")
+        assert "changed since the proof" in bench.last_error
+        assert not (site / "exports").exists()
+
+
 async def test_a_part_of_the_policy_for_the_cluster(bench: WorkbenchApp, site: Path) -> None:
     async with bench.run_test(size=(120, 40)) as pilot:
         await settle(pilot)

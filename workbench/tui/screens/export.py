@@ -52,7 +52,7 @@ class ExportScreen(WorkScreen):
 
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="export-row"):
-            with VerticalScroll(id="export-side", can_focus=False):
+            with VerticalScroll(id="export-side"):
                 yield Static(id="export-text")
             with Vertical(id="export-main"):
                 yield CodeView(id="code")

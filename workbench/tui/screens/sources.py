@@ -57,7 +57,7 @@ class SourcesScreen(WorkScreen):
 
     def body(self) -> Iterable[Widget]:
         yield PagedTable(COLUMNS, empty=_EMPTY, id="table")
-        with VerticalScroll(id="capture-detail", can_focus=False):
+        with VerticalScroll(id="capture-detail"):
             yield Static(id="capture-text")
         yield CompletingInput(
             complete_path, placeholder="path of a capture, a folder or a pattern", id="path"

@@ -52,7 +52,7 @@ class SuggestScreen(Dialog):
         yield PagedTable(
             COLUMNS, empty="Nothing to propose: all that works is allowed.", id="table"
         )
-        with VerticalScroll(id="suggest-detail", can_focus=False):
+        with VerticalScroll(id="suggest-detail"):
             yield Static(id="suggest-text")
 
     def on_mount(self) -> None:
