@@ -84,7 +84,7 @@ class WorkbenchApp(Desk):
         """Taken by the Sources screen once the workspace is open."""
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = THEMES[0].name
+        self.set_reactive(Desk.theme, THEMES[0].name)  # unwatched: the sheet is parsed once less
         if os.environ.get("WORKBENCH_ASCII") == "1":
             self._filters.append(AsciiFilter())
 
