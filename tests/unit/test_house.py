@@ -44,8 +44,8 @@ def loaded_by(statement: str) -> set[str]:
 
 
 def test_the_session_loads_no_front_end_and_no_pyshark() -> None:
-    loaded = loaded_by("import workbench.session")
-    assert "duckdb" in loaded
+    loaded = loaded_by("from workbench.session import Session")
+    assert {"duckdb", "workbench.session.session"} <= loaded
     assert not loaded & {"textual", "pyshark", "networkx", "scipy", "pandas"}
 
 
@@ -91,3 +91,10 @@ def test_nothing_goes_through_a_shell_or_the_network() -> None:
                 raise AssertionError(f"{path}: shell=")
             if isinstance(node, ast.Attribute) and node.attr in ("system", "popen"):
                 raise AssertionError(f"{path}: {node.attr}")
+
+
+def test_loading_captures_waits_for_no_analysis() -> None:
+    loaded = loaded_by("from workbench.session import ingest_folder")
+    assert "workbench.capture" in loaded
+    rooms = {"analysis", "policy", "export", "verify", "inventory", "store"}
+    assert not loaded & {"duckdb", "yaml", *(f"workbench.{room}" for room in rooms)}

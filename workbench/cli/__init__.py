@@ -19,9 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.set_threshold(100_000)  # frozen values make no cycles; looking for them costs a third
     options = parse(sys.argv[1:] if arguments is None else arguments)
     try:
-        from workbench.cli import commands  # costs 0.2 s that `--help` must not pay
+        from workbench.cli.commands import run
 
-        status: int = getattr(commands, options.run)(options)
+        status = run(options)
         sys.stdout.flush()
     except (KeyboardInterrupt, Cancelled):
         print("stopped; the workspace is as it was", file=sys.stderr)

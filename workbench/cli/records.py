@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.model.matrix import MATRIX_COUNTS, Matrix
 from workbench.model.net import PROTOCOL_NAMES, format_address
@@ -13,7 +13,9 @@ from workbench.model.simulation import Proposal, Simulation
 from workbench.model.site import HostFacts
 from workbench.model.traffic import CaptureReport, Flow, format_time, shown_port, shown_type
 from workbench.model.verdict import Class, Explanation, RuleUse, Verdict
-from workbench.session import BrokenGuardrail, Session
+
+if TYPE_CHECKING:
+    from workbench.session import BrokenGuardrail, Session
 
 Record = dict[str, Any]
 
@@ -49,7 +51,7 @@ def capture_record(report: CaptureReport) -> Record:
     }
 
 
-def flow_record(session: Session, flow: Flow) -> Record:
+def flow_record(session: "Session", flow: Flow) -> Record:
     """One flow; its `capture` is the path of the file it was seen in."""
     return {
         "id": flow.id,
@@ -92,7 +94,7 @@ def host_record(host: HostFacts) -> Record:
     }
 
 
-def conversation_record(session: Session, simulation: Simulation, row: int) -> Record:
+def conversation_record(session: "Session", simulation: Simulation, row: int) -> Record:
     """One conversation with its verdict."""
     seen = simulation.table.at(row)
     verdict = Verdict(int(simulation.verdicts[row]))
@@ -190,7 +192,7 @@ def explanation_record(found: Explanation) -> Record:
     }
 
 
-def guardrail_record(broken: BrokenGuardrail) -> Record:
+def guardrail_record(broken: "BrokenGuardrail") -> Record:
     """A guardrail that does not hold, with a conversation that shows it."""
     return {**asdict(broken), "assertion": broken.assertion.value}
 

@@ -41,7 +41,7 @@ def _line(text: str) -> None:
 def _load(session: Session, captures: tuple[Path, ...]) -> None:
     _title("1 Load – captures into DuckDB")
     if not session.captures():
-        warn_uncompiled(session)
+        warn_uncompiled()
         session.ingest(captures)
     for report in session.captures():
         lacked = [*report.problems, *(f"{n} × {why}" for why, n in report.skipped.items())]

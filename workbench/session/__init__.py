@@ -1,7 +1,31 @@
-"""Session: the one object a front end holds."""
+"""Session: the one object a front end holds.
 
-from workbench.analysis import BrokenGuardrail
-from workbench.session.session import Session
-from workbench.session.summary import Summary
+Names are imported when first used: `workbench ingest` needs neither policies nor analysis, and what
+it does not import it does not wait for.
+"""
 
-__all__ = ["BrokenGuardrail", "Session", "Summary"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.analysis import BrokenGuardrail
+    from workbench.capture import kernel_compiled
+    from workbench.session.ingest import ingest_folder
+    from workbench.session.session import Session
+    from workbench.session.summary import Summary
+
+__all__ = ["BrokenGuardrail", "Session", "Summary", "ingest_folder", "kernel_compiled"]
+
+_HOMES = {
+    "BrokenGuardrail": "workbench.analysis",
+    "Session": "workbench.session.session",
+    "Summary": "workbench.session.summary",
+    "ingest_folder": "workbench.session.ingest",
+    "kernel_compiled": "workbench.capture",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

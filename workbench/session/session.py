@@ -13,7 +13,6 @@ from workbench.documents import read_text
 from workbench.model.errors import InputError, StoreBusy, StoreError
 from workbench.model.filters import NO_FILTER, Filter, parse_filter
 from workbench.model.matrix import Matrix
-from workbench.model.net import ServiceRange, parse_service
 from workbench.model.packets import Packet
 from workbench.model.policy import Policy, ResolvedPolicy
 from workbench.model.simulation import Changes, Simulation, Suggestion
@@ -30,7 +29,7 @@ from workbench.session import evidence, names
 from workbench.session.drafting import Drafting
 from workbench.session.exporting import Exporting
 from workbench.session.imports import read_hosts
-from workbench.session.ingest import ingest
+from workbench.session.ingest import ingest, service_hints
 from workbench.session.replay import Replay, Scene
 from workbench.session.summary import Summary, would_block
 from workbench.session.traffic import Traffic
@@ -160,14 +159,10 @@ class Session:
         self, paths: Iterable[Path], progress: Tell = None, cancelled: Stop = None
     ) -> tuple[tuple[CaptureReport, ...], tuple[Path, ...]]:
         """Captures into the workspace: reports of the new ones, and files already known."""
-        outcome = ingest(self._store, paths, self._hints(), progress, cancelled)
+        hints = service_hints(self.policy)
+        outcome = ingest(lambda: self._store, paths, hints, progress, cancelled)
         self._read_traffic()
         return outcome
-
-    def _hints(self) -> tuple[ServiceRange, ...]:
-        """The user's services are evidence for direction; `any` says nothing."""
-        texts = (text for group in self.policy.services for text in group.services)
-        return tuple(parse_service(text) for text in texts if text != "any")
 
     # ── see ────────────────────────────────────────────────────────────────────────────────
 
@@ -339,11 +334,6 @@ class Session:
     def addresses(self, text: str) -> tuple[int, ...]:
         """An address or a host name as addresses. Raises InputError."""
         return names.addresses(self.inventory, text)
-
-    @property
-    def kernel_compiled(self) -> bool:
-        """Whether packets are decoded by compiled code."""
-        return capture.kernel_compiled()
 
     def name_of(self, address: int) -> str:
         """`db-1 (10.0.2.5)`, or the address alone."""

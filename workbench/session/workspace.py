@@ -6,9 +6,9 @@ from pathlib import Path
 from workbench import inventory as hosts
 from workbench import policy as rules
 from workbench.documents import digest, read_text, write_atomic
-from workbench.model.errors import InputError
 from workbench.model.policy import Policy
 from workbench.model.site import Inventory
+from workbench.session.folder import EXPORTS, INVENTORY, POLICY, STORE, workspace_folder
 
 
 @dataclass
@@ -41,13 +41,7 @@ class Workspace:
     """`flows.duckdb`, `inventory.yaml`, `policy.yaml` and `exports/` in one folder."""
 
     def __init__(self, folder: Path) -> None:
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f"{folder}: a workspace is a folder, this is a file")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{folder}: cannot make the workspace: {error.strerror}") from error
-        self.folder = folder.resolve()
+        self.folder = workspace_folder(folder)
         self.read()
 
     def read(self) -> None:
@@ -56,8 +50,8 @@ class Workspace:
         All or nothing: files that cannot be understood leave everything as it was, so that saving
         still refuses to replace them.
         """
-        policy_file = Document.read(self.folder / "policy.yaml")
-        inventory_file = Document.read(self.folder / "inventory.yaml")
+        policy_file = Document.read(self.folder / POLICY)
+        inventory_file = Document.read(self.folder / INVENTORY)
         policy, inventory = Policy(), Inventory()
         if policy_file.text is not None:
             policy = rules.load_policy(policy_file.text, str(policy_file.path))
@@ -72,11 +66,11 @@ class Workspace:
 
     @property
     def store_path(self) -> Path:
-        return self.folder / "flows.duckdb"
+        return self.folder / STORE
 
     @property
     def exports(self) -> Path:
-        return self.folder / "exports"
+        return self.folder / EXPORTS
 
     @property
     def changed_on_disk(self) -> bool:

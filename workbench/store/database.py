@@ -44,6 +44,8 @@ def connect(path: Path, *, read_only: bool) -> Connection:
         "memory_limit": _MEMORY,
         "threads": min(_THREADS, os.cpu_count() or 1),
         "temp_directory": f"{file}.tmp",
+        # A load is one transaction: it goes into the file at once, not to the log first.
+        "checkpoint_threshold": "1KB",
     }
     try:
         return duckdb.connect(str(file), read_only=read_only, config=settings)

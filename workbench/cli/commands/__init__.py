@@ -1,34 +1,25 @@
-"""What each command does: open the session, ask it, print. One function a command."""
+"""What each command does: open the session, ask it, print. One function a command.
 
-from workbench.cli.commands.draft import allow, revoke, suggest
-from workbench.cli.commands.export import export, verify
-from workbench.cli.commands.front import demo, open  # noqa: A004 - named as the command is
-from workbench.cli.commands.judge import check, diff, explain, simulate
-from workbench.cli.commands.load import captures, ingest
-from workbench.cli.commands.name import import_hosts, label, name, segment
-from workbench.cli.commands.see import conversations, dissect, flows, hosts, matrix
+A command imports what it needs when it runs: loading captures must not wait for the analysis.
+"""
 
-__all__ = [
-    "allow",
-    "captures",
-    "check",
-    "conversations",
-    "demo",
-    "diff",
-    "dissect",
-    "explain",
-    "export",
-    "flows",
-    "hosts",
-    "import_hosts",
-    "ingest",
-    "label",
-    "matrix",
-    "name",
-    "open",
-    "revoke",
-    "segment",
-    "simulate",
-    "suggest",
-    "verify",
-]
+from argparse import Namespace
+from importlib import import_module
+
+JOBS = {
+    "draft": ("allow", "revoke", "suggest"),
+    "export": ("export", "verify"),
+    "front": ("demo", "open"),
+    "judge": ("check", "diff", "explain", "simulate"),
+    "load": ("captures", "ingest"),
+    "name": ("import_hosts", "label", "name", "segment"),
+    "see": ("conversations", "dissect", "flows", "hosts", "matrix"),
+}
+"""Module → its commands."""
+
+
+def run(options: Namespace) -> int:
+    """The command that was asked for; returns its exit status."""
+    [job] = [job for job, commands in JOBS.items() if options.run in commands]
+    status: int = getattr(import_module(f"{__name__}.{job}"), options.run)(options)
+    return status

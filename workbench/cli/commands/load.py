@@ -7,20 +7,21 @@ from workbench.cli.commands.opening import Options, open_session, warn_uncompile
 from workbench.cli.meter import Meter
 from workbench.cli.output import emit
 from workbench.cli.table import Record, say
+from workbench.session import ingest_folder
 
 
 def ingest(options: Options) -> int:
     """Load captures; print what each held and lacked."""
-    with open_session(options, create=True) as session, Meter(quiet=options.quiet) as meter:
-        warn_uncompiled(session)
-        reports, known = session.ingest(options.paths, meter.tell, meter.cancelled)
-        meter.clear()
-        for path in known:
-            say(f"{path}: already in the workspace, left out")
-        for report in reports:
-            for problem in report.problems:
-                say(f"{report.path}: {problem}")
-        _print_captures([records.capture_record(report) for report in reports], options.format)
+    warn_uncompiled()
+    with Meter(quiet=options.quiet) as meter:
+        workspace, paths = options.workspace, options.paths
+        reports, known = ingest_folder(workspace, paths, meter.tell, meter.cancelled)
+    for path in known:
+        say(f"{path}: already in the workspace, left out")
+    for report in reports:
+        for problem in report.problems:
+            say(f"{report.path}: {problem}")
+    _print_captures([records.capture_record(report) for report in reports], options.format)
     return 0
 
 

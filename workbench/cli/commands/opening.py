@@ -2,31 +2,36 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.cli.table import say
 from workbench.model.errors import InputError
 from workbench.model.filters import NO_FILTER, Filter
-from workbench.session import Session
+
+if TYPE_CHECKING:
+    from workbench.session import Session
 
 Options = argparse.Namespace
 
 
-def open_session(options: Options, *, create: bool = False) -> Session:
+def open_session(options: Options, *, create: bool = False) -> "Session":
     """The session of the workspace named on the command line."""
     folder: Path = options.workspace
     if not create and not folder.is_dir():
         raise InputError(
             f"{folder}: no such workspace; `workbench ingest {folder} CAPTURE` makes one"
         )
+    from workbench.session import Session
+
     return Session.open(folder, sharing=not create)
 
 
-def chosen(session: Session, options: Options) -> Filter:
+def chosen(session: "Session", options: Options) -> Filter:
     """The filter line of `--where`."""
     return session.parse(options.where) if options.where else NO_FILTER
 
 
-def save(session: Session) -> int:
+def save(session: "Session") -> int:
     """Write the draft and say what it was."""
     changed = session.draft.changed
     session.draft.save()
@@ -34,7 +39,9 @@ def save(session: Session) -> int:
     return 0
 
 
-def warn_uncompiled(session: Session) -> None:
+def warn_uncompiled() -> None:
     """Before a load: one warning where packets are decoded slowly."""
-    if not session.kernel_compiled:
+    from workbench.session import kernel_compiled
+
+    if not kernel_compiled():
         say("warning: the packet kernel is not compiled; loading will be some 100 times slower")

@@ -1,0 +1,21 @@
+"""The workspace folder and what is where in it."""
+
+from pathlib import Path
+
+from workbench.model.errors import InputError
+
+STORE = "flows.duckdb"
+POLICY = "policy.yaml"
+INVENTORY = "inventory.yaml"
+EXPORTS = "exports"
+
+
+def workspace_folder(folder: Path) -> Path:
+    """The folder, made if missing, as an absolute path. Raises InputError."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: a workspace is a folder, this is a file")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot make the workspace: {error.strerror}") from error
+    return folder.resolve()

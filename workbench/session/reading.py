@@ -1,0 +1,76 @@
+"""A capture read in a thread of its own, so that reading, opening the store and storing overlap."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from queue import Full, Queue
+from threading import Event, Thread
+
+from workbench.capture import read_capture
+from workbench.model.net import ServiceRange
+from workbench.model.traffic import CaptureReport, FlowColumns, Progress
+
+_AHEAD = 2
+"""Batches of flows read and not yet stored: this bounds the memory between the two threads."""
+_PATIENCE = 0.1
+"""Seconds between looks at whether anybody still wants the flows."""
+
+
+class Reading:
+    """Starts at once. Take `flows()`, then `report`; or `stop()` it."""
+
+    def __init__(
+        self,
+        path: Path,
+        hints: Sequence[ServiceRange],
+        progress: Callable[[Progress], None] | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> None:
+        self.path = path
+        self._queue: Queue[FlowColumns | CaptureReport | BaseException] = Queue(_AHEAD)
+        self._stop = Event()
+        self._thread = Thread(
+            target=self._run, args=(hints, progress, cancelled), name="read-capture", daemon=True
+        )
+        self._thread.start()
+
+    def flows(self) -> Iterator[FlowColumns]:
+        """Batches as they are read; raises what reading raised (CaptureError, Cancelled)."""
+        while True:
+            item = self._queue.get()
+            if isinstance(item, BaseException):
+                raise item
+            if isinstance(item, CaptureReport):
+                self.report = item
+                return
+            yield item
+
+    def stop(self) -> None:
+        """Give up; returns when the thread is gone."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(
+        self,
+        hints: Sequence[ServiceRange],
+        progress: Callable[[Progress], None] | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> None:
+        def stopped() -> bool:
+            return self._stop.is_set() or (cancelled is not None and cancelled())
+
+        try:
+            report = read_capture(
+                self.path, on_flows=self._put, hints=hints, progress=progress, cancelled=stopped
+            )
+        except BaseException as error:  # raised again where the flows are taken
+            self._put(error)
+        else:
+            self._put(report)
+
+    def _put(self, item: FlowColumns | CaptureReport | BaseException) -> None:
+        while not self._stop.is_set():
+            try:
+                return self._queue.put(item, timeout=_PATIENCE)
+            except Full:
+                continue
+        return None
