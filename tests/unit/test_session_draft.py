@@ -80,6 +80,8 @@ def test_a_wrong_edit_changes_nothing(session: Session) -> None:
     before = session.draft.present
     with pytest.raises(PolicyError):
         session.draft.put_rule(replace(RULE, servers=("nowhere",)))
+    with pytest.raises(InputError, match="another host is called 'db-1' already"):
+        session.draft.rename_host(parse_address(OTHER), "db-1")
     with pytest.raises(PolicyError):
         session.draft.put_policy_text("workbench: 1\nrules: [{id: x}]\n", "mine.yaml")
     assert session.draft.present is before

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 from workbench import inventory as hosts
 from workbench import policy as rules
-from workbench.model.errors import FileChanged
+from workbench.model.errors import FileChanged, InputError
 from workbench.model.policy import (
     Exclusion,
     Guardrail,
@@ -151,6 +151,9 @@ class Drafting:
         self._inventory(edited, f"{told} on {len(addresses)} host(s)")
 
     def rename_host(self, address: int, name: str) -> None:
+        known = self.inventory.by_address.get(address)
+        if any(host.name == name and host is not known for host in self.inventory.hosts):
+            raise InputError(f"another host is called {name!r} already")
         edited = hosts.rename_host(self.inventory, address, name)
         self._inventory(edited, f"host named {name}")
 
