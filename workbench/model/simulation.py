@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from numpy.typing import NDArray
 
-from workbench.model.policy import Policy, ResolvedPolicy, Rule
+from workbench.model.policy import Policy, ResolvedPolicy, ResolvedRule, Rule
 from workbench.model.traffic import ConversationTable
 from workbench.model.verdict import Coverage, RuleUse, Totals
 
@@ -28,12 +29,26 @@ class Simulation:
 
     def rules_of(self, row: int) -> tuple[str, ...]:
         """Ids of the rules that match conversation `row`, policy order."""
-        seen = self.table.at(row)
+        table = self.table
+        service = int(table["protocol"][row]), int(table["port"][row])
+        if service not in self._offered:
+            self._offered[service] = tuple(
+                rule
+                for rule in self.policy.rules
+                if any(piece.covers(*service) for piece in rule.services)
+            )
+        ends = (table["client"][row], table["server"][row])
+        client, server = (table.hosts.addresses[end] for end in ends)
         return tuple(
             rule.id
-            for rule in self.policy.rules
-            if rule.matches(seen.client, seen.server, seen.protocol, seen.port)
+            for rule in self._offered[service]
+            if client in rule.clients and server in rule.servers
         )
+
+    @cached_property
+    def _offered(self) -> dict[tuple[int, int], tuple[ResolvedRule, ...]]:
+        """Rules by the service they allow, filled as rows are asked for."""
+        return {}
 
 
 @dataclass(frozen=True)
