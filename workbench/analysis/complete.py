@@ -42,6 +42,5 @@ def _values(field: str, words: HostWords, rules: Sequence[str]) -> list[str]:
 
 def _fitting(typed: str, values: Sequence[str]) -> list[str]:
     part = typed.casefold()
-    begin = [value for value in values if value.casefold().startswith(part)]
-    inside = [value for value in values if part in value.casefold() and value not in set(begin)]
-    return [*begin, *inside]
+    holding = [value for value in values if part in value.casefold()]
+    return sorted(holding, key=lambda value: not value.casefold().startswith(part))

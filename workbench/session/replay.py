@@ -10,6 +10,7 @@ from workbench.model.policy import Policy, ResolvedPolicy
 from workbench.model.simulation import Simulation
 from workbench.model.site import Inventory
 from workbench.model.traffic import ConversationTable, HostTable
+from workbench.model.verdict import NOT_POLICY
 from workbench.policy import Resolver
 from workbench.session.drafting import Drafting
 from workbench.session.history import Draft
@@ -55,6 +56,7 @@ class Replay:
         self._lock = threading.Lock()
         self._resolver = Resolver()
         self._listed: Inventory | None = None
+        self._counted: tuple[Inventory, int] | None = None
         self._retable(traffic)
 
     def _retable(self, table: ConversationTable) -> None:
@@ -79,6 +81,15 @@ class Replay:
             if hosts != self._table.hosts:
                 self._retable(ConversationTable(hosts, self._traffic.columns))
         return self._table
+
+    @property
+    def machines(self) -> int:
+        """Machines seen: listed hosts by name, others by address; groups of many are none."""
+        inventory = self._drafting.inventory
+        if self._counted is None or self._counted[0] is not inventory:
+            seen = (one for one in self._traffic.hosts.addresses if one not in NOT_POLICY)
+            self._counted = inventory, len({inventory.name(one) for one in seen})
+        return self._counted[1]
 
     def scene(self, draft: Draft | None = None) -> Scene:
         """The scene of a draft, the present one unless given. Raises PolicyError.

@@ -141,7 +141,7 @@ class Session:
         return Summary(
             name=self.name,
             captures=len(self.captures()),
-            hosts=now.table.hosts.seen,
+            hosts=self._replay.machines,
             conversations=len(now.table),
             flows=now.totals.flows,
             changed=self.draft.changed,
@@ -310,9 +310,9 @@ class Session:
         chosen = np.fromiter(rows, dtype=np.int64)
         return analysis.propose(self.simulation, self.policy, self.inventory, chosen)
 
-    def check(self) -> tuple[analysis.BrokenGuardrail, ...]:
-        """Guardrails that the draft breaks."""
-        return analysis.check(self.resolved)
+    def check(self, wanted: Policy | None = None) -> tuple[analysis.BrokenGuardrail, ...]:
+        """Guardrails that the draft, or another policy, breaks."""
+        return analysis.check(self._replay.resolve(wanted) if wanted else self.resolved)
 
     def warnings(self) -> tuple[str, ...]:
         """What a careful reader would ask about the draft."""

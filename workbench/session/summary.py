@@ -14,7 +14,7 @@ class Summary:
     """The workspace folder's name."""
     captures: int
     hosts: int
-    """Seen in traffic."""
+    """Machines seen in traffic, whatever the number of their addresses."""
     conversations: int
     flows: int
     changed: bool
