@@ -33,7 +33,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "captures").mkdir()
     shutil.copy(CAPTURE, tmp_path / "captures")
     whole = CAPTURE.read_bytes()
-    (tmp_path / "extra.pcapng.gz").write_bytes(gzip.compress(whole + whole))
+    (tmp_path / "extra.pcapng.gz").write_bytes(gzip.compress(whole + whole, mtime=0))
     (tmp_path / "hosts.csv").write_text("name,address,role\npc-99,10.1.0.99,pc\n")
     (tmp_path / "pods.json").write_text(json.dumps({"kind": "PodList", "items": [POD]}))
     monkeypatch.chdir(tmp_path)
