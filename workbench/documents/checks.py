@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from workbench.documents.writing import unprintable
-from workbench.model.net import ALL_V4, AddressSet, parse_cidr
+from workbench.model.net import parse_cidr
 from workbench.model.site import LABEL_KEY
 
 MAX_LABEL = 253
@@ -35,13 +35,16 @@ def cidr_problem(text: str) -> str:
     if not _CIDR.fullmatch(text):
         return f"{text[:80]!r} is not an address or CIDR such as 10.0.0.0/24 or fd00::/64"
     try:
-        ranges = parse_cidr(text)
+        parse_cidr(text)
     except ValueError as error:
-        wrong = "has host bits set" if "host bits" in str(error) else "is not an address or CIDR"
-        return f"{text[:80]!r} {wrong}"
-    if ":" in text and not AddressSet.of(p for p in ranges if p.size > 0) - ALL_V4:
-        return f"{text[:80]!r} is IPv4 inside IPv6; write it as IPv4"
+        return f"{text[:80]!r} {_wrong(str(error))}"
     return ""
+
+
+def _wrong(told: str) -> str:
+    if "IPv4-mapped" in told:
+        return "is IPv4 inside IPv6; write it as IPv4"
+    return "has host bits set" if "host bits" in told else "is not an address or CIDR"
 
 
 def label_key_problem(key: str) -> str:
