@@ -54,8 +54,12 @@ wheelhouse: $(VENV)/demo ## everything an air-gapped machine needs, for pip --no
 	@echo "  python3 -m pip install --no-index --find-links wheelhouse segmentation-workbench"
 
 bench: $(VENV)/dev ## the figures that the README quotes
-	@$(BIN)/python benchmarks/ingest.py
+	@mkdir -p build
+	@test -f build/bench.pcap || $(BIN)/python benchmarks/generate_capture.py build/bench.pcap
+	@$(BIN)/python benchmarks/ingest.py build/bench.pcap
 	@$(BIN)/python benchmarks/simulate.py
+	@test -d build/demo || $(BIN)/workbench demo --headless --keep build/demo >/dev/null
+	@$(BIN)/python benchmarks/start.py build/demo
 
 record: $(VENV)/demo ## record the demo site anew (root, network namespaces)
 	@$(BIN)/python demo_data/record.py --out demo_data
