@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -181,3 +182,11 @@ def test_every_capture_in_one_workspace(workbench: Run, shared_data: Path, tmp_p
     flows = workbench("flows", tmp_path / "all", "--limit", 0, "--format", "json").json
     assert len(flows) == sum(report["flows"] for report in done.json)
     assert json.dumps(flows).isascii()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_verdicts_are_readable_without_utf8(workbench: Run, loaded: Path, encoding: str) -> None:
+    plain = {**os.environ, "PYTHONIOENCODING": encoding}
+    grid = workbench("matrix", loaded, env=plain, encoding=encoding).out
+    assert "x" in grid and "+" in grid and "client \\ server" in grid
+    assert workbench("simulate", loaded, env=plain, encoding=encoding).status == 0

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from workbench.cli.parser import parse
+from workbench.cli.streams import forgiving_streams
 from workbench.model.errors import Cancelled, WorkbenchError
 from workbench.model.packets import printable
 
@@ -17,6 +18,7 @@ from workbench.model.packets import printable
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     gc.set_threshold(100_000)  # frozen values make no cycles; looking for them costs a third
+    forgiving_streams()
     options = parse(sys.argv[1:] if arguments is None else arguments)
     try:
         from workbench.cli.commands import run
