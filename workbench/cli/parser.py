@@ -112,7 +112,9 @@ def _queries(commands: "_Commands[argparse.ArgumentParser]") -> None:
     matrix = _command(commands, "matrix", "who talks to whom")
     _query(matrix)
     matrix.add_argument(
-        "--by", default="segment", metavar="GROUP", help="segment, host, subnet or a label key"
+        "--by",
+        metavar="GROUP",
+        help="segment (as unless told, where there are any), host, subnet or a label key",
     )
     dissect = _command(commands, "dissect", "the packets of one flow, dissected by tshark")
     dissect.add_argument("flow", type=_count, metavar="FLOW", help="the flow's id, from `flows`")

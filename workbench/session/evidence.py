@@ -29,7 +29,12 @@ def evidence_lines(proposal: Proposal) -> list[str]:
     kinds = ", ".join(f"{name} {count}" for name, count in seen.direction.items())
     first, last = (format_time(moment)[:19] + "Z" for moment in (seen.first_us, seen.last_us))
     told = (
-        f"{seen.conversations} conversations, {seen.flows} flows, {short_bytes(seen.bytes)}; "
-        f"{seen.clients} clients, {seen.servers} servers; {first} to {last}; direction: {kinds}"
+        f"{_many(seen.conversations, 'conversation')}, {_many(seen.flows, 'flow')}, "
+        f"{short_bytes(seen.bytes)}; {_many(seen.clients, 'client')}, "
+        f"{_many(seen.servers, 'server')}; {first} to {last}; direction: {kinds}"
     )
     return [told, f"look twice: {proposal.caution}"] if proposal.caution else [told]
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"

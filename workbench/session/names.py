@@ -31,11 +31,12 @@ def service_groups(policy: Policy) -> dict[str, tuple[ServiceRange, ...]]:
     }
 
 
-def groupings(inventory: Inventory) -> tuple[str, ...]:
-    """What `grouping` takes: the fixed ones, then every label key."""
+def groupings(inventory: Inventory, policy: Policy) -> tuple[str, ...]:
+    """What `grouping` takes, the one to begin with first: segments, where there are any."""
     keys = {key for host in inventory.hosts for key, _ in host.labels}
     keys |= {key for network in inventory.networks for key, _ in network.labels}
-    return ("segment", "host", "subnet", *sorted(keys))
+    places = ("segment", "host", "subnet") if policy.segments else ("host", "subnet", "segment")
+    return (*places, *sorted(keys))
 
 
 def grouping(by: str, scene: Scene) -> analysis.Grouping:
@@ -47,7 +48,7 @@ def grouping(by: str, scene: Scene) -> analysis.Grouping:
         return analysis.by_segment(hosts, scene.resolved)
     if by == "subnet":
         return analysis.by_subnet(hosts)
-    if by not in (known := groupings(inventory)):
+    if by not in (known := groupings(inventory, Policy())):
         raise InputError(f"cannot group by {by!r}; choose one of {', '.join(known)}")
     return analysis.by_label(hosts, inventory, by)
 

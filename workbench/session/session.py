@@ -195,9 +195,9 @@ class Session:
 
     def groupings(self) -> tuple[str, ...]:
         """What the matrix can be grouped by."""
-        return names.groupings(self.inventory)
+        return names.groupings(self.inventory, self.policy)
 
-    def matrix(self, by: str = "segment", chosen: Filter = NO_FILTER) -> Matrix:
+    def matrix(self, by: str, chosen: Filter = NO_FILTER) -> Matrix:
         """Who talks to whom. Raises InputError for an unknown grouping."""
         now = self._replay.scene()
         rows = self._select(chosen, now) if chosen else None

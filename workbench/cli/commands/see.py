@@ -58,7 +58,8 @@ def matrix(options: Options) -> int:
     from workbench.cli.grid import matrix_grid
 
     with open_session(options) as session:
-        found = session.matrix(options.by, chosen(session, options))
+        by = options.by or session.groupings()[0]
+        found = session.matrix(by, chosen(session, options))
     if options.format != "table":
         emit(records.matrix_records(found), options.format, limit=options.limit)
     elif len(found.cells["row"]):

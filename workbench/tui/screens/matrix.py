@@ -53,7 +53,8 @@ class MatrixScreen(WorkScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._by = "segment"
+        self._chosen_by = ""
+        """Empty until the user picks a grouping."""
         self._sort = SORTS[0]
         self._wants_panel: bool | None = None
 
@@ -70,6 +71,11 @@ class MatrixScreen(WorkScreen):
         self._title()
 
     # ── loading ────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _by(self) -> str:
+        session = self.bench.session
+        return self._chosen_by or (session.groupings()[0] if session else "segment")
 
     def load(self) -> None:
         session, chosen = self.opened, self.bench.chosen
@@ -147,7 +153,7 @@ class MatrixScreen(WorkScreen):
     def action_group(self, by: int) -> None:
         choices = self.opened.groupings()
         at = choices.index(self._by) + by if self._by in choices else 0
-        self._by = choices[at % len(choices)]
+        self._chosen_by = choices[at % len(choices)]
         self.load()
 
     def action_show(self) -> None:

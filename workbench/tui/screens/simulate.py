@@ -80,7 +80,7 @@ class SimulateScreen(WorkScreen):
         bars = self.query_one(ClassBars)
         bars.before, bars.after = before.totals.by_class, after.totals.by_class
         table = self.query_one(PagedTable)
-        table.empty = _empty(self._class, self._only_changed)
+        table.empty = _empty(self._class, self._only_changed, bool(self.opened.policy.protect))
         table.show(len(self._rows))
         self._title(after)
 
@@ -156,7 +156,9 @@ def listed_rows(
     return np.flatnonzero(wanted)
 
 
-def _empty(klass: Class | None, only_changed: bool) -> str:
+def _empty(klass: Class | None, only_changed: bool, protects: bool) -> str:
+    if not protects:
+        return "Nothing is protected, so nothing is judged: p proposes a policy, 5 is the policy."
     if only_changed:
         return "The draft changes nothing here: o shows everything, c another class."
     if klass is Class.WOULD_BLOCK:
