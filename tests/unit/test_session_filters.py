@@ -195,7 +195,7 @@ def test_unknown_orders_and_groups(world: tuple[Session, list[Flow]]) -> None:
     session, _ = world
     with pytest.raises(InputError, match="colour"):
         session.conversation_rows(sort="colour")
-    with pytest.raises(InputError, match="segment, host, subnet"):
+    with pytest.raises(InputError, match="host, subnet, segment"):
         session.matrix("colour")
 
 
