@@ -110,10 +110,14 @@ class WorkbenchApp(Desk):
         self.switch_mode(mode)
 
     def action_undo(self) -> None:
-        self.edit(lambda session: _told("undone: ", session.draft.undo(), "nothing to undo"))
+        from workbench.tui.steps import undo
+
+        self.edit(undo)
 
     def action_redo(self) -> None:
-        self.edit(lambda session: _told("redone: ", session.draft.redo(), "nothing to redo"))
+        from workbench.tui.steps import redo
+
+        self.edit(redo)
 
     def action_save(self) -> None:
         def save(session: "Session") -> str:
@@ -146,7 +150,3 @@ class WorkbenchApp(Desk):
             self.exit()
         else:
             await self.push_screen(LeaveScreen())
-
-
-def _told(before: str, what: str | None, nothing: str) -> str:
-    return nothing if what is None else before + what

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from textual import on
 from textual.app import App
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Tell = Callable[[Progress], None]
 Stopped = Callable[[], bool]
+Told: TypeAlias = "str | tuple[str, Changes | None]"
 
 
 class Desk(App[None]):
@@ -107,14 +108,14 @@ class Desk(App[None]):
 
     def edit(
         self,
-        change: Callable[["Session"], str | None],
+        change: Callable[["Session"], "Told | None"],
         done: Callable[[], object] | None = None,
         failed: Callable[[WorkbenchError], None] | None = None,
     ) -> None:
         """Change the draft in a thread, one edit at a time; then show what it did.
 
-        `change` may return words to show in place of the edit's own. `done` or `failed` (a notice,
-        unless given) runs on the event loop.
+        `change` may return words to show in place of the edit's own, with or without effects.
+        `done` or `failed` (a notice, unless given) runs on the event loop.
         """
         session = self.session
         if session is None:
@@ -125,7 +126,9 @@ class Desk(App[None]):
                 with self._editing:
                     told = change(session)
                     summary = session.summary()
-                    label, changes = (told, None) if told else session.last_change()
+                    if told is None:
+                        told = session.last_change()
+                    label, changes = (told, None) if isinstance(told, str) else told
                     self.post_message(self.Edited(summary, label, changes, done))
             except WorkbenchError as error:
                 self.post_message(self.Failed(error, failed=failed))

@@ -64,8 +64,9 @@ def ordered(
 
 
 def plural(count: int, word: str) -> str:
-    """`1 flow`, `1,204 flows`."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
+    """`1 flow`, `1,204 flows`, `2 addresses`."""
+    many = "es" if word.endswith("s") else "s"
+    return f"{count:,} {word}{'' if count == 1 else many}"
 
 
 def clock(microseconds: int | None, *, day: bool = True) -> str:

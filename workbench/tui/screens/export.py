@@ -14,6 +14,7 @@ from textual.widgets import Static
 from workbench.model.errors import InputError, WorkbenchError
 from workbench.model.rendered import Rendered, Verification
 from workbench.tui.glyphs import CLASS_STYLES
+from workbench.tui.lines import plural
 from workbench.tui.screens.base import WorkScreen
 from workbench.tui.screens.only import Only, OnlyScreen, advised
 from workbench.tui.widgets.codeview import CodeView
@@ -49,6 +50,8 @@ class ExportScreen(WorkScreen):
         self._last: Mapping[str, str] = {}
         self._refusal = ""
         self._certificate: Verification | None = None
+        self._folder = ""
+        """Where these very files were written."""
 
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="export-row"):
@@ -66,7 +69,8 @@ class ExportScreen(WorkScreen):
     def load(self) -> None:
         session = self.opened
         self._targets = tuple(session.exports.targets().items())
-        self._certificate, target, only = None, self._target, self._only
+        self._certificate, self._folder = None, ""
+        target, only = self._target, self._only
 
         def question() -> tuple[Rendered, Mapping[str, str]]:
             return session.exports.preview(target, only), session.exports.last(target)
@@ -121,9 +125,16 @@ class ExportScreen(WorkScreen):
         if self._only:
             parts += [("\nonly\n", "dim"), (f"{' '.join(self._only)}\n", "warn")]
         if self._refusal:
-            parts += [("\nrefused\n", "blocked"), (f"{self._refusal}\n", "")]
+            why, _, part = self._refusal.partition("; export with --only ")
+            parts += [("\nrefused\n", "blocked"), (f"{why}\n", "")]
+            if part:
+                parts.append((f"\npress o to export only {part.replace(',', ', ')}\n", "accent"))
             return parts
         parts += [("\nproof\n", "dim"), *certificate_parts(self._certificate)]
+        if self._folder:
+            parts.append((f"✓ written to {self._folder}\n", "allowed"))
+        elif self._certificate and self._certificate.proven:
+            parts.append(("press w to write\n", "accent"))
         if self._rendered and self._rendered.notes:
             parts.append(("\nworth knowing\n", "dim"))
             parts += [(f"– {note}\n", "") for note in self._rendered.notes]
@@ -162,6 +173,7 @@ class ExportScreen(WorkScreen):
     def action_verify(self) -> None:
         rendered, session, only = self._rendered, self.opened, self._only
         if rendered is None:
+            self.notify("nothing to verify: o exports a part, t another target", markup=False)
             return
 
         def done(found: Verification) -> None:
@@ -179,7 +191,10 @@ class ExportScreen(WorkScreen):
     def action_write(self) -> None:
         session, proven, found, only = self.opened, self._rendered, self._certificate, self._only
         if found is None or proven is None:
-            self.notify("not proven yet: v verifies these files", markup=False)
+            told = (
+                "nothing to write" if proven is None else "not proven yet: v verifies these files"
+            )
+            self.notify(told, markup=False)
             return
         if not found.proven:
             self.notify("not written: the files and the policy differ", severity="error")
@@ -193,9 +208,8 @@ class ExportScreen(WorkScreen):
         self.ask("write", write, self._written)
 
     def _written(self, paths: tuple[Path, ...]) -> None:
-        self.notify(
-            f"wrote {len(paths)} files: {', '.join(map(str, paths))}", markup=False, timeout=10
-        )
+        self._folder = str(paths[0].parent)
+        self.notify(f"wrote {plural(len(paths), 'file')}", markup=False)
         self._last = self._rendered.files if self._rendered else {}
         self._draw()
 
@@ -224,6 +238,4 @@ def certificate_parts(found: Verification | None) -> Parts:
         parts.append((f"  policy {one.expected}, files {one.found}\n", ""))
     if len(found.mismatches) > 20:
         parts.append((f"… {len(found.mismatches) - 20:,} more\n", "dim"))
-    if found.proven:
-        parts.append(("press w to write\n", "accent"))
     return parts

@@ -93,7 +93,8 @@ class FlowListScreen(FlowsBase):
 
     def told(self, pager: Pager) -> None:
         crumbs = f" {self._title} › {short_count(pager.view.total)} flows"
-        self.query_one("#crumbs", Static).update(Content(crumbs))
+        note = "   all of them: the filter does not narrow here" if self.bench.chosen else ""
+        self.query_one("#crumbs", Static).update(Content.assemble(crumbs, (note, "not bold $dim")))
 
     def subject(self) -> Rows | None:
         return lambda: np.array([self._row], np.int64)

@@ -13,7 +13,7 @@ from workbench.model.net import format_address
 from workbench.model.packets import printable
 from workbench.model.site import HostFacts
 from workbench.model.text import short_bytes, short_count
-from workbench.tui.lines import clock
+from workbench.tui.lines import clock, plural
 from workbench.tui.screens.base import WorkScreen
 from workbench.tui.screens.hostforms import LabelForm, RenameForm, segment_of
 from workbench.tui.widgets.grid import named_first
@@ -43,6 +43,8 @@ class HostsScreen(WorkScreen):
         Binding("n", "rename", "name", id="hosts.rename", tooltip="Name this host"),
         Binding("S", "segment", "segment", id="hosts.segment",
                 tooltip="Define a segment from the marked hosts' labels or addresses"),
+        Binding("o", "unplaced", "no segment", id="hosts.unplaced",
+                tooltip="Only hosts that no segment holds yet, or all"),
         Binding("A", "mark_all", "all", id="hosts.all", tooltip="Mark all listed hosts, or none"),
         Binding("shift+down,J", "extend(1)", "mark downwards", show=False, id="hosts.extend-down"),
         Binding("shift+up,K", "extend(-1)", "mark upwards", show=False, id="hosts.extend-up"),
@@ -54,10 +56,10 @@ class HostsScreen(WorkScreen):
         super().__init__()
         self._hosts: tuple[HostFacts, ...] = ()
         self._anchor = 0
+        self._only_unplaced = False
 
     def body(self) -> Iterable[Widget]:
-        empty = "No hosts: load a capture (1), or change the filter (/)."
-        yield PagedTable(COLUMNS, sort="name", empty=empty, id="table")
+        yield PagedTable(COLUMNS, sort="name", empty=_empty(False), id="table")
         yield Static(id="totals")
 
     # ── loading ────────────────────────────────────────────────────────────────────────────
@@ -65,10 +67,13 @@ class HostsScreen(WorkScreen):
     def load(self) -> None:
         session, chosen = self.opened, self.bench.chosen
         table = self.query_one(PagedTable)
-        key, descending = table.sort_key, table.descending
+        key, descending, only = table.sort_key, table.descending, self._only_unplaced
+        table.empty = _empty(only)
 
         def question() -> tuple[HostFacts, ...]:
-            return ordered_hosts(session.hosts(chosen), key, descending)
+            hosts = session.hosts(chosen)
+            listed = [host for host in hosts if not (only and host.segments)]
+            return ordered_hosts(listed, key, descending)
 
         self.ask("hosts", question, self._show)
 
@@ -94,8 +99,15 @@ class HostsScreen(WorkScreen):
     def _tell(self) -> None:
         marked = len(self.query_one(PagedTable).marked)
         unlabelled = sum(not host.labels for host in self._hosts)
-        text = f" {len(self._hosts):,} hosts, {unlabelled:,} without labels"
-        parts = [(text, "$dim"), (f"   {marked} marked" if marked else "", "bold $primary")]
+        unplaced = sum(not host.segments for host in self._hosts)
+        text = f" {plural(len(self._hosts), 'address')}, {unlabelled:,} without labels, "
+        text += f"{unplaced:,} in no segment"
+        only = "   only those" if self._only_unplaced else ""
+        parts = [
+            (text, "$dim"),
+            (only, "bold $primary"),
+            (f"   {marked} marked" if marked else "", "bold $primary"),
+        ]
         self.query_one("#totals", Static).update(Content.assemble(*parts))
 
     # ── marking ────────────────────────────────────────────────────────────────────────────
@@ -127,6 +139,11 @@ class HostsScreen(WorkScreen):
     def action_mark_all(self) -> None:
         every = frozenset[Hashable](host.address for host in self._hosts)
         self._mark(frozenset() if self.query_one(PagedTable).marked == every else every)
+
+    def action_unplaced(self) -> None:
+        self._only_unplaced = not self._only_unplaced
+        self.query_one(PagedTable).cursor = 0
+        self.reload()
 
     def _picked(self) -> tuple[HostFacts, ...]:
         """The marked hosts; without marks the one under the cursor."""
@@ -163,6 +180,12 @@ class HostsScreen(WorkScreen):
         self.app.push_screen(
             ConversationsScreen(self.TAB, title, lambda: session.conversation_rows(found))
         )
+
+
+def _empty(only_unplaced: bool) -> str:
+    if only_unplaced:
+        return "Every host here is in a segment: o shows all."
+    return "No hosts: load a capture (1), or change the filter (/)."
 
 
 def ordered_hosts(hosts: Iterable[HostFacts], key: str, descending: bool) -> tuple[HostFacts, ...]:

@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from workbench.model.filters import Filter
 from workbench.model.matrix import Cell
 from workbench.tui.glyphs import CLASS_STYLES
 from workbench.tui.lines import Story, stories
@@ -56,14 +57,15 @@ class MatrixScreen(WorkScreen):
         self._chosen_by = ""
         """Empty until the user picks a grouping."""
         self._sort = SORTS[0]
-        self._wants_panel: bool | None = None
+        self._landed: tuple[str, Filter] | None = None
+        """Grouping and filter for which the cursor was put on something."""
 
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="matrix-row"):
             with Vertical(id="matrix-column"):
                 yield MatrixView(id="matrix")
-                yield Static(id="matrix-note")
             yield CellPanel(id="cell-panel")
+        yield Static(id="matrix-note")
         yield CompletingInput(words_of(self._names, " "), placeholder="name of a row", id="find")
 
     def on_mount(self) -> None:
@@ -82,17 +84,18 @@ class MatrixScreen(WorkScreen):
         by, sort = self._by, self._sort
 
         def question() -> Grid:
-            return Grid.of(session.matrix(by, chosen), sort, silent=by not in ("host", "subnet"))
+            silent = not chosen and by not in ("host", "subnet")
+            return Grid.of(session.matrix(by, chosen), sort, silent=silent)
 
-        self.ask("matrix", question, self._show_grid)
+        self.ask("matrix", question, lambda grid: self._show_grid(grid, (by, chosen)))
 
-    def _show_grid(self, grid: Grid) -> None:
+    def _show_grid(self, grid: Grid, wanted: tuple[str, Filter]) -> None:
         view = self.query_one(MatrixView)
-        first = view.grid.empty
         view.grid = grid
+        if wanted != self._landed:
+            view.land()
+        self._landed = wanted
         self._title()
-        if first:
-            view.action_next_bad(1)
         if grid.empty:
             self._note(_empty(bool(self.bench.chosen), len(self.opened.table)))
 

@@ -152,7 +152,8 @@ def change_content(what: str, changes: Changes | None) -> Content:
             (f"   ✗ newly blocked {blocked:,}", CLASS_STYLES["blocked" if blocked else "dim"]),
             (f"   ✓ newly allowed {allowed:,}", CLASS_STYLES["allowed" if allowed else "dim"]),
         ]
-    return Content.assemble(*parts, ("   u", "bold $primary"), " undo")
+    key, does = ("^r", " redo") if what.startswith("undone: ") else ("u", " undo")
+    return Content.assemble(*parts, (f"   {key}", "bold $primary"), does)
 
 
 def _form(session: "Session", name: str, key: str) -> Form | None:

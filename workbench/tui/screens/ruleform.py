@@ -79,8 +79,12 @@ class GuardrailForm(EntryForm):
     def preview(self, session: "Session", values: Values) -> Parts:
         guardrail = _read_guardrail(values)
         kept = tuple(one for one in session.policy.guardrails if one.id != self._replaces)
-        session.resolve(replace(session.policy, guardrails=(*kept, guardrail)))
-        return [("The list shows at once whether the draft keeps it.", "dim")]
+        wanted = replace(session.policy, guardrails=(*kept, guardrail))
+        for one in session.check(wanted):
+            if one.id == guardrail.id:
+                return [("! the draft breaks it: ", "warn"), (one.witness, "strong"),
+                        (f"\n  {one.because}", "dim")]  # fmt: skip
+        return [("✓ the draft keeps it", "allowed")]
 
     def change(self, session: "Session", values: Values) -> None:
         session.draft.put_guardrail(_read_guardrail(values), replaces=self._replaces)

@@ -75,11 +75,9 @@ def right_facts(summary: "Summary") -> list[Fact]:
     """What the draft does, and how that differs from the saved policy."""
     changes = summary.draft_changes
     if summary.changed:
-        plural = "" if changes == 1 else "s"
-        draft = Fact(
-            [("draft ", "dim"), (f"● {short_count(changes)} change{plural}", "warn")],
-            [(f"●{short_count(changes)}", "warn")],
-        )
+        count = short_count(changes) if changes else ""
+        told = f"{count} change{'' if changes == 1 else 's'}" if changes else "unsaved"
+        draft = Fact([("draft ", "dim"), (f"● {told}", "warn")], [(f"●{count}", "warn")])
     else:
         draft = Fact([("saved", "dim")], [("saved", "dim")])
     now, saved = summary.coverage.share, summary.saved_coverage.share

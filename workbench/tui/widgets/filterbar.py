@@ -58,6 +58,9 @@ class FilterBar(Vertical):
         word = "conversations" if self.size.width >= 100 else "conv"
         self._count.update(Content(f"{of}{short_count(every)} {word}"))
 
+    def on_resize(self) -> None:
+        self.watch_counts(self.counts)
+
     @property
     def typing(self) -> bool:
         """Whether the user is in the line just now."""

@@ -313,6 +313,16 @@ class MatrixView(ScrollView, can_focus=True):
             at = np.searchsorted(bad, here, "right") if by > 0 else np.searchsorted(bad, here) - 1
             self.cursor = divmod(int(bad[at % len(bad)]), columns)
 
+    def land(self) -> None:
+        """From a cell where nothing was seen to one that would block, or has any traffic."""
+        if (cell := self.cell) is None or (cell.conversations and any(self.cursor)):
+            return
+        row = int(np.searchsorted(self.grid.starts, 0, "right")) - 1
+        if not self.grid.empty:
+            self.cursor = (row, int(self.grid.at_column[0]))
+            if not self.grid.cell(*self.cursor).would_block:
+                self.action_next_bad(1)
+
     def on_click(self, event: events.Click) -> None:
         layout, at = self._layout_now, event.get_content_offset(self)
         if at is None or at.y < layout.header or at.x < layout.label:

@@ -334,7 +334,7 @@ class PagedTable(ScrollView, can_focus=True):
         keys = [self.columns[at].key for at, _ in self._fitted() if self.columns[at].key]
         if keys:
             at = keys.index(self.sort_key) + 1 if self.sort_key in keys else 0
-            self._sort(keys[at % len(keys)], self.descending)
+            self._sort_by(keys[at % len(keys)])
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """No sorting where no column can be sorted by."""
@@ -343,6 +343,10 @@ class PagedTable(ScrollView, can_focus=True):
     def action_reverse(self) -> None:
         if self.sort_key:
             self._sort(self.sort_key, not self.descending)
+
+    def _sort_by(self, key: str) -> None:
+        """By another column: words from A, figures from the largest."""
+        self._sort(key, any(column.right for column in self.columns if column.key == key))
 
     def _sort(self, key: str, descending: bool) -> None:
         self.sort_key, self.descending = key, descending
@@ -365,7 +369,10 @@ class PagedTable(ScrollView, can_focus=True):
         left = 0
         for at, room in self._fitted():
             if left <= x < left + room + 1 and (key := self.columns[at].key):
-                self._sort(key, not self.descending if key == self.sort_key else self.descending)
+                if key == self.sort_key:
+                    self.action_reverse()
+                else:
+                    self._sort_by(key)
                 return
             left += room + 1
 
