@@ -195,7 +195,7 @@ async def test_labels_and_segments(bench: WorkbenchApp) -> None:
             assert isinstance(address, int)
             assert inventory.labels(address)["site"] == "hq"
         await press(pilot, "S")
-        assert "known hosts" in shown(bench)
+        assert "known address" in shown(bench)
         names = [field.value for field in bench.screen.query(Input)]
         assert "site=hq" in names[1]
         await press(pilot, "enter")
@@ -292,11 +292,12 @@ async def test_what_the_draft_changes(bench: WorkbenchApp) -> None:
     async with bench.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         await press(pilot, "6", "o")
-        assert "changes nothing here" in shown(bench)
+        assert "changes none of these" in shown(bench)
         await press(pilot, "5", "x", "6")
         table = bench.screen.query_one(PagedTable)
         changed = len(session_of(bench).changes())
-        assert 0 < table.total <= changed
+        assert changed > 0
+        assert table.total == changed
         await press(pilot, "o", "C")
         assert "all conversations" in shown(bench)
         assert table.total == len(session_of(bench).table)
@@ -458,3 +459,76 @@ async def test_a_workspace_that_cannot_be_opened_ends_with_code_2(tmp_path: Path
         await pilot.pause(0.1)
     assert bench.return_code == 2
     assert bench.fatal is not None and "policy.yaml" in str(bench.fatal)
+
+
+async def test_hosts_that_no_segment_holds(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "4")
+        table = bench.screen.query_one(PagedTable)
+        every = table.total
+        await press(pilot, "o")
+        loose = [host for host in session_of(bench).hosts() if not host.segments]
+        assert 0 < table.total == len(loose) < every
+        await press(pilot, "o")
+        assert table.total == every
+
+
+async def test_a_filter_leaves_only_rows_with_traffic_and_a_cursor_on_some(
+    bench: WorkbenchApp,
+) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        view = bench.screen.query_one(MatrixView)
+        rows = len(view.grid.rows)
+        await press(pilot, "slash")
+        await write(pilot, "client:web-2")
+        await press(pilot, "enter")
+        assert len(view.grid.rows) < rows
+        assert view.cell is not None and view.cell.conversations
+
+
+async def test_undo_tells_what_it_does_to_the_traffic(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "5", "x")
+        assert bench.last_edit is not None and bench.last_edit[1] is not None
+        blocked = bench.last_edit[1].newly_blocked
+        assert blocked > 0
+        await press(pilot, "u")
+        undone = bench.last_edit
+        assert undone[0].startswith("undone: ") and undone[1] is not None
+        assert (undone[1].newly_allowed, undone[1].newly_blocked) == (blocked, 0)
+        await press(pilot, "ctrl+r")
+        redone = bench.last_edit
+        assert redone[1] is not None and redone[1].newly_blocked == blocked
+
+
+async def test_what_is_allowed_already_is_not_proposed_again(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "slash")
+        await write(pilot, "verdict:allowed")
+        await press(pilot, "enter", "a")
+        assert "Nothing to allow" in shown(bench)
+        await press(pilot, "enter")
+        assert session_of(bench).draft.changed is False
+
+
+async def test_a_guardrail_is_judged_while_it_is_typed(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        rule = session_of(bench).policy.rules[0]
+        await press(pilot, "5", *["right_square_bracket"] * 3, "n")
+        for key, value in (
+            ("id", "kept-or-not"),
+            ("clients", rule.clients[0]),
+            ("servers", rule.servers[0]),
+            ("services", rule.services[0]),
+        ):
+            bench.screen.query_one(f"#{key} Input", Input).value = value
+        await settle(pilot)
+        assert "! the draft breaks it" in shown(bench)
+        bench.screen.query_one("#assertion Input", Input).value = "always"
+        await settle(pilot)
+        assert "✓ the draft keeps it" in shown(bench)

@@ -53,7 +53,7 @@ class WorkbenchApp(Desk):
         mode: _screen(mode) for mode in TABS
     }
     DEFAULT_MODE = "matrix"
-    COMMANDS = Desk.COMMANDS | {Commands}
+    COMMANDS = {Commands}  # noqa: RUF012 – not Textual's own: its Quit asks nothing
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012
         (0, "-narrow"),
         (110, "-wide"),

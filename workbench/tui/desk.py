@@ -142,7 +142,8 @@ class Desk(App[None]):
         if message.done is not None:
             message.done()
         if message.told:
-            self.notify(message.told, markup=False, timeout=4)
+            self.clear_notifications()
+            self.notify(message.told + effect(message.changes), markup=False, timeout=4)
 
     # ── long work ──────────────────────────────────────────────────────────────────────────
 
@@ -213,3 +214,10 @@ class Desk(App[None]):
         self.stop_work()
         if self.session is not None:
             self.session.close()
+
+
+def effect(changes: "Changes | None") -> str:
+    """`   ✗ +2  ✓ +4`: what became blocked and allowed; empty where nothing did."""
+    counts = (("✗", changes.newly_blocked), ("✓", changes.newly_allowed)) if changes else ()
+    told = "  ".join(f"{glyph} +{count:,}" for glyph, count in counts if count)
+    return f"   {told}" if told else ""

@@ -11,11 +11,12 @@ from textual.widgets import Static
 
 from workbench.model.simulation import Proposal, Suggestion
 from workbench.model.text import short_bytes
-from workbench.model.verdict import Class
+from workbench.model.verdict import Class, Verdict
 from workbench.tui.glyphs import CLASS_STYLES
 from workbench.tui.lines import period, plural
 from workbench.tui.screens.base import Rows
 from workbench.tui.screens.dialog import Dialog
+from workbench.tui.widgets.facts import percent
 
 if TYPE_CHECKING:
     from workbench.session import Session
@@ -53,7 +54,7 @@ class AllowScreen(Dialog):
             self._suggestion = suggestion
             parts += effect_parts(effect)
         else:
-            parts = [("Nothing to allow: the draft already allows it, or it is out of scope.", "")]
+            parts = [("Nothing to allow: the draft allows all of it already.", "")]
         text = Content.assemble(*((text, CLASS_STYLES[tone]) for text, tone in parts))
         self.query_one("#allow-text", Static).update(text)
 
@@ -65,7 +66,9 @@ class AllowScreen(Dialog):
 
 
 def _propose(session: "Session", rows: Rows) -> tuple[Suggestion, Effect]:
-    suggestion = session.propose(rows())
+    found = rows()
+    found = found[session.simulation.verdicts[found] != Verdict.ALLOWED]
+    suggestion = session.propose(found) if len(found) else Suggestion(session.policy, ())
     return suggestion, effect_of(session, suggestion)
 
 
@@ -74,7 +77,7 @@ def effect_of(session: "Session", suggestion: Suggestion) -> Effect:
     before, after = session.simulation, session.try_policy(suggestion.policy)
     allowed = [Class.PERMITTED, Class.MISDROPPED]
     more = sum(after.totals.by_class[klass] - before.totals.by_class[klass] for klass in allowed)
-    return more, after.totals.by_class[Class.WOULD_BLOCK], int(after.coverage.share * 100)
+    return more, after.totals.by_class[Class.WOULD_BLOCK], percent(after.coverage.share)
 
 
 def effect_parts(effect: Effect) -> list[tuple[str, str]]:

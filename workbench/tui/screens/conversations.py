@@ -77,4 +77,4 @@ class ConversationsScreen(WorkScreen):
 
         row = event.key
         assert isinstance(row, int)  # noqa: S101
-        self.app.push_screen(FlowListScreen(self.TAB, f"{self._title} › flows", row))
+        self.app.push_screen(FlowListScreen(self.TAB, self._title, row))

@@ -8,10 +8,9 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from workbench.model.text import short_count
 from workbench.model.traffic import Flow
 from workbench.tui.asking import Pager
-from workbench.tui.lines import FLOW_COLUMNS, flow_row
+from workbench.tui.lines import FLOW_COLUMNS, flow_row, plural
 from workbench.tui.screens.base import Rows, WorkScreen
 from workbench.tui.widgets.pagedtable import PagedTable, Row
 
@@ -92,8 +91,8 @@ class FlowListScreen(FlowsBase):
         return lambda: Pager(session.flows_of([row], sort, descending))
 
     def told(self, pager: Pager) -> None:
-        crumbs = f" {self._title} › {short_count(pager.view.total)} flows"
-        note = "   all of them: the filter does not narrow here" if self.bench.chosen else ""
+        crumbs = f" {self._title} › {plural(pager.view.total, 'flow')}"
+        note = "   all of them, whatever the filter" if self.bench.chosen else ""
         self.query_one("#crumbs", Static).update(Content.assemble(crumbs, (note, "not bold $dim")))
 
     def subject(self) -> Rows | None:

@@ -9,6 +9,7 @@ from workbench.model.errors import InventoryError
 from workbench.model.net import format_address, is_v4
 from workbench.model.policy import Segment
 from workbench.model.site import LABEL_KEY, HostFacts
+from workbench.tui.lines import plural
 from workbench.tui.screens.form import Field, Form, Parts, Values
 
 if TYPE_CHECKING:
@@ -56,9 +57,10 @@ class LabelForm(Form):
 
     def preview(self, session: "Session", values: Values) -> Parts:  # noqa: ARG002
         labels = parse_labels(values["labels"])
-        names = ", ".join(host.name for host in self._hosts[:6])
-        more = f" and {len(self._hosts) - 6} more" if len(self._hosts) > 6 else ""
-        told = [(f"{len(self._hosts)} host(s): {names}{more}\n", "dim")]
+        known = list(dict.fromkeys(host.name for host in self._hosts))
+        more = f" and {len(known) - 6} more" if len(known) > 6 else ""
+        count = plural(len(self._hosts), "address")
+        told = [(f"{count}: {', '.join(known[:6])}{more}\n", "dim")]
         for key, value in labels.items():
             now = Counter(dict(host.labels).get(key, "nothing") for host in self._hosts)
             was = ", ".join(f"{old} ({count})" for old, count in now.most_common(4))

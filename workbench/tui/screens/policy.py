@@ -86,7 +86,7 @@ class PolicyScreen(WorkScreen):
         line = self.query_one("#last-change", Static)
         line.display = self.bench.last_edit is not None
         if self.bench.last_edit is not None:
-            line.update(change_content(*self.bench.last_edit))
+            line.update(change_content(*self.bench.last_edit, self.size.width))
 
     @property
     def _table(self) -> PagedTable:
@@ -143,9 +143,9 @@ class PolicyScreen(WorkScreen):
         return lambda: session.conversation_rows(session.parse(f"rule:{key}"))
 
 
-def change_content(what: str, changes: Changes | None) -> Content:
-    """`last change: …   ✗ newly blocked 4   ✓ newly allowed 0   u undo`."""
-    parts = [(" last change: ", "$dim"), (what, "bold")]
+def change_content(what: str, changes: Changes | None, width: int) -> Content:
+    """`last change: …   ✗ newly blocked 4   ✓ newly allowed 0   u undo`; the words give way."""
+    parts: list[tuple[str, str]] = []
     if changes is not None:
         blocked, allowed = changes.newly_blocked, changes.newly_allowed
         parts += [
@@ -153,7 +153,9 @@ def change_content(what: str, changes: Changes | None) -> Content:
             (f"   ✓ newly allowed {allowed:,}", CLASS_STYLES["allowed" if allowed else "dim"]),
         ]
     key, does = ("^r", " redo") if what.startswith("undone: ") else ("u", " undo")
-    return Content.assemble(*parts, (f"   {key}", "bold $primary"), does)
+    tail = Content.assemble(*parts, (f"   {key}", "bold $primary"), does)
+    head = Content.assemble((" last change: ", "$dim"), (what, "bold"))
+    return head.truncate(max(16, width - tail.cell_length), ellipsis=True) + tail
 
 
 def _form(session: "Session", name: str, key: str) -> Form | None:

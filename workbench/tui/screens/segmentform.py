@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from workbench.model.errors import PolicyError
 from workbench.model.policy import Policy, Segment
 from workbench.model.site import LABEL_KEY
+from workbench.tui.lines import plural
 from workbench.tui.screens.form import Field, Form, Parts, Values, always, listed
 from workbench.tui.widgets.completing import words_of
 
@@ -67,9 +68,10 @@ class SegmentForm(Form):
         resolved = session.resolve(wanted)
         inside = resolved.segment(segment.name)
         members = [at for at in session.table.hosts.addresses if at in inside]
-        names = ", ".join(session.inventory.name(at) for at in members[:8])
-        more = f" and {len(members) - 8} more" if len(members) > 8 else ""
-        parts = [(f"{len(members)} known hosts: ", "strong"), (f"{names}{more}\n", "")]
+        known = list(dict.fromkeys(map(session.inventory.name, members)))
+        more = f" and {len(known) - 8} more" if len(known) > 8 else ""
+        parts = [(f"{plural(len(members), 'known address')}: ", "strong"),
+                 (f"{', '.join(known[:8])}{more}\n", "")]  # fmt: skip
         if inside.size > len(members):
             cidrs = ", ".join(inside.cidrs()[:4])
             parts.append(

@@ -1,6 +1,7 @@
 """What production would feel: classes before and after, and the list behind each of them."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -87,7 +88,7 @@ class SimulateScreen(WorkScreen):
     def _title(self, after: Simulation) -> None:
         name = class_label(self._class) if self._class else "all conversations"
         tone = CLASS_TONES[self._class] if self._class else "strong"
-        changed = "  only what the draft changes" if self._only_changed else ""
+        changed = " changed by the draft" if self._only_changed else ""
         covered = after.coverage
         text = Content.assemble(
             (f" {name} ", CLASS_STYLES[tone]),
@@ -100,9 +101,10 @@ class SimulateScreen(WorkScreen):
     @on(PagedTable.Wanted)
     def _page_wanted(self, event: PagedTable.Wanted) -> None:
         session, rows = self.opened, self._rows[event.start : event.start + event.count]
+        was = session.saved_simulation.classes if self._only_changed else None
 
         def show(found: list[Story]) -> None:
-            page = [conversation_row(story) for story in found]
+            page = [conversation_row(_with_past(story, was)) for story in found]
             event.table.put(event.generation, event.start, page)
 
         self.ask(f"page {event.start}", lambda: stories(session, rows), show)
@@ -120,7 +122,7 @@ class SimulateScreen(WorkScreen):
         from workbench.tui.screens.flowlist import FlowListScreen
 
         if isinstance(event.key, int):
-            self.app.push_screen(FlowListScreen(self.TAB, "conversation › flows", event.key))
+            self.app.push_screen(FlowListScreen(self.TAB, "conversation", event.key))
 
     # ── keys ───────────────────────────────────────────────────────────────────────────────
 
@@ -130,6 +132,7 @@ class SimulateScreen(WorkScreen):
 
     def action_changed(self) -> None:
         self._only_changed = not self._only_changed
+        self._class = None if self._only_changed else Class.WOULD_BLOCK
         self._from_the_top()
 
     def _from_the_top(self) -> None:
@@ -140,6 +143,13 @@ class SimulateScreen(WorkScreen):
         from workbench.tui.screens.suggest import SuggestScreen
 
         self.app.push_screen(SuggestScreen())
+
+
+def _with_past(story: Story, was: NDArray[np.uint8] | None) -> Story:
+    """The story with what the saved policy says of it, where that is asked for."""
+    if was is None:
+        return story
+    return replace(story, why=f"was {class_label(Class(int(was[story.row])))}; {story.why}")
 
 
 def listed_rows(
@@ -160,7 +170,7 @@ def _empty(klass: Class | None, only_changed: bool, protects: bool) -> str:
     if not protects:
         return "Nothing is protected, so nothing is judged: p proposes a policy, 5 is the policy."
     if only_changed:
-        return "The draft changes nothing here: o shows everything, c another class."
+        return "The draft changes none of these: o shows everything, c another class."
     if klass is Class.WOULD_BLOCK:
         return "Nothing that works today would be blocked. 7 exports the policy."
     return "No conversations of this class: c shows another."

@@ -35,10 +35,11 @@ class FactsLine(Static):
 
     def render(self) -> Content:
         if self.summary is None:
-            return _content([Fact([(" Workbench ", "accent"), (self.busy, "dim")], [])], False)
+            return _content([Fact([(" Workbench ", "accent"), (self.busy, "dim")], [])])
         left, right = left_facts(self.summary), right_facts(self.summary)
         width = self.size.width
-        for short_left, short_right in ((False, False), (True, False), (True, True)):
+        steps = [(0, 0), *((len(left), short) for short in range(len(right) + 1))]
+        for short_left, short_right in steps:
             before, after = _content(left, short_left), _content(right, short_right)
             gap = width - before.cell_length - after.cell_length
             if gap >= 1:
@@ -49,8 +50,10 @@ class FactsLine(Static):
         return Content.assemble(before, " " * max(1, gap), after)
 
 
-def _content(facts: Sequence[Fact], short: bool) -> Content:
-    parts = [part for fact in facts for part in (fact.short if short else fact.full)]
+def _content(facts: Sequence[Fact], short: int = 0) -> Content:
+    """The first `short` facts are shown short."""
+    parts = [part for at, fact in enumerate(facts)
+             for part in (fact.short if at < short else fact.full)]  # fmt: skip
     return Content.assemble(*((text, CLASS_STYLES[tone]) for text, tone in parts))
 
 
@@ -81,8 +84,8 @@ def right_facts(summary: "Summary") -> list[Fact]:
     else:
         draft = Fact([("saved", "dim")], [("saved", "dim")])
     now, saved = summary.coverage.share, summary.saved_coverage.share
-    share = f"{_percent(now)} %" if summary.coverage.in_scope else "–"
-    moved = _moved(_percent(now) - _percent(saved), good_up=True)
+    share = f"{percent(now)} %" if summary.coverage.in_scope else "–"
+    moved = _moved(percent(now) - percent(saved), good_up=True)
     blocked = (f" ✗ would block {short_count(summary.would_block)}", "blocked")
     block_moved = _moved(summary.would_block - summary.saved_would_block, good_up=False)
     blocks = f"✗ {short_count(summary.would_block)}"
@@ -96,7 +99,7 @@ def right_facts(summary: "Summary") -> list[Fact]:
     ]
 
 
-def _percent(share: float) -> int:
+def percent(share: float) -> int:
     """Whole percent, never rounded up to a 100 that is not true."""
     return 100 if share >= 1 else min(99, round(share * 100))
 
