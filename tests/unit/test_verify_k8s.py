@@ -183,6 +183,8 @@ REFUSED = {
     "podSelector: {matchExpressions: [{operator: Exists}]}": "None is not a proper text",
     "podSelector: {matchLabels: {'a b': c}}": "'a b' is not a proper text",
     "podSelector: *nobody": "undefined alias",
+    "ingress: &i [{from: *i}]": "line 5: aliases are not read",
+    "ingress: [{ports: [{protocol: [TCP]}]}]": "['TCP'] is not a proper text",
     "spec: !!python/object/apply:os.getcwd []": "could not determine a constructor",
 }
 

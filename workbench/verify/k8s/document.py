@@ -34,7 +34,15 @@ class CannotRead(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that occurs twice: YAML keeps the last one, silently."""
+    """Refuses a key that occurs twice (YAML keeps the last one, silently) and aliases.
+
+    A few lines of aliases grow beyond all memory, or contain themselves.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent) and self.anchors:
+            raise CannotRead(f"line {self.line + 1}: aliases are not read")
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
@@ -176,7 +184,7 @@ def _addresses(network: ipaddress.IPv4Network | ipaddress.IPv6Network, where: st
 def _port(item: Any, where: str) -> Port:
     whole = _mapping(item, where)
     _known(whole, where, "protocol", "port", "endPort")
-    name = whole.get("protocol", "TCP")
+    name = _text(whole.get("protocol", "TCP"), f"{where}.protocol")
     if name not in PROTOCOLS:
         raise CannotRead(f"{where}: protocol {name!r} is not TCP, UDP or SCTP")
     protocol, port, end = PROTOCOLS[name], whole.get("port"), whole.get("endPort")
@@ -241,13 +249,13 @@ def _list(value: Any, where: str) -> list[Any]:
 
 def _mapping(value: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise CannotRead(f"{where}: expected fields, found {value!r}")
+        raise CannotRead(f"{where}: expected fields, found {repr(value)[:80]}")
     return value
 
 
 def _text(value: Any, where: str, shape: re.Pattern[str] | None = None) -> str:
     if not isinstance(value, str) or (shape and not shape.fullmatch(value)):
-        raise CannotRead(f"{where}: {value!r} is not a proper text here")
+        raise CannotRead(f"{where}: {repr(value)[:80]} is not a proper text here")
     return value
 
 

@@ -21,6 +21,8 @@ _NAMES = {
     "icmpv6_type": ICMPV6_NAMES,
     "ct_state": CT_STATES,
 }
+LONGEST = 20
+"""Digits of a number; counters go to 2^64."""
 VERDICTS = ("accept", "drop", "return", "continue", "jump", "goto")
 
 
@@ -91,7 +93,13 @@ class Cursor:
             raise self.refuse(f"unknown {self._tokens[self._at].text!r}")
 
     def number(self) -> int:
-        return int(self.next("number"), 0)
+        return self.whole(self.next("number"))
+
+    def whole(self, text: str) -> int:
+        """A decimal or 0x number. nft reads a leading zero as octal, people do not: refused."""
+        if len(text) > LONGEST or (text[0] == "0" and text[1:].isdigit()):
+            raise self.refuse(f"{text[:LONGEST]!r} is no number that is read here")
+        return int(text, 0)
 
     def verdict(self) -> Verdict:
         kind = self.next("word")
@@ -128,7 +136,7 @@ class Cursor:
             return names[text]
         if not text[0].isdigit():
             raise self.refuse(f"unknown {datatype} {text!r}")
-        value = int(text, 0)
+        value = self.whole(text)
         if value > TOPS[datatype]:
             raise self.refuse(f"{value} is no {datatype}")
         return value

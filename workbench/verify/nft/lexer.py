@@ -84,7 +84,9 @@ def _substituted(scanned: Iterator[Token]) -> list[Token]:
 def _definition(scanned: Iterator[Token], known: dict[str, list[Token]]) -> Iterator[Token]:
     depth = 0
     for token in scanned:
-        if token.kind == "end" or (token.kind == "newline" and not depth):
+        if token.kind == "end" or depth < 0:
+            raise CannotRead(token.line, "a definition whose braces do not match")
+        if token.kind == "newline" and not depth:
             return
         if token.kind == "mark":
             depth += (token.text == "{") - (token.text == "}")

@@ -206,7 +206,7 @@ class _Reader:
             return -cursor.number()
         text = cursor.next("word", "number")
         if text[0].isdigit():
-            return int(text, 0)
+            return cursor.whole(text)
         if text not in PRIORITIES:
             raise cursor.refuse(f"unknown priority {text!r}")
         offset = 0
