@@ -4,7 +4,7 @@ import pytest
 
 from workbench.model.net import ICMP, ICMPV6, TCP, UDP, parse_address
 from workbench.verify.batch import Batch
-from workbench.verify.nft import CannotRead, Fate, Packets, judge, read
+from workbench.verify.nft import CannotRead, Fate, Packets, evaluate, judge, read
 from workbench.verify.nft.ruleset import ESTABLISHED, INVALID, RELATED
 
 GRE = 47
@@ -126,6 +126,17 @@ def test_replies_have_their_ends_and_ports_turned_round() -> None:
 def test_the_state_of_a_packet_is_matched(state: int) -> None:
     body = "ct state vmap { established : accept, related : accept }\n ct state invalid drop"
     assert _fates(body, Packets(ONE, state)) == ["drop" if state == INVALID else "accept"]
+
+
+def test_chains_that_call_each_other_without_end_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(evaluate, "MOST_RULES", 1000)
+    chains = [f"chain c{at} {{ {f'jump c{at + 1}; ' * 4}}}\n" for at in range(8)]
+    text = f"table inet t {{\n{''.join(chains)}chain c8 {{ }}\n"
+    text += "chain f { type filter hook forward priority 0; jump c0; }\n}\n"
+    with pytest.raises(CannotRead, match="too often"):
+        judge(read(text), Packets(ONE))
 
 
 def test_circles_and_depth_are_refused() -> None:

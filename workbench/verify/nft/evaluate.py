@@ -38,6 +38,8 @@ PATH = ("prerouting", "forward", "postrouting")
 """The hooks of a packet that the gateway forwards, in order."""
 ICMP_REQUESTS = {ICMP: (8, 13, 15, 17), ICMPV6: (128, 139)}
 """Message types that begin a flow for conntrack; others are invalid when they come first."""
+MOST_RULES = 2_000_000
+"""Rules asked for one base chain: chains that jump twice to the next grow beyond all patience."""
 FEW = 8
 """Elements up to which comparing beats sorting."""
 CLIENT_PORTS = np.array([49152, 1, 1023, 65535])
@@ -134,6 +136,8 @@ class _Walk:
         default_factory=dict
     )
     """Key and identity of the elements → the elements (kept alive) and their bounds."""
+    asked: int = 0
+    """Rules so far, counted every time a chain comes to them."""
 
     def base(self, chain: Chain, rows: Rows) -> None:
         rest = self.chain(chain, rows, 0)
@@ -149,6 +153,9 @@ class _Walk:
                 break
             if depth > MAX_DEPTH:
                 raise CannotRead(rule.line, "chains call each other too deeply, or in a circle")
+            self.asked += 1
+            if self.asked > MOST_RULES:
+                raise CannotRead(rule.line, "chains call each other too often")
             rows = self.rule(rule, rows, left, depth)
         return np.concatenate([*left, rows])
 
