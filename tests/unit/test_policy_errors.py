@@ -116,6 +116,17 @@ def test_the_good_policy_loads() -> None:
             "8: segments.net.cidrs[0]: '::ffff:0:0/96' is IPv4 inside",
         ),
         ("10.9.0.0/16", "office", "8: segments.net.except[0]: 'office' is not an address"),
+        (
+            "match: {role: plc}",
+            "match: {role: plc}, cidrs: []",
+            "6: segments.plc.cidrs: is empty: name something, or leave it out",
+        ),
+        (
+            "match: {role: plc}",
+            "match: {role: plc}, cidrs: ",
+            "6: segments.plc.cidrs: is empty: name something, or leave it out",
+        ),
+        ("{cidrs: [", "{match: {}, cidrs: [", "8: segments.net.match: is empty"),
         ("plc: {match: {role: plc}}", "plc: {}", "6: segments.plc: needs `match` or `cidrs`"),
         (
             "match: {role: plc}",

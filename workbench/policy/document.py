@@ -161,6 +161,9 @@ def _protection(name: str, node: Node) -> Protection:
 
 def _segment(name: str, node: Node) -> Segment:
     fields = node.fields(("match", "cidrs", "except"))
+    for key, written in node.entries():  # reads as nobody, but would narrow nothing
+        if key != "except" and written.value is None and not written.children:
+            raise written.wrong("is empty: name something, or leave it out")
     match = fields["match"].entries() if "match" in fields else []
     return Segment(
         name,
