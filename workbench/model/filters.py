@@ -7,12 +7,12 @@ Terms are ANDed; commas inside a value are ORed; a leading `-` negates a term. A
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from workbench.model.errors import FilterError
-from workbench.model.net import ServiceRange, parse_service
+from workbench.model.net import parse_service
 from workbench.model.traffic import Direction, Outcome
 from workbench.model.verdict import Class, Verdict
 
@@ -143,13 +143,3 @@ def comparison(value: str) -> tuple[str, int]:
     if not found:
         raise ValueError(value)
     return found[1] or "=", int(found[2]) * _SCALE[found[3].lower()]
-
-
-def service_ranges(
-    values: Sequence[str], groups: Mapping[str, tuple[ServiceRange, ...]]
-) -> tuple[ServiceRange, ...]:
-    """Literals and service group names as ranges. Raises ValueError for an unknown name."""
-    found: list[ServiceRange] = []
-    for value in values:
-        found += groups[value] if value in groups else (parse_service(value),)
-    return tuple(found)

@@ -8,12 +8,6 @@ GLYPHS = {
     Verdict.UNCERTAIN: "?",
     Verdict.OUT_OF_SCOPE: "–",
 }
-ASCII_GLYPHS = {
-    Verdict.ALLOWED: "+",
-    Verdict.BLOCKED: "x",
-    Verdict.UNCERTAIN: "?",
-    Verdict.OUT_OF_SCOPE: "-",
-}
 CLASS_GLYPHS = {
     Class.PERMITTED: "✓",
     Class.WOULD_BLOCK: "✗",
