@@ -1,6 +1,7 @@
 """verify() on hand-written nftables files: right ones pass, every planted mistake is reported."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -114,6 +115,27 @@ def test_a_right_file_is_proven_by_the_kernel() -> None:
     assert found.proven, found.checks
     states = {check.name: check.state for check in found.checks}
     assert states["packets through the kernel"] == "passed"
+    assert states["the kernel holds what the file says"] == "passed"
+
+
+@needs_kernel
+def test_protocols_that_this_machine_names_in_its_own_way_are_read_back() -> None:
+    extra = _rule("tunnels", OFFICE, WEB, "ip/4", "ip/41", "ip/89")
+    right = RIGHT.replace(
+        "chain scope {", "chain scope { meta l4proto { 4, 41, 89 } jump tunnels", 1
+    ).replace(
+        "    chain forward {",
+        """    chain tunnels {
+        ip saddr 10.1.0.0/24 ip daddr 10.2.0.8/29 accept
+        ip6 saddr fd00:1::/64 ip6 daddr fd00:2::10 accept
+    }
+    chain forward {""",
+        1,
+    )
+    policy = replace(POLICY, rules=(*POLICY.rules, extra))
+    found = verify("nftables", {"x.nft": right}, policy, _table(), Inventory(), decide)
+    assert found.proven, found.checks
+    states = {check.name: check.state for check in found.checks}
     assert states["the kernel holds what the file says"] == "passed"
 
 

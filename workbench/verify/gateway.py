@@ -3,9 +3,9 @@
 Reads one JSON object from stdin: `ruleset` (nft text) and `packets`, a list of
 [source, destination, protocol, port] with addresses in hex (8 digits IPv4, 32 IPv6). Writes one
 JSON object: `unasked` (why nothing could be asked, or empty), `load` (nft's message, empty when it
-loaded, twice), `listing`, `trouble` (why packets were
-not sent, or empty) and `fates`, one letter a packet: a accepted with its replies, d dropped,
-r accepted but the reply is dropped, n not sent. Only the standard library, Linux only.
+loaded, twice), `listing`, `trouble` (why packets were not sent, or empty) and `fates`, one letter a
+packet: a accepted with its replies, d dropped, r accepted but the reply is dropped, n not sent.
+Only the standard library, Linux only.
 
 One tun device routes back to itself. Writing a packet runs prerouting, forward and postrouting at
 once; reading then yields the packet, or nothing when it was dropped.
@@ -237,7 +237,7 @@ def main() -> None:
         return
     again = nft("-f", "-", text=request["ruleset"])
     answer["load"] = again.stderr.strip()
-    answer["listing"] = nft("-s", "list", "ruleset").stdout
+    answer["listing"] = nft("-s", "-p", "list", "ruleset").stdout  # -p: names differ by machine
     try:
         answer["fates"] = fates(request["packets"]) if request["packets"] else ""
     except (OSError, subprocess.SubprocessError) as error:
