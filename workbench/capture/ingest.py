@@ -29,7 +29,7 @@ class _Tally:
     """What the report sums up over all records."""
 
     def __init__(self) -> None:
-        self.packets = self.truncated = self.wire_bytes = self.longer = self.absurd = 0
+        self.packets = self.truncated = self.wire_bytes = self.longer = 0
         self.first: int | None = None
         self.last: int | None = None
 
