@@ -133,19 +133,17 @@ def _entries(policy: Policy) -> Iterator[Problem]:
 def _places(where: str, names: Sequence[str], known: Collection[str]) -> Iterator[Problem]:
     if not names:
         yield Problem(where, "needs at least one segment, or any")
+    yield from _twice(where, names)
     for at, name in enumerate(names):
         if name != ANY and name not in known:
             yield Problem(f"{where}[{at}]", f"unknown segment{suggestion(name, [*known, ANY])}")
-        elif name in names[:at]:
-            yield Problem(f"{where}[{at}]", f"{name!r} is written twice")
 
 
 def _services(where: str, names: Sequence[str], groups: Collection[str]) -> Iterator[Problem]:
     if not names:
         yield Problem(where, "needs at least one service, or any")
+    yield from _twice(where, names)
     for at, name in enumerate(names):
-        if name in names[:at]:
-            yield Problem(f"{where}[{at}]", f"{name!r} is written twice")
         if name in groups:
             continue
         try:
@@ -154,6 +152,14 @@ def _services(where: str, names: Sequence[str], groups: Collection[str]) -> Iter
             known = [*groups, *RESERVED_SERVICES]
             text = str(error) if "/" in name else f"unknown service{suggestion(name, known)}"
             yield Problem(f"{where}[{at}]", text)
+
+
+def _twice(where: str, names: Sequence[str]) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for at, name in enumerate(names):
+        if name in seen:
+            yield Problem(f"{where}[{at}]", f"{name!r} is written twice")
+        seen.add(name)
 
 
 def _reason(where: str, entry: Rule | Guardrail | Exclusion) -> Iterator[Problem]:
