@@ -228,6 +228,7 @@ def test_rows_of_one_name_are_one_host() -> None:
     [
         ("", "1: the header has no `address` column"),
         ("name,role\na,b\n", "1: the header has no `address` column (it has name, role)"),
+        (f"name,address{',x' * 200}\n", "1: header: more than 200 columns"),
         ("name,address,1x\n", "1: header: '1x' is not a label key"),
         ("name,address,ip\n", "1: header: 'address' is written twice"),
         ("address\n10.0.0.1\n10.0.0.999\n", "3: '10.0.0.999' is not an IPv4 or IPv6 address"),
@@ -299,6 +300,7 @@ def test_pods_become_hosts() -> None:
         {"name": "dns", "containerPort": 53, "protocol": "UDP"},
         {"name": "sig", "containerPort": 2905, "protocol": "SCTP"},
         {"containerPort": 9090},
+        {"name": "odd", "containerPort": True},
     ]
     labels = {"app": "cart", "Tier": "x", "pod-template-hash": "abc", "empty": ""}
     text = listed(

@@ -139,7 +139,11 @@ def _ports(spec: dict[str, Any]) -> Iterable[tuple[str, int, int]]:
         for port in _list(container.get("ports")):
             protocol = PROTOCOLS.get(str(port.get("protocol", "TCP")).lower(), 0)
             number = port.get("containerPort")
-            if port.get("name") and protocol in PORT_PROTOCOLS and isinstance(number, int):
+            if not isinstance(number, int) or isinstance(
+                number, bool
+            ):  # JSON's true is an int here
+                continue
+            if port.get("name") and protocol in PORT_PROTOCOLS:
                 yield str(port["name"]), protocol, number
 
 

@@ -15,6 +15,8 @@ from workbench.model.verdict import NOT_POLICY
 
 MAX_HOSTS = 200_000
 """Hosts taken from one list."""
+MAX_COLUMNS = 200
+"""Columns of a CSV: a name, an address and labels."""
 _NAMES = ("name", "host", "hostname")
 _ADDRESSES = ("address", "addresses", "ip")
 _SEPARATORS = re.compile(r"[\s;,|]+")
@@ -89,6 +91,8 @@ def gathered(hosts: Iterable[Host], wrong: Wrong) -> tuple[Host, ...]:
 
 def _columns(header: Sequence[str], wrong: Wrong) -> list[str]:
     """Column names: `name`, `address`, or a label key each."""
+    if len(header) > MAX_COLUMNS:
+        raise wrong(f"header: more than {MAX_COLUMNS} columns")
     columns: list[str] = []
     for cell in header:
         column = "-".join(cell.strip().lower().split())
