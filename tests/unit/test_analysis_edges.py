@@ -1,12 +1,22 @@
 """Small cases that random drawing meets too seldom."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
 import pytest
 from strategies import table_of
 
-from workbench.analysis import HostWords, Simulator, by_segment, matrix, propose, select, suggest
+from workbench.analysis import (
+    HostWords,
+    Simulator,
+    by_segment,
+    check,
+    matrix,
+    propose,
+    select,
+    suggest,
+)
 from workbench.analysis.homes import homes
 from workbench.model.filters import parse_filter
 from workbench.model.net import TCP, UDP, parse_address
@@ -189,3 +199,29 @@ def test_private_and_public_hosts_of_one_label_are_kept_apart() -> None:
         "web-2": ("198.51.100.7/32",),
     }
     assert [item.segment for item in found.protect] == ["hosts-10-0-0", "web"]
+
+
+def test_an_always_guardrail_asks_nothing_across_families() -> None:
+    """One rule a family covers a dual-stack guardrail: no conversation runs from IPv6 to IPv4."""
+    segments = tuple(
+        Segment(name, cidrs=cidrs)
+        for name, cidrs in {
+            "c": ("10.0.0.1/32", "fd00::1/128"),
+            "s": ("10.0.0.2/32", "fd00::2/128"),
+            "c4": ("10.0.0.1/32",),
+            "s4": ("10.0.0.2/32",),
+            "c6": ("fd00::1/128",),
+            "s6": ("fd00::2/128",),
+        }.items()
+    )
+    rules = tuple(
+        Rule(f"v{family}", (f"c{family}",), (f"s{family}",), ("tcp/443",)) for family in "46"
+    )
+    always = Guardrail("reach", Assertion.ALWAYS, ("c",), ("s",), ("tcp/443",))
+    policy = Policy(
+        protect=(Protection("s"),), segments=segments, rules=rules, guardrails=(always,)
+    )
+    assert check(resolve(policy, Inventory(), (), date(2026, 1, 1))) == ()
+    half = replace(policy, rules=rules[:1])
+    [broken] = check(resolve(half, Inventory(), (), date(2026, 1, 1)))
+    assert broken.witness == "fd00::1 → fd00::2 tcp/443"

@@ -128,12 +128,14 @@ def _boxes(clients: AddressSet, servers: AddressSet, services: AddressSet) -> li
 
 
 def _box(rule: ResolvedRule) -> list[Box]:
-    """What of a rule's box a policy can judge."""
-    return _boxes(
-        rule.clients - NOT_POLICY,
-        rule.servers - NOT_POLICY,
-        _numbers(rule.services) & SERVICES,
-    )
+    """What of a rule's box a policy can judge, family by family: no conversation has both."""
+    clients, servers = rule.clients - NOT_POLICY, rule.servers - NOT_POLICY
+    services = _numbers(rule.services) & SERVICES
+    return [
+        box
+        for version in (4, 6)
+        for box in _boxes(clients.family(version), servers.family(version), services)
+    ]
 
 
 def _meet(box: Box, other: Box) -> list[Box]:
