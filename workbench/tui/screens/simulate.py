@@ -1,12 +1,11 @@
 """What production would feel: classes before and after, and the list behind each of them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from textual import on
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widget import Widget
@@ -16,8 +15,8 @@ from workbench.model.filters import Filter
 from workbench.model.simulation import Simulation
 from workbench.model.verdict import Class
 from workbench.tui.glyphs import CLASS_STYLES, CLASS_TONES, class_label
-from workbench.tui.lines import CONVERSATION_COLUMNS, Story, conversation_row, ordered, stories
-from workbench.tui.screens.base import Rows, WorkScreen
+from workbench.tui.lines import CONVERSATION_COLUMNS, Story, ordered
+from workbench.tui.screens.conversationlist import ConversationListScreen
 from workbench.tui.widgets.classbar import ClassBars
 from workbench.tui.widgets.pagedtable import PagedTable
 
@@ -38,7 +37,7 @@ Found = tuple[NDArray[np.int64], Simulation, Simulation]
 """Rows to list, the saved policy's simulation, the draft's."""
 
 
-class SimulateScreen(WorkScreen):
+class SimulateScreen(ConversationListScreen):
     """Bars on top, conversations of one class below, worst first."""
 
     TAB = "simulate"
@@ -56,7 +55,6 @@ class SimulateScreen(WorkScreen):
         super().__init__()
         self._class: Class | None = Class.WOULD_BLOCK
         self._only_changed = False
-        self._rows: NDArray[np.int64] = np.zeros(0, np.int64)
 
     def body(self) -> Iterable[Widget]:
         yield ClassBars(id="classes")
@@ -98,31 +96,11 @@ class SimulateScreen(WorkScreen):
         )  # fmt: skip
         self.query_one("#list-title", Static).update(text)
 
-    @on(PagedTable.Wanted)
-    def _page_wanted(self, event: PagedTable.Wanted) -> None:
-        session, rows = self.opened, self._rows[event.start : event.start + event.count]
-        was = session.saved_simulation.classes if self._only_changed else None
-
-        def show(found: list[Story]) -> None:
-            page = [conversation_row(_with_past(story, was)) for story in found]
-            event.table.put(event.generation, event.start, page)
-
-        self.ask(f"page {event.start}", lambda: stories(session, rows), show)
-
-    @on(PagedTable.Sorted)
-    def _sorted(self) -> None:
-        self.reload()
-
-    def subject(self) -> Rows | None:
-        key = self.query_one(PagedTable).key
-        return (lambda: np.array([key], np.int64)) if isinstance(key, int) else None
-
-    @on(PagedTable.Chosen)
-    def _chosen(self, event: PagedTable.Chosen) -> None:
-        from workbench.tui.screens.flowlist import FlowListScreen
-
-        if isinstance(event.key, int):
-            self.app.push_screen(FlowListScreen(self.TAB, "conversation", event.key))
+    def retold(self) -> Callable[[Story], Story]:
+        if not self._only_changed:
+            return super().retold()
+        was = self.opened.saved_simulation.classes
+        return lambda story: _with_past(story, was)
 
     # ── keys ───────────────────────────────────────────────────────────────────────────────
 
@@ -145,10 +123,8 @@ class SimulateScreen(WorkScreen):
         self.app.push_screen(SuggestScreen())
 
 
-def _with_past(story: Story, was: NDArray[np.uint8] | None) -> Story:
-    """The story with what the saved policy says of it, where that is asked for."""
-    if was is None:
-        return story
+def _with_past(story: Story, was: NDArray[np.uint8]) -> Story:
+    """The story with what the saved policy says of it."""
     return replace(story, why=f"was {class_label(Class(int(was[story.row])))}; {story.why}")
 
 
