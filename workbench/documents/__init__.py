@@ -9,7 +9,7 @@ from workbench.documents.checks import (
 )
 from workbench.documents.files import digest, read_text, write_atomic
 from workbench.documents.nodes import Node, parse_yaml, suggestion
-from workbench.documents.patching import patch
+from workbench.documents.patching import patch, updated
 from workbench.documents.writing import render, unprintable
 
 __all__ = [
@@ -26,5 +26,6 @@ __all__ = [
     "suggestion",
     "unique",
     "unprintable",
+    "updated",
     "write_atomic",
 ]

@@ -7,8 +7,9 @@ of unchanged entries are copied, changed ones are entered (a block) or rewritten
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from workbench.documents.nodes import Node
+from workbench.documents.nodes import Node, parse_yaml
 from workbench.documents.writing import (
     Data,
     block_lines,
@@ -19,9 +20,11 @@ from workbench.documents.writing import (
     scalar,
     section_lines,
 )
+from workbench.model.errors import DocumentError
 
 _COMMENT = re.compile(r"\s+#.*")
 Fields = dict[str, Data]
+T = TypeVar("T")
 
 
 def patch(text: str, root: Node, old: Fields, new: Fields, *, blocks: Sequence[str] = ()) -> str:
@@ -35,6 +38,30 @@ def patch(text: str, root: Node, old: Fields, new: Fields, *, blocks: Sequence[s
     patcher = _Patcher(lines, blocks)
     result = patcher.mapping(root, 1, old, new, patcher.section) + lines[root.last_line :]
     return "\n".join(result).replace("\n", "\r\n" if crlf else "\n")
+
+
+def updated(
+    old_text: str,
+    wanted: T,
+    read: Callable[[Node], T],
+    data: Callable[[T], Fields],
+    error: type[DocumentError],
+    *,
+    blocks: Sequence[str] = (),
+) -> str | None:
+    """`old_text` made to say `wanted`, with everything kept where nothing changed.
+
+    Reads back as exactly `wanted`; None for a text that cannot be kept. `read` raises `error`.
+    """
+    try:
+        root = parse_yaml(old_text, "", error)
+        old = read(root)
+        if old == wanted:
+            return old_text
+        text = patch(old_text, root, data(old), data(wanted), blocks=blocks)
+        return text if read(parse_yaml(text, "", error)) == wanted else None
+    except error:  # the old text, or what became of it, is no such document
+        return None
 
 
 class _Unusual(Exception):

@@ -3,7 +3,7 @@
 import ipaddress
 from typing import Any
 
-from workbench.documents import Node, cidr_problem, parse_yaml, patch, render
+from workbench.documents import Node, cidr_problem, parse_yaml, render, updated
 from workbench.inventory.validate import problems, validate
 from workbench.model.errors import InventoryError
 from workbench.model.net import (
@@ -39,17 +39,8 @@ def update_text(old_text: str, inventory: Inventory) -> str:
     Raises InventoryError when `inventory` is not valid.
     """
     validate(inventory)
-    try:
-        root = parse_yaml(old_text, "", InventoryError)
-        old = _read(root)
-        if old == inventory:
-            return old_text
-        text = patch(old_text, root, inventory_data(old), inventory_data(inventory))
-        if load_inventory(text) == inventory:
-            return text
-    except InventoryError:
-        pass  # the old text, or what became of it, is no inventory
-    return dump_inventory(inventory)
+    text = updated(old_text, inventory, _read, inventory_data, InventoryError)
+    return dump_inventory(inventory) if text is None else text
 
 
 def inventory_data(inventory: Inventory) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import re
 from datetime import date
 from typing import Any
 
-from workbench.documents import Node, parse_yaml, patch, render, suggestion
+from workbench.documents import Node, parse_yaml, render, suggestion, updated
 from workbench.model.errors import PolicyError
 from workbench.model.policy import (
     BOTH_SIDES,
@@ -48,18 +48,8 @@ def update_text(old_text: str, policy: Policy) -> str:
     Raises PolicyError when `policy` is not valid.
     """
     validate(policy)
-    try:
-        root = parse_yaml(old_text, "", PolicyError)
-        old = _read(root)
-        if old == policy:
-            return old_text
-        data = policy_data(policy)
-        text = patch(old_text, root, policy_data(old), data, blocks=_BLOCKS)
-        if load_policy(text) == policy:
-            return text
-    except PolicyError:
-        pass  # the old text, or what became of it, is no policy
-    return dump_policy(policy)
+    text = updated(old_text, policy, _read, policy_data, PolicyError, blocks=_BLOCKS)
+    return dump_policy(policy) if text is None else text
 
 
 def policy_data(policy: Policy) -> dict[str, Any]:
