@@ -8,16 +8,12 @@ full simulation of 1,000 rules, a hundredth for one edited rule with all that fo
 """
 
 import argparse
-import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-import duckdb
 import numpy as np
-from store import FLOWS, HOSTS, SERVICES, filled
+from store import FLOWS, HOSTS, SERVICES, best_of, filled, yardstick
 
 from workbench.analysis import Simulator, by_host, by_segment, changes, matrix
 from workbench.model.net import service_text
@@ -28,25 +24,6 @@ from workbench.policy import resolve
 
 RULES = 1_000
 SEGMENTS = HOSTS // 250
-AGGREGATE = """
-    CREATE OR REPLACE TEMP TABLE aggregated AS
-    SELECT client, server, protocol, server_port,
-        min(client_port), max(client_port), count(*),
-        sum(packets_to_server) + sum(packets_to_client),
-        sum(bytes_to_server) + sum(bytes_to_client),
-        min(first_us), max(last_us), min(outcome), max(direction)
-    FROM flows GROUP BY ALL
-"""
-
-
-def best(work: Callable[[], object], times: int = 5) -> float:
-    """Seconds of the quickest run."""
-    found = []
-    for _ in range(times):
-        begin = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - begin)
-    return min(found)
 
 
 def policy_of(rules: int, seed: int = 3) -> Policy:
@@ -85,7 +62,7 @@ def edits(policy: Policy, table: ConversationTable) -> list[ResolvedPolicy]:
     ]
 
 
-def report(table: ConversationTable, yardstick: float) -> None:
+def report(table: ConversationTable, unit: float) -> None:
     policy = policy_of(RULES)
     drafts = edits(policy, table)
     simulator = Simulator(table)
@@ -99,18 +76,18 @@ def report(table: ConversationTable, yardstick: float) -> None:
     segments = by_segment(table.hosts, drafts[0])
     jobs: dict[str, tuple[float, int]] = {
         f"full simulation of {RULES} rules": (
-            best(lambda: Simulator(table).simulate(drafts[0])),
+            best_of(5, lambda: Simulator(table).simulate(drafts[0])),
             5,
         ),
-        "one edited rule, with what it changed": (best(edit, 30), 100),
-        "segment matrix": (best(lambda: matrix(simulation, segments)), 10),
-        "host matrix": (best(lambda: matrix(simulation, hosts)), 1),
+        "one edited rule, with what it changed": (best_of(30, edit), 100),
+        "segment matrix": (best_of(5, lambda: matrix(simulation, segments)), 10),
+        "host matrix": (best_of(5, lambda: matrix(simulation, hosts)), 1),
     }
     shown = simulation.coverage
     print(f"{len(table):,} conversations, coverage {shown.share:.1%}")
-    print(f"{'DuckDB: flows to conversations':40} {yardstick * 1000:8.1f} ms")
+    print(f"{'DuckDB: flows to conversations':40} {unit * 1000:8.1f} ms")
     for name, (seconds, aim) in jobs.items():
-        share = yardstick / seconds
+        share = unit / seconds
         verdict = "ok" if share >= aim else "TOO SLOW"
         print(f"{name:40} {seconds * 1000:8.1f} ms  1/{share:.0f} of it (aim 1/{aim}) {verdict}")
 
@@ -120,14 +97,9 @@ def main() -> None:
     parser.add_argument("--flows", type=int, default=FLOWS)
     parser.add_argument("--keep", type=Path, help="a store to fill once and use again")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        path = arguments.keep or Path(folder) / "flows.duckdb"
-        with filled(arguments.flows, path) as store:
-            table = store.conversations(store.hosts())
-        offline = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-        with duckdb.connect(path, config=offline) as database:
-            yardstick = best(lambda: database.execute(AGGREGATE), 3)
-    report(table, yardstick)
+    with filled(arguments.flows, arguments.keep) as store:
+        table, unit = store.conversations(store.hosts()), yardstick(store)
+    report(table, unit)
 
 
 if __name__ == "__main__":
