@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from workbench.model.net import format_address
 from workbench.model.policy import ResolvedPolicy, ResolvedRule
 from workbench.model.simulation import Simulation
 from workbench.model.site import Inventory
@@ -55,10 +54,7 @@ def _text(conversation: Conversation, inventory: Inventory | None) -> str:
     """`pc-07 (10.1.0.7) → db-1 (10.3.0.1) tcp/5432`"""
     if inventory is None:
         return str(conversation)
-    ends = []
-    for address in (conversation.client, conversation.server):
-        name, text = inventory.name(address), format_address(address)
-        ends.append(text if name == text else f"{name} ({text})")
+    ends = map(inventory.title, (conversation.client, conversation.server))
     return f"{' → '.join(ends)} {conversation.service}"
 
 

@@ -38,9 +38,7 @@ class HostWords:
         policy: Policy,
         resolved: ResolvedPolicy,
     ) -> "HostWords":
-        groups = {
-            group.name: tuple(map(parse_service, group.services)) for group in policy.services
-        }
+        groups = {group.name: group.ranges for group in policy.services}
         return cls(table, inventory, resolved, groups)
 
     @cached_property

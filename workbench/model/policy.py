@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from workbench.model.net import EVERYWHERE, AddressSet, ServiceRange
+from workbench.model.net import EVERYWHERE, AddressSet, ServiceRange, parse_service
 
 SLUG = re.compile(r"[a-z][a-z0-9-]{0,62}")
 """Ids and names: nft identifiers must start with a letter, nft strings cannot escape a quote."""
@@ -52,6 +52,11 @@ class ServiceGroup:
 
     name: str
     services: tuple[str, ...]
+
+    @property
+    def ranges(self) -> tuple[ServiceRange, ...]:
+        """The services as ranges, as written. Raises ValueError for text that is none."""
+        return tuple(map(parse_service, self.services))
 
 
 @dataclass(frozen=True, slots=True)

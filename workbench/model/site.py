@@ -86,6 +86,11 @@ class Inventory:
         host = self.by_address.get(address)
         return host.name if host else format_address(address)
 
+    def title(self, address: int) -> str:
+        """`db-1 (10.0.2.5)`, or the address alone for a host without a name."""
+        name, text = self.name(address), format_address(address)
+        return text if name == text else f"{name} ({text})"
+
     def labels(self, address: int) -> dict[str, str]:
         """Network labels, narrower networks last, overlaid with the host's own."""
         starts, labels = self._areas

@@ -119,7 +119,7 @@ class _Places:
     ) -> None:
         self.segments = segments
         self._services = services
-        self._groups = {group.name: tuple(map(parse_service, group.services)) for group in services}
+        self._groups = {group.name: group.ranges for group in services}
         self.addresses = cache(self._addresses)
         self.box = cache(self._box)
 

@@ -51,8 +51,11 @@ class Exporting:
         self, target: str, folder: Path | None = None, only: tuple[str, ...] = ()
     ) -> tuple[Path, ...]:
         """Render and write; the paths written, the manifest last."""
-        rendered = self.preview(target, only)
-        return write_export(rendered, folder or self.default_folder(target), only)
+        return self.put(self.preview(target, only), folder or self.default_folder(target), only)
+
+    def put(self, rendered: Rendered, folder: Path, only: tuple[str, ...] = ()) -> tuple[Path, ...]:
+        """Write what was previewed; the paths written, the manifest last."""
+        return write_export(rendered, folder, only)
 
     def last(self, target: str) -> Mapping[str, str]:
         """The files last written to the default folder; empty when there are none."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench.capture import find_captures, fingerprint
 from workbench.model.errors import CaptureError, DuplicateCapture
-from workbench.model.net import ServiceRange, parse_service
+from workbench.model.net import ANY_SERVICE, ServiceRange
 from workbench.model.policy import Policy
 from workbench.model.traffic import CaptureReport, Progress
 from workbench.session.folder import POLICY, STORE, workspace_folder
@@ -54,8 +54,8 @@ def _saved_hints(path: Path) -> tuple[ServiceRange, ...]:
 
 def service_hints(policy: Policy) -> tuple[ServiceRange, ...]:
     """The user's services are evidence for direction; `any` says nothing."""
-    texts = (text for group in policy.services for text in group.services)
-    return tuple(parse_service(text) for text in texts if text != "any")
+    ranges = (one for group in policy.services for one in group.ranges)
+    return tuple(one for one in ranges if one != ANY_SERVICE)
 
 
 def ingest(

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from workbench import analysis
 from workbench.model.errors import InputError
 from workbench.model.filters import FLOW_FIELDS, TIME_FIELDS, Filter
-from workbench.model.net import ServiceRange, format_address, is_v4, parse_address, parse_service
+from workbench.model.net import ServiceRange, is_v4, parse_address, parse_service
 from workbench.model.policy import Policy
 from workbench.model.site import Inventory
 from workbench.model.traffic import Conversation, ConversationTable, HostTable
@@ -21,14 +21,6 @@ def split(chosen: Filter) -> tuple[Filter, Filter]:
     """Terms that are decided conversation by conversation, and those decided flow by flow."""
     fine = tuple(term for term in chosen.terms if term.field in _BY_FLOW)
     return Filter(tuple(term for term in chosen.terms if term not in fine)), Filter(fine)
-
-
-def service_groups(policy: Policy) -> dict[str, tuple[ServiceRange, ...]]:
-    """The policy's service names as ranges."""
-    return {
-        group.name: tuple(parse_service(text) for text in group.services)
-        for group in policy.services
-    }
 
 
 def groupings(inventory: Inventory, policy: Policy) -> tuple[str, ...]:
@@ -48,7 +40,7 @@ def grouping(by: str, scene: Scene) -> analysis.Grouping:
         return analysis.by_segment(hosts, scene.resolved)
     if by == "subnet":
         return analysis.by_subnet(hosts)
-    if by not in (known := groupings(inventory, Policy())):
+    if by not in (known := groupings(inventory, scene.draft.policy)):
         raise InputError(f"cannot group by {by!r}; choose one of {', '.join(known)}")
     return analysis.by_label(hosts, inventory, by)
 
@@ -125,7 +117,7 @@ def addresses(inventory: Inventory, text: str) -> tuple[int, ...]:
 
 
 def _service(policy: Policy, text: str) -> ServiceRange:
-    ranges = service_groups(policy).get(text)
+    ranges = {group.name: group.ranges for group in policy.services}.get(text)
     if ranges is None:
         try:
             ranges = (parse_service(text),)
@@ -135,9 +127,3 @@ def _service(policy: Policy, text: str) -> ServiceRange:
     if len(ranges) != 1 or (ranges[0].first != ranges[0].last and not portless):
         raise InputError(f"service {text!r} covers several ports; name one, such as tcp/445")
     return ranges[0]
-
-
-def host_line(inventory: Inventory, address: int) -> str:
-    """`db-1 (10.0.2.5)`, or the address alone for a host without a name."""
-    name, text = inventory.name(address), format_address(address)
-    return text if name == text else f"{name} ({text})"

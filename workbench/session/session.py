@@ -28,6 +28,7 @@ from workbench.model.verdict import Explanation
 from workbench.session import evidence, names
 from workbench.session.drafting import Drafting
 from workbench.session.exporting import Exporting
+from workbench.session.history import Draft
 from workbench.session.imports import read_hosts
 from workbench.session.ingest import ingest, service_hints
 from workbench.session.replay import Replay, Scene
@@ -281,9 +282,12 @@ class Session:
     def last_change(self) -> tuple[str, Changes]:
         """What the last edit was, and what it did to the recorded traffic."""
         label, past = self.draft.last_edit, self.draft.past
+        return label, self.change_since(past or self.draft.present)
+
+    def change_since(self, before: Draft) -> Changes:
+        """What the present draft does to the recorded traffic that another one did not."""
         now = self._replay.scene()
-        before = self._replay.scene(past) if past else now
-        return label, analysis.changes(before.simulation, now.simulation)
+        return analysis.changes(self._replay.scene(before).simulation, now.simulation)
 
     def try_policy(self, wanted: Policy) -> Simulation:
         """What a policy would do, without making it the draft."""
@@ -337,7 +341,7 @@ class Session:
 
     def name_of(self, address: int) -> str:
         """`db-1 (10.0.2.5)`, or the address alone."""
-        return names.host_line(self.inventory, address)
+        return self.inventory.title(address)
 
 
 def _open_store(path: Path, *, sharing: bool) -> Store:

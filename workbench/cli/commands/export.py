@@ -13,7 +13,7 @@ def export(options: Options) -> int:
         rendered = session.exports.preview(options.target, only)
         for note in rendered.notes:
             say(f"note: {note}")
-        for path in session.exports.write(options.target, options.out, only):
+        for path in session.exports.put(rendered, options.out, only):
             print(path)
         certificate, edited = session.exports.verify(options.out)
     return _judged(records.verification_record(certificate, edited), narrate=True)

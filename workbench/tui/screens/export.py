@@ -201,9 +201,11 @@ class ExportScreen(WorkScreen):
             return
 
         def write() -> tuple[Path, ...]:
-            if session.exports.preview(proven.target, only).files != proven.files:
+            rendered = session.exports.preview(proven.target, only)
+            if rendered.files != proven.files:
                 raise InputError("the draft has changed since the proof: v verifies it again")
-            return session.exports.write(proven.target, None, only)
+            folder = session.exports.default_folder(proven.target)
+            return session.exports.put(rendered, folder, only)
 
         self.ask("write", write, self._written)
 
