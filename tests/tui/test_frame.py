@@ -95,13 +95,14 @@ async def test_no_key_does_harm_while_the_workspace_opens(
     keys -= {"q", "ctrl+q", "escape"}
     async with bench.run_test(size=(80, 24)) as pilot:
         for digit in "1234567":
-            await press(pilot, digit)
+            bench.simulate_key(digit)
+            await settle(pilot, opened=False)
             mode = bench.current_mode
             for key in sorted(keys - set("1234567")):
                 bench.simulate_key(key)
                 bench.simulate_key("escape")
                 bench.simulate_key("escape")
-            await settle(pilot)
+            await settle(pilot, opened=False)
             assert bench.current_mode == mode
         assert "opening the workspace" in shown(bench)
 
