@@ -61,6 +61,7 @@ class Decoder:
     dst_hi = cython.declare(cython.ulonglong)
     dst_lo = cython.declare(cython.ulonglong)
     ident = cython.declare(cython.ulonglong)
+    path = cython.declare(cython.ulonglong)
 
     def __init__(self) -> None:
         self.skips = np.zeros(64, np.uint64).data
@@ -95,6 +96,7 @@ class Decoder:
                 self.time = rows[i, _REC_TIME]
                 self.offset = rows[i, _REC_OFFSET]
                 self.marks = rows[i, _REC_MARKS]
+                self.path = 0
                 reason = self._ip(rows[i, _REC_IP])
                 if reason:
                     self._skips[reason] += 1
@@ -341,6 +343,7 @@ class Decoder:
         self.out[row, 8] = self.time
         self.out[row, 9] = self.offset
         self.out[row, 10] = self.ident
+        self.out[row, 11] = self.path
         self.made = row + 1
         return 0
 

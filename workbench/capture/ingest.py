@@ -18,7 +18,7 @@ from workbench.model.net import ServiceRange
 from workbench.model.traffic import CaptureReport, FlowColumns, Progress
 
 MAX_FLOWS = 1 << 18
-"""Flows held at once (112 bytes each); beyond, finished and long silent ones are handed on."""
+"""Flows held at once (128 bytes each); beyond, finished and long silent ones are handed on."""
 BATCH = 1 << 17
 """Flows in a batch of columns at most."""
 _TICK = 0.1

@@ -34,13 +34,17 @@ NOT_IP = 1 << 62
     PKT_TIME,
     PKT_OFFSET,
     PKT_IDENT,
-) = range(11)
-PACKET_WORDS = 11
+    PKT_PATH,
+) = range(12)
+PACKET_WORDS = 12
 """WHO is protocol << 32 | source port << 16 | destination port. PACKETS is above 1 when fragments
 waited for their first one, and 0 for a flow that an ICMP error only quotes. IDENT is 0 but for
-fragments: FRAGMENT (and LATER when it is not the first) | identification << 8 | protocol."""
+fragments: FRAGMENT (and LATER when it is not the first) | identification << 8 | protocol.
+PATH is token | time to live << 32 | tunnel << 40, see FLOW_TOKENS."""
 FRAGMENT = 1 << 40
 LATER = 1 << 41
+TTL_SHIFT = 32
+TUNNEL_SHIFT = 40
 
 # A flow: A is the end that was seen sending first, B the other one.
 (
@@ -58,8 +62,14 @@ LATER = 1 << 41
     FLOW_LAST,
     FLOW_FIRST_OFFSET,
     FLOW_LAST_OFFSET,
-) = range(14)
-FLOW_WORDS = 14
+    FLOW_TOKENS,
+    FLOW_PATH,
+) = range(16)
+FLOW_WORDS = 16
+"""Two cache lines. TOKENS is A's token << 32 | B's: what a packet looks the same by wherever it is
+captured, taken from the first packet of each end that has one: the sequence number of a TCP packet
+with SYN, the checksum of UDP, ICMP and ICMPv6; 0 is none. PATH is the time to live of A's first
+packet | B's << 8 | the tunnel that carried the first packet << 16 (see the decoder; 0 is none)."""
 
 # MARKS: bits 0-7 TCP flags of A, 8-15 of B, 16-27 VLAN id, then pairs of bits, A's before B's.
 # A packet carries its marks as if it came from A.

@@ -32,6 +32,8 @@ _FIRST = cython.declare(cython.Py_ssize_t, layout.FLOW_FIRST)
 _LAST = cython.declare(cython.Py_ssize_t, layout.FLOW_LAST)
 _FIRST_OFFSET = cython.declare(cython.Py_ssize_t, layout.FLOW_FIRST_OFFSET)
 _LAST_OFFSET = cython.declare(cython.Py_ssize_t, layout.FLOW_LAST_OFFSET)
+_TOKENS = cython.declare(cython.Py_ssize_t, layout.FLOW_TOKENS)
+_PATH = cython.declare(cython.Py_ssize_t, layout.FLOW_PATH)
 _OPEN = cython.declare(cython.ulonglong, layout.OPEN)
 _ANSWERED = cython.declare(cython.ulonglong, layout.ANSWER | layout.ANSWER << 1)
 _TCP = cython.declare(cython.ulonglong, 6)
@@ -210,6 +212,7 @@ class FlowTable:
         self.rows[row, _BYTES_A] = self.rows[row, _BYTES_A + 1] = 0
         self.rows[row, _FIRST] = self.rows[row, _LAST] = self.pkt[at, _TIME]
         self.rows[row, _FIRST_OFFSET] = self.pkt[at, _OFFSET]
+        self.rows[row, _TOKENS] = self.rows[row, _PATH] = 0
         return row
 
     @cython.cfunc
