@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from craft import ACK, FIN, RST, SYN, ether, icmp, ipv4, ipv6, tcp, tcp4, udp, udp4
 
-from workbench.capture import read_capture
-from workbench.capture.flows import flow_columns
+from workbench.capture import layout, read_capture
+from workbench.capture.flows import flow_columns, judge_again
 from workbench.capture.ports import WELL_KNOWN
 from workbench.model.net import ServiceRange, format_address, parse_service, service_text
 from workbench.model.traffic import FLOW_DTYPES, CaptureReport, Direction, FlowColumns, Outcome
@@ -458,6 +458,21 @@ def test_ports_that_an_engineer_expects(service: str) -> None:
     assert wanted.first in WELL_KNOWN[wanted.protocol]
 
 
+def test_judging_again_changes_nothing_but_for_new_hints() -> None:
+    rng = np.random.default_rng(7)
+    rows = rng.integers(0, 1 << 63, (2000, layout.FLOW_WORDS), dtype=np.uint64)
+    protocols = rng.choice(np.array([1, 6, 17, 58, 132], np.uint64), len(rows))
+    ports = rng.choice(np.array([53, 443, 40_000, 50_123, 9_999], np.uint64), (2, len(rows)))
+    rows[:, layout.FLOW_WHO] = protocols << np.uint64(32) | ports[0] << np.uint64(16) | ports[1]
+    for hints in ((), (parse_service("udp/40000"),)):
+        first = flow_columns(rows, hints)
+        again = judge_again(first, hints)
+        for name in FLOW_DTYPES:
+            assert (first[name] == again[name]).all(), name
+    turned = judge_again(flow_columns(rows), hints)
+    assert all((turned[name] == first[name]).all() for name in FLOW_DTYPES)
+
+
 def test_columns_of_nothing() -> None:
-    columns = flow_columns(np.zeros((0, 14), np.uint64))
+    columns = flow_columns(np.zeros((0, layout.FLOW_WORDS), np.uint64))
     assert set(columns) == set(FLOW_DTYPES)

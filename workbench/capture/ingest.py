@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from workbench.capture import layout
+from workbench.capture.ends import Rows
 from workbench.capture.files import fingerprint
-from workbench.capture.flows import Rows, flow_columns
+from workbench.capture.flows import flow_columns
 from workbench.capture.kernel import Kernel
 from workbench.capture.reader import Block, Reader, link_names
 from workbench.capture.table import FlowTable

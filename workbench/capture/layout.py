@@ -4,6 +4,8 @@ Rows keep everything about one packet or flow in one or two cache lines. The ker
 these numbers into C integers; everyone else imports them from here.
 """
 
+from workbench.model.traffic import Mark
+
 # A record: one packet as framed by the capture file.
 (
     REC_START,
@@ -71,21 +73,14 @@ captured, taken from the first packet of each end that has one: the sequence num
 with SYN, the checksum of UDP, ICMP and ICMPv6; 0 is none. PATH is the time to live of A's first
 packet | B's << 8 | the tunnel that carried the first packet << 16 (see the decoder; 0 is none)."""
 
-# MARKS: bits 0-7 TCP flags of A, 8-15 of B, 16-27 VLAN id, then pairs of bits, A's before B's.
+# MARKS: bits 0-7 TCP flags of A, 8-15 of B, 16-27 VLAN id, from 32 the evidence of `Mark`.
 # A packet carries its marks as if it came from A.
 VLAN_SHIFT = 16
-OPEN = 1 << 32
-"""SYN, ICMP request, SCTP INIT: the sender is the client."""
-ANSWER = 1 << 34
-"""SYN-ACK, ICMP reply, SCTP INIT ACK: the sender is the server."""
-LIVE = 1 << 36
-"""A TCP packet that neither opens nor resets."""
-QUOTED = 1 << 38
-"""An ICMP unreachable quotes a packet that this end sent."""
-ABORT = 1 << 40
-"""SCTP ABORT."""
-GROUP = 1 << 42
-"""Sent to many: a broadcast or multicast frame."""
+EVIDENCE_SHIFT = 32
+OPEN, ANSWER, LIVE, QUOTED, ABORT, GROUP = (
+    mark << EVIDENCE_SHIFT
+    for mark in (Mark.OPEN, Mark.ANSWER, Mark.LIVE, Mark.QUOTED, Mark.ABORT, Mark.GROUP)
+)
 
 # Interfaces of a capture file.
 IF_LINK, IF_PRE, IF_UNITS, IF_OFFSET, IF_SNAPLEN = range(5)

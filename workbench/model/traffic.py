@@ -66,6 +66,28 @@ class TcpFlag(IntEnum):
     ACK = 0x10
 
 
+class Mark(IntEnum):
+    """Bits of a flow's `marks`: the evidence as it was seen, so that it can be judged again.
+
+    Each for the end that spoke first; one bit higher for the other end.
+    """
+
+    OPEN = 1 << 0
+    """SYN, ICMP request, SCTP INIT: this end is the client."""
+    ANSWER = 1 << 2
+    """SYN-ACK, ICMP reply, SCTP INIT ACK: this end is the server."""
+    LIVE = 1 << 4
+    """A TCP packet that neither opens nor resets."""
+    QUOTED = 1 << 6
+    """An ICMP unreachable quotes a packet that this end sent."""
+    ABORT = 1 << 8
+    """SCTP ABORT."""
+    GROUP = 1 << 10
+    """Sent to many: a broadcast or multicast frame."""
+    SERVER_FIRST = 1 << 15
+    """The server spoke first: the first of each pair of bits is the server's."""
+
+
 FLOW_DTYPES: Mapping[str, Any] = {
     "client_hi": np.uint64,  # upper and lower 64 bits of the address
     "client_lo": np.uint64,
@@ -87,6 +109,12 @@ FLOW_DTYPES: Mapping[str, Any] = {
     "vlan": np.uint16,  # outermost VLAN id of the first packet, 0 for none
     "first_offset": np.uint64,  # byte offset of the first packet's record in the inflated file
     "last_offset": np.uint64,  # byte offset of the last packet's record
+    "client_token": np.uint32,  # what the client's first packet looks like from everywhere: its
+    "server_token": np.uint32,  # TCP sequence number (SYN only) or UDP, ICMP checksum; 0 unknown
+    "client_ttl": np.uint8,  # time to live (hop limit) of each end's first packet; 0 unknown
+    "server_ttl": np.uint8,
+    "tunnel": np.uint16,  # number of the tunnel that carried it, in its capture; 0 for none
+    "marks": np.uint16,  # what was seen of each end, see Mark
 }
 """Column name → dtype of a batch of flows, in table order."""
 
@@ -200,6 +228,12 @@ class Flow:
     vlan: int
     first_offset: int
     last_offset: int
+    client_token: int = 0
+    server_token: int = 0
+    client_ttl: int = 0
+    server_ttl: int = 0
+    tunnel: int = 0
+    marks: int = 0
 
     @property
     def service(self) -> str:

@@ -134,7 +134,8 @@ _PAGE = "SELECT id FROM picked WHERE rowid >= ? AND rowid < ? ORDER BY rowid"
 _FLOWS = """
     SELECT flows.id, capture, client.address, server.address, protocol, client_port, server_port,
         packets_to_server, packets_to_client, bytes_to_server, bytes_to_client, first_us, last_us,
-        outcome, direction, flags_to_server, flags_to_client, vlan, first_offset, last_offset
+        outcome, direction, flags_to_server, flags_to_client, vlan, first_offset, last_offset,
+        client_token, server_token, client_ttl, server_ttl, tunnel, marks
     FROM flows
     JOIN hosts AS client ON client.id = flows.client
     JOIN hosts AS server ON server.id = flows.server
