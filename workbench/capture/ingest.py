@@ -13,7 +13,9 @@ from workbench.capture.files import fingerprint
 from workbench.capture.flows import flow_columns
 from workbench.capture.kernel import Kernel
 from workbench.capture.reader import Block, Reader, link_names
+from workbench.capture.recording import recording, tally_problems
 from workbench.capture.table import FlowTable
+from workbench.capture.tally import Tally
 from workbench.model.errors import Cancelled
 from workbench.model.net import ServiceRange
 from workbench.model.traffic import CaptureReport, FlowColumns, Progress
@@ -24,32 +26,6 @@ BATCH = 1 << 17
 """Flows in a batch of columns at most."""
 _TICK = 0.1
 """Seconds between progress calls."""
-
-
-class _Tally:
-    """What the report sums up over all records."""
-
-    def __init__(self) -> None:
-        self.packets = self.truncated = self.wire_bytes = self.longer = 0
-        self.first: int | None = None
-        self.last: int | None = None
-
-    def add(self, block: Block) -> None:
-        rows = np.asarray(block.records)[: block.count]
-        times = rows[:, layout.REC_TIME]
-        captured, wire = rows[:, layout.REC_CAPLEN], rows[:, layout.REC_WIRELEN]
-        first, last = int(times.min()), int(times.max())
-        self.first = first if self.first is None else min(self.first, first)
-        self.last = last if self.last is None else max(self.last, last)
-        self.packets += block.count
-        self.truncated += int(np.count_nonzero(captured < wire))
-        self.longer += int(np.count_nonzero(captured > wire))
-        self.wire_bytes += int(wire.sum())
-
-    def problems(self) -> list[str]:
-        if self.longer:
-            return [f"{self.longer} packets claim fewer bytes on the wire than were captured"]
-        return []
 
 
 class _Engine:
@@ -113,7 +89,7 @@ def read_capture(
     everything else that is wrong with the file is in the report.
     """
     began = told = time.monotonic()
-    tally = _Tally()
+    tally = Tally()
     with Reader(path) as reader:
         size = reader.size
         engine = _Engine(on_flows, hints, capacity)
@@ -121,7 +97,7 @@ def read_capture(
             if cancelled is not None and cancelled():
                 raise Cancelled(f"{path}: stopped")
             engine.add(block)
-            tally.add(block)
+            tally.add(block.buffer, block.records, block.count)
             now = time.monotonic()
             if progress is not None and now - told >= _TICK:
                 told = now
@@ -141,9 +117,10 @@ def read_capture(
         snaplen=reader.snaplen,
         link_types=link_names(reader),
         interfaces=reader.interfaces,
-        first_us=tally.first,
-        last_us=tally.last,
+        first_us=tally.first if tally.packets else None,
+        last_us=tally.last if tally.packets else None,
         wire_bytes=tally.wire_bytes,
         flows=engine.flows,
-        problems=tuple(reader.problems + tally.problems()),
+        problems=tuple(reader.problems + tally_problems(tally)),
+        recording=recording(tally),
     )

@@ -3,14 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.capture import decode, fragments, framing, layout, link, table
+from workbench.capture import decode, fragments, framing, layout, link, table, tally
 from workbench.capture.links import ethertype_name, unknown_link
 from workbench.capture.reader import ROOM, Block
 
 
 def kernel_compiled() -> bool:
     """False where the kernel runs as plain Python: the same results, a hundredth of the speed."""
-    parts = (framing, link, decode, fragments, table)
+    parts = (framing, link, decode, fragments, table, tally)
     return not any(str(part.__file__).endswith(".py") for part in parts)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.model.net import ICMP, ICMPV6, PORT_PROTOCOLS, format_address, service_text
+from workbench.model.recording import NO_RECORDING, Ending, Recording, Tunnel
 
 
 class Outcome(IntEnum):
@@ -155,6 +156,15 @@ class CaptureReport:
     flows: int
     problems: tuple[str, ...] = ()
     """One line each: cut short at byte N, bad block, …"""
+    recording: Recording = NO_RECORDING
+    """What its records say about their own making."""
+    drops: int | None = None
+    """Packets that the recorder says it lost; None where the file does not say."""
+    names: int = 0
+    """Host names that the file itself brings (pcapng name resolution)."""
+    tunnels: tuple[Tunnel, ...] = ()
+    """What carried packets inside packets; a flow's `tunnel` is a number in it, from 1."""
+    ending: Ending = Ending.COMPLETE
     id: int | None = None
     """Number in the store; None before it is stored."""
 
