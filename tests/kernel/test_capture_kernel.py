@@ -138,17 +138,19 @@ def test_the_seeds_are_what_they_seem() -> None:
 def split(modules: dict[str, Any], data: bytes, pcapng: bool, big: bool) -> list[Any]:
     records = np.zeros((ROOM, layout.RECORD_WORDS), np.uint64)
     interfaces = np.zeros((4, layout.INTERFACE_WORDS), np.uint64)
-    interfaces[0] = (1, 1, 1_000_000, layout.OFFSET_BIAS, 50)
-    interfaces[1] = (101, 1000, 10**12, layout.OFFSET_BIAS - 5, 0)
+    interfaces[0] = (1, 1, 1_000_000, layout.OFFSET_BIAS, 50, 0)
+    interfaces[1] = (101, 1000, 10**12, layout.OFFSET_BIAS - 5, 0, 0)
     splitter = modules["framing"].Splitter(records.data, interfaces.data, 2000)
-    splitter.big, splitter.known = big, 2
+    splitter.big, splitter.known, splitter.described = big, 2, 3
     buffer = np.frombuffer(data + b"\0", np.uint8).copy().data
     if pcapng:
         stop = splitter.split_pcapng(buffer, 0, len(data), 7)
     else:
         stop = splitter.split_pcap(buffer, 0, len(data), 7, 16)
     count = splitter.count
-    return [stop, splitter.at, splitter.timeless, splitter.odd_times, records[:count].tolist()]
+    names = "at now enhanced simple obsolete timeless odd_times strays beyond broken".split()
+    counters = [getattr(splitter, name) for name in names]
+    return [stop, counters, records[:count].tolist(), interfaces.tolist()]
 
 
 @settings(max_examples=250, deadline=None)

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import stat
 import struct
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import zstandard
 from craft import T0, Pcapng
 
 from workbench.capture import find_captures, fingerprint, read_capture, records
-from workbench.capture.reader import MAX_CAPTURED
+from workbench.capture.pcap import MAX_CAPTURED
 from workbench.model.errors import Cancelled, CaptureError
 from workbench.model.traffic import CaptureReport, Progress
 
@@ -226,9 +227,13 @@ def test_an_empty_capture_is_a_capture(tmp_path: Path) -> None:
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero")):
-        with pytest.raises(CaptureError, match="not a regular file"):
+    os.mknod(tmp_path / "sock", stat.S_IFSOCK | 0o600)
+    for path, kind in (
+        (tmp_path, "folder"),
+        (Path("/dev/zero"), "device"),
+        (tmp_path / "sock", "socket"),
+    ):
+        with pytest.raises(CaptureError, match=f"a {kind}, not a regular file"):
             read_capture(path, on_flows=lambda flows: None)
 
 
@@ -288,10 +293,10 @@ def test_find_captures(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "problem"),
-    [("absent.pcap", "no such file"), ("*.none", "matches no file"), ("pipe", "not a regular")],
+    [("absent.pcap", "no such file"), ("*.none", "matches no file"), ("sock", "not a regular")],
 )
 def test_find_captures_says_why_not(tmp_path: Path, name: str, problem: str) -> None:
-    os.mkfifo(tmp_path / "pipe")
+    os.mknod(tmp_path / "sock", stat.S_IFSOCK | 0o600)
     with pytest.raises(CaptureError, match=problem):
         find_captures([tmp_path / name])
     (tmp_path / "empty").mkdir()

@@ -1,17 +1,20 @@
 """Reading ahead: a thread fills buffers while the kernel, which needs no GIL, empties others."""
 
-from queue import SimpleQueue
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from threading import Thread
 
 import numpy as np
 
-from workbench.capture.files import Source
+from workbench.capture.inflate import Source
 
 CHUNK = 1 << 20
 """Bytes read at a time."""
 MARGIN = 1 << 20
 """Bytes that may be carried from one buffer to the front of the next."""
 _BUFFERS = 3
+_TICK = 0.1
+"""Seconds between ticks."""
 
 
 class ReadAhead:
@@ -40,13 +43,14 @@ class ReadAhead:
                 got = error
             self._full.put((buffer, got))
 
-    def more(self, rest: memoryview) -> memoryview:
+    def more(self, rest: memoryview, tick: Callable[[], None] | None = None) -> memoryview:
         """`rest`, at most MARGIN bytes, and what follows it; just `rest` at the end.
 
         What was given before is valid no longer. Must not be called again after the end.
-        Raises Damaged or OSError when reading fails.
+        `tick` is called before and while waiting, and may raise. Raises Damaged or OSError when
+        reading fails.
         """
-        buffer, got = self._full.get()
+        buffer, got = self._wait(tick)
         if isinstance(got, BaseException):
             raise got
         start = MARGIN - len(rest)
@@ -55,6 +59,15 @@ class ReadAhead:
             self._free.put(self._current)
         self._current = buffer
         return buffer[start : MARGIN + got]
+
+    def _wait(self, tick: Callable[[], None] | None) -> tuple[memoryview, int | BaseException]:
+        while tick is not None:
+            tick()
+            try:
+                return self._full.get(timeout=_TICK)
+            except Empty:
+                continue
+        return self._full.get()
 
     def close(self) -> None:
         """End the thread; the source may be closed afterwards."""

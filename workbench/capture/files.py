@@ -1,15 +1,12 @@
-"""Capture files on disk: finding them, telling them apart, and inflating compressed ones."""
+"""Capture files by name: finding them, and telling one from another."""
 
 import glob
 import hashlib
-import io
+import os
 import re
-import zlib
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from pathlib import Path
-from typing import Protocol
-
-import zstandard
 
 from workbench.model.errors import CaptureError
 
@@ -19,44 +16,42 @@ SUFFIXES = tuple(
     for packed in ("", ".gz", ".zst")
 )
 """What a folder is searched for. A file named outright may be called anything."""
-GZIP_MAGIC = b"\x1f\x8b"
-ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_CHUNK = 1 << 16
-_STEP = 1 << 15
-"""Bytes inflated at a time: what is lost at most before a damaged place."""
-_SAMPLES = 16
-_ZSTD_WINDOW = 1 << 27
-"""Bytes of history that a zstd file may ask for (`zstd --long` uses this much)."""
+STANDARD_INPUT = Path("-")
+_SAMPLE = 1 << 16
 
 
 def find_captures(paths: Iterable[Path]) -> tuple[Path, ...]:
-    """Files, folders (searched through) and glob patterns as a list of regular files.
+    """Files, folders (searched through) and glob patterns as a list of files.
 
-    Natural order within each argument, every file once. Raises CaptureError for an argument that
-    gives nothing.
+    Natural order within each argument, every file once, under the first of its names. `-` is
+    standard input; a pipe counts where it is named outright. Links to files are followed, links
+    to folders are not. Raises CaptureError for an argument that gives nothing.
     """
-    found: dict[Path, None] = {}
+    found: dict[str, Path] = {}
     for path in paths:
         here = sorted(_expanded(path), key=_natural)
         if not here:
             raise CaptureError(path, _why_nothing(path))
-        found |= dict.fromkeys(here)
+        for one in here:
+            found.setdefault("-" if one == STANDARD_INPUT else os.path.realpath(one), one)
     if not found:
         raise CaptureError("captures", "no file was named")
-    return tuple(found)
+    return tuple(found.values())
 
 
 def _expanded(path: Path) -> Iterator[Path]:
-    if path.is_file():
+    if path == STANDARD_INPUT or path.is_file() or path.is_fifo():
         yield path
     elif path.is_dir():
-        for inside in path.rglob("*"):
-            if inside.name.lower().endswith(SUFFIXES) and inside.is_file():
-                yield inside
+        for folder, _, names in os.walk(path):
+            for name in names:
+                inside = Path(folder, name)
+                if name.lower().endswith(SUFFIXES) and inside.is_file():
+                    yield inside
     elif not path.exists() and glob.has_magic(str(path)):
-        for match in map(Path, glob.glob(str(path), recursive=True)):  # noqa: PTH207
-            if match.is_file():
-                yield match
+        plain = list(takewhile(lambda part: not glob.has_magic(part), path.parts))
+        pattern = Path(*path.parts[len(plain) :])
+        yield from (match for match in Path(*plain).glob(str(pattern)) if match.is_file())
 
 
 def _why_nothing(path: Path) -> str:
@@ -76,86 +71,62 @@ def _natural(path: Path) -> list[tuple[int, int, str]]:
     ]
 
 
-def fingerprint(path: Path) -> str:
-    """A hex digest of the size and of samples spread over the content: quick on huge files.
+class Fingerprint:
+    """Tells contents apart by their size, their end and samples at doubling distances.
 
-    Raises CaptureError where the file cannot be read.
+    The samples' places don't depend on the size, so a stream can be told apart as it passes, and
+    the fingerprint of a file's first bytes stays true while the file grows.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        """Bytes so far."""
+        self._digest = hashlib.blake2b(digest_size=16)
+        self._sample = 0
+        """Where the current sample begins."""
+        self._tail = b""
+
+    def add(self, data: memoryview) -> None:
+        """The next bytes of the content."""
+        start, self.size = self.size, self.size + len(data)
+        while self._sample < self.size:
+            stop = self._sample + _SAMPLE
+            self._digest.update(data[max(0, self._sample - start) : max(0, stop - start)])
+            if stop > self.size:
+                break
+            self._sample = max(_SAMPLE, 2 * self._sample)
+        self._tail = (self._tail + bytes(data[-_SAMPLE:]))[-_SAMPLE:]
+
+    def hexdigest(self) -> str:
+        digest = self._digest.copy()
+        digest.update(self._tail)
+        digest.update(str(self.size).encode())
+        return digest.hexdigest()
+
+
+def fingerprint(path: Path, upto: int | None = None) -> str:
+    """A hex digest of a file, or of its first `upto` bytes: quick on huge files.
+
+    Equal to the Fingerprint of the same bytes. Raises CaptureError where the file cannot be read.
     """
     try:
+        if path == STANDARD_INPUT or path.is_fifo():
+            raise CaptureError(path, "a pipe has no fingerprint before it is read")
         with path.open("rb") as file:
-            size = file.seek(0, io.SEEK_END)
-            digest = hashlib.blake2b(str(size).encode(), digest_size=16)
-            step = max(_CHUNK, size // _SAMPLES)
-            for at in range(0, size, step):
+            size = os.fstat(file.fileno()).st_size
+            size = size if upto is None else min(size, upto)
+            digest = hashlib.blake2b(digest_size=16)
+            for at in (*_samples(size), max(0, size - _SAMPLE)):
                 file.seek(at)
-                digest.update(file.read(_CHUNK))
-            file.seek(max(0, size - _CHUNK))
-            digest.update(file.read(_CHUNK))
+                digest.update(file.read(min(_SAMPLE, size - at)))
     except OSError as error:
         raise CaptureError(path, error.strerror or "cannot be read") from error
+    digest.update(str(size).encode())
     return digest.hexdigest()
 
 
-class Source(Protocol):
-    """A stream of inflated bytes."""
-
-    def readinto(self, buffer: memoryview, /) -> int | None:
-        """Some bytes, 0 at the end. Raises Damaged."""
-        ...
-
-
-class Damaged(Exception):
-    """A compressed stream is cut short or corrupt, in words; what came before it is good."""
-
-
-class Gunzip:
-    """gzip, several members, bounded memory; keeps every byte before the damage."""
-
-    def __init__(self, file: io.FileIO) -> None:
-        self._file = file
-        self._inflate = zlib.decompressobj(31)
-        self._input = b""
-        self._fed = False
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        while True:
-            if not self._input:
-                self._input = self._file.read(_CHUNK) or b""
-            if self._inflate.eof:
-                if self._input[:1] != GZIP_MAGIC[:1]:  # the end, or padding that gzip tolerates
-                    return 0
-                self._inflate = zlib.decompressobj(31)
-            try:
-                data = self._inflate.decompress(self._input, min(len(buffer), _STEP))
-            except zlib.error as error:
-                raise Damaged(f"the gzip data are corrupt ({error})") from error
-            ended = not self._input
-            self._input = self._inflate.unused_data or self._inflate.unconsumed_tail
-            if data:
-                buffer[: len(data)] = data
-                return len(data)
-            if ended and not self._inflate.eof:
-                raise Damaged("the gzip data are cut short")
-
-
-class Unzstd:
-    """zstd, several frames, bounded window."""
-
-    def __init__(self, file: io.FileIO) -> None:
-        decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-        self._stream = decompressor.stream_reader(file, read_across_frames=True, closefd=False)
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        try:
-            return self._stream.readinto1(buffer)
-        except zstandard.ZstdError as error:
-            raise Damaged(f"the zstd data are corrupt ({error})") from error
-
-
-def open_source(file: io.FileIO, magic: bytes) -> tuple[Source, str]:
-    """The inflated bytes of a file at its beginning, and how it is packed (empty for plain)."""
-    if magic.startswith(GZIP_MAGIC):
-        return Gunzip(file), "gzip"
-    if magic.startswith(ZSTD_MAGIC):
-        return Unzstd(file), "zstd"
-    return file, ""
+def _samples(size: int) -> Iterator[int]:
+    at = 0
+    while at < size:
+        yield at
+        at = max(_SAMPLE, 2 * at)

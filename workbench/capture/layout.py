@@ -83,9 +83,10 @@ OPEN, ANSWER, LIVE, QUOTED, ABORT, GROUP = (
 )
 
 # Interfaces of a capture file.
-IF_LINK, IF_PRE, IF_UNITS, IF_OFFSET, IF_SNAPLEN = range(5)
-INTERFACE_WORDS = 5
-"""Link type; a time stamp t is t // PRE // UNITS seconds, plus OFFSET - OFFSET_BIAS seconds."""
+IF_LINK, IF_PRE, IF_UNITS, IF_OFFSET, IF_SNAPLEN, IF_DROPS = range(6)
+INTERFACE_WORDS = 6
+"""Link type; a time stamp t is t // PRE // UNITS seconds, plus OFFSET - OFFSET_BIAS seconds. DROPS
+is 1 + the packets lost according to the packets that came after, or 0 when none of them says."""
 OFFSET_BIAS = 1 << 40
 
 LAST_TIME = 253_402_300_799_999_999

@@ -1,43 +1,54 @@
 """Capture files as blocks of records: pcap and pcapng, plain, gzip or zstd, in bounded memory.
 
-What is wrong with a file is said in `problems`, never hidden; what is whole before it is kept.
-
-Sources: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng.
+What is wrong with a file is said in `problems`, never hidden; what is whole before it is kept. A
+reader's state can be kept, and a new one goes on from it: with a file that has grown, or after an
+interruption.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 
 from workbench.capture import framing, layout
-from workbench.capture.ahead import MARGIN, ReadAhead
-from workbench.capture.files import Damaged, open_source
+from workbench.capture.ahead import ReadAhead
+from workbench.capture.inflate import inflated
 from workbench.capture.links import link_name
+from workbench.capture.pcap import MAGICS, MAX_CAPTURED, Pcap, Shape, read_header
+from workbench.capture.pcapng import MAX_INTERFACES, SECTION, Pcapng
+from workbench.capture.rawfile import RawFile, RawStream, open_raw
+from workbench.capture.state import State
+from workbench.capture.window import Contents, Window
 from workbench.model.errors import CaptureError
 
 ROOM = 4096
 """Records in a block at most."""
-MAX_CAPTURED = MARGIN - 4096
-"""Captured bytes of one packet; more than any snap length or GSO packet, so more is nonsense."""
-MAX_INTERFACES = 1 << 14
-_PCAP = {  # magic → big-endian, nanoseconds, bytes of a record header
-    b"\xa1\xb2\xc3\xd4": (True, False, 16),
-    b"\xd4\xc3\xb2\xa1": (False, False, 16),
-    b"\xa1\xb2\x3c\x4d": (True, True, 16),
-    b"\x4d\x3c\xb2\xa1": (False, True, 16),
-    b"\xa1\xb2\xcd\x34": (True, False, 24),  # Alexey Kuznetzov's modified libpcap
-    b"\x34\xcd\xb2\xa1": (False, False, 24),
+_LAST = (1 << 63) - 1
+_ANOTHER = "not the file that was read before, or cut since"
+_TROUBLES = {
+    "oversized": f"packets of more than {MAX_CAPTURED} bytes were skipped",
+    "strays": "packets of interfaces that are not described were skipped",
+    "beyond": f"packets of interfaces after a section's first {MAX_INTERFACES} were skipped",
+    "broken": "packets claim more bytes than their block holds and were skipped",
+    "timeless": "packets carry no time and took that of the packet before",
+    "odd_times": "times before 1970 or after 9999 were clamped",
 }
-_SECTION = b"\x0a\x0d\x0d\x0a"
-_BYTE_ORDER = b"\x1a\x2b\x3c\x4d"
-_INTERFACE = 1
-_PACKETS = (2, 3, 6)
-_OPTION_TSRESOL = 9
-_OPTION_TSOFFSET = 14
+_OTHERS = {  # what files begin with that are no captures to us, and what to do about it
+    b"snoop\0": "a Solaris snoop file: convert it with editcap",
+    b"GMBU": "a Microsoft Network Monitor file: convert it with editcap",
+    b"RTSS": "a Microsoft Network Monitor file: convert it with editcap",
+    b"XCP\0": "a Sniffer file: convert it with editcap",
+    b"TRSNIFF": "a Sniffer file: convert it with editcap",
+    b"BZh": "bzip2 data: unpack it first",
+    b"\xfd7zXZ": "xz data: unpack it first",
+    b"\x04\x22\x4d\x18": "lz4 data: unpack it first",
+    b"PK\x03\x04": "a zip archive: unpack it first",
+    b"7z\xbc\xaf": "a 7z archive: unpack it first",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,36 +61,53 @@ class Block:
 
 
 class Reader:
-    """One open capture file. Iterate `blocks()` once; the attributes fill up as it goes."""
+    """One open capture file. Iterate `blocks()` once; what it says fills up as it goes."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises CaptureError when the file is no capture at all."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        stream: RawStream | None = None,
+        state: State | None = None,
+        tick: Callable[[], None] | None = None,
+    ) -> None:
+        """Open a file, a named pipe, or standard input (`-`).
+
+        stream: read this instead, `path` is only its name. state: go on from there; what the file
+        said before counts on, but for names and problems. tick: called at least every tenth of a
+        second while bytes are read or waited for; it may raise to stop. Raises CaptureError when
+        the file is no capture at all, or not the one that the state is of.
+        """
         self.path = path
-        self.problems: list[str] = []
-        self.link_types: dict[int, None] = {}
-        self.interfaces = 0
-        self.snaplen = 0
-        self._buffer = memoryview(b"")
-        """The bytes at hand."""
-        self._base = 0
-        """Their offset in the inflated file."""
-        self._ended = False
+        self._contents = Contents()
+        self.problems = self._contents.problems
+        """One line each."""
+        self.link_types = self._contents.link_types
+        """LINKTYPE numbers met so far, each once, in order."""
+        self.names = self._contents.names
+        """pcapng: 128-bit address → the first name that the file gives it, safe to show."""
         self._records = np.zeros((ROOM, layout.RECORD_WORDS), np.uint64).data
-        self._interfaces = np.zeros((MAX_INTERFACES, layout.INTERFACE_WORDS), np.uint64).data
-        self._splitter = framing.Splitter(self._records, self._interfaces, MAX_CAPTURED)
-        self._oversized = self._strays = 0
-        if path.exists() and not path.is_file():  # opening a pipe would wait for ever
-            raise CaptureError(path, "not a regular file")
+        self._table = np.zeros((MAX_INTERFACES, layout.INTERFACE_WORDS), np.uint64)
+        self._splitter = framing.Splitter(self._records, self._table.data, MAX_CAPTURED)
+        self._raw = open_raw(path, tick) if stream is None else RawFile(path, stream)
         try:
-            self._file = path.open("rb", buffering=0)
+            source, self._packed = inflated(self._raw)
+            jump = state.offset if state and self._raw.seekable and not self._packed else 0
+            head = self._raw.peek(4) if jump else b""
+            if jump > self._raw.size:
+                raise CaptureError(path, _ANOTHER)
+            if jump:
+                self._raw.seek(jump)
+            self._ahead = ReadAhead(source)
         except OSError as error:
+            self._raw.close()
             raise CaptureError(path, error.strerror or "cannot be read") from error
-        magic = self._file.read(4) or b""
-        self._file.seek(0)
-        source, packed = open_source(self._file, magic)
-        self._ahead = ReadAhead(source)
+        except BaseException:
+            self._raw.close()
+            raise
         try:
-            self._begin(packed)
+            self._window = Window(self._ahead, jump, self.problems, tick)
+            self._framer = self._begin() if state is None else self._resume(state, head)
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -93,246 +121,158 @@ class Reader:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._raw.stop()
         self._ahead.close()
-        self._file.close()
+        self._raw.close()
 
     @property
     def position(self) -> int:
         """Bytes of the file on disk read so far."""
-        return self._file.tell()
+        return self._raw.position
 
     @property
     def size(self) -> int:
-        """Bytes on disk."""
-        return self.path.stat().st_size
-
-    def _begin(self, packed: str) -> None:
-        self._fill(28)
-        head = bytes(self._buffer[:4])
-        if head not in _PCAP and head != _SECTION:
-            raise CaptureError(self.path, self._not_a_capture(packed))
-        self._section_first = head == _SECTION
-        self.format = "pcapng" if self._section_first else "pcap"
-        if head in _PCAP and self._have < 24:
-            raise CaptureError(self.path, f"a pcap file header cut short at byte {self._have}")
-        if packed:
-            self.format += f" ({packed})"
-
-    def _not_a_capture(self, packed: str) -> str:
-        if self.problems:
-            return f"no capture: {self.problems[0]}"
-        if not self._have:
-            return "an empty file, no capture"
-        inside = f" inside the {packed} data" if packed else ""
-        shown = " ".join(f"{byte:02x}" for byte in self._buffer[: min(4, self._have)])
-        return f"no capture: neither pcap nor pcapng{inside} (it begins with {shown})"
+        """Bytes on disk; 0 for a pipe."""
+        return self._raw.size
 
     @property
-    def _have(self) -> int:
-        return len(self._buffer)
+    def interfaces(self) -> int:
+        """Interfaces described so far, in all sections."""
+        return self._contents.interfaces
 
-    def _fill(self, wanted: int) -> bool:
-        """Read until `wanted` bytes are at hand; False when the file ends before."""
-        while self._have < wanted and not self._ended:
-            have = self._have
-            try:
-                self._buffer = self._ahead.more(self._buffer)
-                self._ended = self._have == have
-            except Damaged as damage:
-                self._say(f"{damage} at byte {self._base + have} of the content")
-                self._ended = True
-            except OSError as error:
-                self._say(f"read error at byte {self._base + have}: {error.strerror or error}")
-                self._ended = True
-        return self._have >= wanted
+    @property
+    def snaplen(self) -> int:
+        """The largest that an interface declares; 0 for unlimited or unknown."""
+        return self._contents.snaplen
 
-    def _drop(self, count: int) -> None:
-        """Forget the first `count` bytes at hand."""
-        self._buffer = self._buffer[count:]
-        self._base += count
+    @property
+    def drops(self) -> int | None:
+        """Packets that the file itself reports as lost; None when it says nothing."""
+        here = self._framer.drops if isinstance(self._framer, Pcapng) else None
+        before = self._contents.drops
+        return None if here is None and before is None else min((here or 0) + (before or 0), _LAST)
 
-    def _pass(self, count: int) -> bool:
-        """Move over `count` bytes, however many; False when the file ends before."""
-        while count > self._have:
-            count -= self._have
-            self._drop(self._have)
-            if not self._fill(1):
-                return False
-        self._drop(count)
-        return True
+    @property
+    def cut_short(self) -> str:
+        """The line among the problems that says the file ends inside a record, or nothing.
+
+        A file that is still written to may just have more to come.
+        """
+        return self._contents.cut_short
+
+    @property
+    def block_counts(self) -> Mapping[str, int]:
+        """pcapng: blocks read so far by their usual abbreviations: SHB, IDB, EPB …"""
+        packets = {
+            "EPB": self._splitter.enhanced,
+            "SPB": self._splitter.simple,
+            "OPB": self._splitter.obsolete,
+        }
+        return +(self._contents.blocks + Counter(packets))
+
+    def fingerprint(self) -> str:
+        """Of the bytes read so far (for a pipe too). See `files.fingerprint`."""
+        return self._raw.fingerprint()
+
+    def _begin(self) -> Pcap | Pcapng:
+        window = self._window
+        window.fill(4)
+        self._format(bytes(window.buffer[:4]))
+        if self.format.startswith("pcapng"):
+            return Pcapng(window, self._splitter, self._table.data, self._contents)
+        shape, size = read_header(self.path, window, self._table[0].data, self._contents)
+        self._splitter.big, self._splitter.known = shape.big, 1
+        window.drop(size)
+        return Pcap(window, self._splitter, self._contents, shape)
+
+    def _format(self, magic: bytes) -> None:
+        if magic not in MAGICS and magic != SECTION:
+            raise CaptureError(self.path, self._not_a_capture())
+        packed = f" ({self._packed})" if self._packed else ""
+        self.format = ("pcapng" if magic == SECTION else "pcap") + packed
+        """pcap, pcapng, `pcap (gzip)` and the like."""
+
+    def _not_a_capture(self) -> str:
+        window = self._window
+        window.fill(8)
+        head = bytes(window.buffer[:8])
+        if self.problems:
+            return f"no capture: {self.problems[0]}"
+        if not head:
+            return "an empty file, no capture"
+        for magic, words in _OTHERS.items():
+            if head.startswith(magic):
+                return f"no capture but {words}"
+        inside = f" inside the {self._packed} data" if self._packed else ""
+        shown = head[:4].hex(" ")
+        return f"no capture: neither pcap nor pcapng{inside} (it begins with {shown})"
+
+    # Going on where another reader stopped
+
+    def state(self) -> State:
+        """Where this reader stands: behind the records given out so far."""
+        pcap = self._framer.shape if isinstance(self._framer, Pcap) else Shape(False, 0)
+        pcapng = self._framer if isinstance(self._framer, Pcapng) else None
+        rows = self._table[: self._splitter.known].tolist()
+        return State(
+            format=self.format,
+            offset=self._framer.next,
+            big=bool(self._splitter.big),
+            header=pcap.header,
+            old=pcap.old,
+            now=self._splitter.now,
+            described=self._splitter.described,
+            table=tuple(map(tuple, rows)),
+            reported=tuple(pcapng.reported.items()) if pcapng else (),
+            drops=self._contents.drops,
+            link_types=tuple(self.link_types),
+            interfaces=self.interfaces,
+            snaplen=self.snaplen,
+            blocks=dict(self.block_counts),
+            troubles=dict(self._troubles()),
+        )
+
+    def _resume(self, state: State, head: bytes) -> Pcap | Pcapng:
+        window, splitter, contents = self._window, self._splitter, self._contents
+        if not window.base:
+            window.fill(4)
+            head = bytes(window.buffer[:4])
+        self._format(head)
+        if self.format != state.format or not window.skip(state.offset - window.base):
+            raise CaptureError(self.path, _ANOTHER)
+        self._table[: len(state.table)] = np.array(state.table, np.uint64).reshape(
+            -1, layout.INTERFACE_WORDS
+        )
+        splitter.big, splitter.now = state.big, state.now
+        splitter.known, splitter.described = len(state.table), state.described
+        contents.link_types.update(dict.fromkeys(state.link_types))
+        contents.interfaces, contents.snaplen = state.interfaces, state.snaplen
+        contents.drops = state.drops
+        contents.blocks.update(state.blocks)
+        contents.troubles.update(state.troubles)
+        if self.format.startswith("pcapng"):
+            framer = Pcapng(window, splitter, self._table.data, contents)
+            framer.reported.update(state.reported)
+            return framer
+        return Pcap(window, splitter, contents, Shape(state.big, state.header, state.old))
+
+    # Reading
 
     def blocks(self) -> Iterator[Block]:
-        """All records in file order."""
-        yield from self._pcapng_blocks() if self._section_first else self._pcap_blocks()
-        self._final_problems()
+        """All records in file order, or all that follow the state this reader began with."""
+        for _ in self._framer.splits():
+            yield Block(self._window.buffer, self._records, self._splitter.count)
+        self.problems += [f"{count} {_TROUBLES[kind]}" for kind, count in self._troubles().items()]
+        if (size := self.size) < self._raw.first_size:
+            self.problems.append(
+                f"the file shrank from {self._raw.first_size} to {size} bytes while it was read"
+            )
 
-    def _final_problems(self) -> None:
-        counts = {
-            f"packets of more than {MAX_CAPTURED} bytes were skipped": self._oversized,
-            "packets of interfaces that are not described were skipped": self._strays,
-            "packets carry no time and took that of the packet before": self._splitter.timeless,
-            "times before 1970 or after 9999 were clamped": self._splitter.odd_times,
-        }
-        for words, count in counts.items():
-            if count:
-                self._say(f"{count} {words}")
-
-    def _say(self, problem: str) -> None:
-        self.problems.append(problem)
-
-    def _describe(self, link: int, snaplen: int) -> None:
-        self.link_types[link] = None
-        self.interfaces += 1
-        self.snaplen = max(self.snaplen, snaplen)
-
-    def _block(self) -> Block:
-        return Block(self._buffer, self._records, self._splitter.count)
-
-    # pcap
-
-    def _pcap_blocks(self) -> Iterator[Block]:
-        big, nano, header = _PCAP[bytes(self._buffer[:4])]
-        splitter = self._splitter
-        splitter.big, splitter.known = big, 1
-        link = self._int(20, 4) & 0xFFFF
-        self._interfaces[0, layout.IF_LINK] = link
-        self._interfaces[0, layout.IF_UNITS] = 1_000_000_000 if nano else 1_000_000
-        self._describe(link, self._int(16, 4))
-        at = 24
-        while True:
-            stop = splitter.split_pcap(self._buffer, at, self._have, self._base, header)
-            at = splitter.at
-            if splitter.count:
-                yield self._block()
-            if stop == framing.ABSURD:
-                where, length = self._base + at, self._int(at + 8, 4)
-                self._say(f"stopped at byte {where}: a packet cannot be {length} bytes long")
-                return
-            if stop == framing.MORE:
-                self._drop(at)
-                at = 0
-                if not self._fill(self._have + 1):
-                    if self._have:
-                        whole = header + self._int(8, 4) if self._have >= header else 0
-                        self._cut("packet", self._base, self._have, whole or f"at least {header}")
-                    return
-
-    def _cut(self, what: str, start: int, have: int, whole: int | str) -> None:
-        self._say(f"cut short: the {what} at byte {start} has {have} of {whole} bytes")
-
-    # pcapng
-
-    def _pcapng_blocks(self) -> Iterator[Block]:
-        at = 0
-        while True:
-            stop = self._splitter.split_pcapng(self._buffer, at, self._have, self._base)
-            at = self._splitter.at
-            if self._splitter.count:
-                yield self._block()
-            if stop == framing.FULL:
-                continue
-            self._drop(at)
-            at = 0
-            if stop == framing.MORE:
-                if not self._fill(self._have + 1):
-                    if self._have:
-                        self._cut("block", self._base, self._have, self._length() or "at least 12")
-                    return
-            elif not self._other(stop):
-                return
-
-    def _length(self) -> int:
-        """Total length of the block at the front of the buffer; 0 where it is not known yet."""
-        return self._int(4, 4) if self._have >= 8 else 0
-
-    def _int(self, at: int, size: int, signed: bool = False) -> int:
-        order: Literal["big", "little"] = "big" if self._splitter.big else "little"
-        return int.from_bytes(self._buffer[at : at + size], order, signed=signed)
-
-    def _other(self, stop: int) -> bool:
-        """Digest the block at the front that is no good packet; False ends the file."""
-        if self._buffer[:4] == _SECTION:
-            return self._section()
-        kind, length = self._int(0, 4), self._length()
-        if stop == framing.NO_INTERFACE:
-            self._strays += 1
-            return self._skip(length)
-        oversized = kind in _PACKETS and length > MAX_CAPTURED + 32 and length % 4 == 0
-        if length < 12 or length % 4 or (kind in _PACKETS and not oversized):
-            return self._stop(f"a broken block (type {kind:#x}, length {length})")
-        self._oversized += oversized
-        if kind == _INTERFACE:
-            return self._interface(length)
-        return self._skip(length)
-
-    def _stop(self, problem: str) -> bool:
-        self._say(f"stopped at byte {self._base}: {problem}")
-        return False
-
-    def _skip(self, length: int) -> bool:
-        start = self._base
-        if self._pass(length):
-            return True
-        self._cut("block", start, self._base + self._have - start, length)
-        return False
-
-    def _section(self) -> bool:
-        """A section header: its byte order, and no interface known yet."""
-        if not self._fill(28):
-            self._cut("section header", self._base, self._have, 28)
-            return False
-        magic = bytes(self._buffer[8:12])
-        if magic not in (_BYTE_ORDER, _BYTE_ORDER[::-1]):
-            return self._stop("a section without byte order")
-        self._splitter.big = magic == _BYTE_ORDER
-        self._splitter.known = 0
-        length = self._length()
-        if length < 28 or length % 4:
-            return self._stop(f"a section header of {length} bytes")
-        if (major := self._int(12, 2)) != 1:
-            return self._stop(f"pcapng version {major} is unknown")
-        return self._skip(length)
-
-    def _interface(self, length: int) -> bool:
-        number = self._splitter.known
-        if length < 20 or length > MARGIN:
-            return self._stop(f"an interface description of {length} bytes")
-        if number == MAX_INTERFACES:
-            return self._stop(f"more than {MAX_INTERFACES} interfaces in a section")
-        if not self._fill(length):
-            self._cut("block", self._base, self._have, length)
-            return False
-        link, snaplen = self._int(8, 2), self._int(12, 4)
-        resolution, offset = 6, 0
-        for code, at, size in self._options(16, length - 4):
-            if code == _OPTION_TSRESOL and size >= 1:
-                resolution = self._buffer[at]
-            elif code == _OPTION_TSOFFSET and size >= 8:
-                offset = self._int(at, 8, signed=True)
-        before, units = _ticks(resolution)
-        limit = layout.OFFSET_BIAS - 1
-        words = (link, before, units, layout.OFFSET_BIAS + max(-limit, min(offset, limit)), snaplen)
-        for word, value in enumerate(words):
-            self._interfaces[number, word] = value
-        self._splitter.known = number + 1
-        self._describe(link, snaplen)
-        return self._skip(length)
-
-    def _options(self, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-        """Code, index of the value, length of each option."""
-        while at + 4 <= end:
-            code, size = self._int(at, 2), self._int(at + 2, 2)
-            if code == 0 or at + 4 + size > end:
-                return
-            yield code, at + 4, size
-            at += 4 + (size + 3) // 4 * 4
-
-
-def _ticks(resolution: int) -> tuple[int, int]:
-    """if_tsresol as (PRE, UNITS): finer than 2^-40 s is first divided down, which loses nothing."""
-    power, base = resolution & 0x7F, 2 if resolution & 0x80 else 10
-    fine = 40 if base == 2 else 12
-    return min(base ** max(0, power - fine), (1 << 63)), base ** min(power, fine)
+    def _troubles(self) -> Counter[str]:
+        kinds = ("strays", "beyond", "broken", "timeless", "odd_times")
+        seen = Counter({kind: int(getattr(self._splitter, kind)) for kind in kinds})
+        counts = seen + self._contents.troubles
+        return Counter({kind: counts[kind] for kind in _TROUBLES if counts[kind]})
 
 
 def link_names(reader: Reader) -> tuple[str, ...]:
