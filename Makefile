@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 KERNEL := $(wildcard workbench/capture/*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types contracts format fuzz wheelhouse bench record clean
+.PHONY: help demo test check lint types contracts format fuzz wheelhouse bench bench-large record clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,9 +57,20 @@ bench: $(VENV)/dev ## the figures that the README quotes
 	@mkdir -p build
 	@test -f build/bench.pcap || $(BIN)/python benchmarks/generate_capture.py build/bench.pcap
 	@$(BIN)/python benchmarks/ingest.py build/bench.pcap
+	@$(BIN)/python benchmarks/decode.py build/bench.pcap
 	@$(BIN)/python benchmarks/simulate.py
 	@test -d build/demo || $(BIN)/workbench demo --headless --keep build/demo >/dev/null
 	@$(BIN)/python benchmarks/start.py build/demo
+
+bench-large: $(VENV)/dev ## ingest and decode of files of 1 to 4 GB, half an hour on a quiet machine
+	@mkdir -p build/large; trap 'rm -rf build/large' EXIT INT TERM; \
+	for shape in full-size snaplen-96 million-flows; do \
+	  file=build/large/$$shape.pcap; \
+	  $(BIN)/python benchmarks/generate_capture.py $$file --shape $$shape && \
+	  $(BIN)/python benchmarks/ingest.py $$file --markdown --tshark-rounds 1 && \
+	  $(BIN)/python benchmarks/decode.py $$file || exit 1; \
+	  rm $$file; \
+	done
 
 record: $(VENV)/demo ## record the demo site anew (root, network namespaces)
 	@$(BIN)/python demo_data/record.py --out demo_data
