@@ -67,6 +67,7 @@ bench-large: $(VENV)/dev ## ingest and decode of files of 1 to 4 GB, half an hou
 	for shape in full-size snaplen-96 million-flows; do \
 	  file=build/large/$$shape.pcap; \
 	  $(BIN)/python benchmarks/generate_capture.py $$file --shape $$shape && \
+	  sync $$file && \
 	  $(BIN)/python benchmarks/ingest.py $$file --markdown --tshark-rounds 1 && \
 	  $(BIN)/python benchmarks/decode.py $$file || exit 1; \
 	  rm $$file; \
