@@ -40,3 +40,30 @@ def _scaled(value: int, step: int, units: tuple[str, ...]) -> str:
     if not unit or size >= 99.95:
         return f"{size:.0f}{unit}"
     return f"{size:.1f}{unit}"
+
+
+def percent(part: float, whole: float) -> str:
+    """`0 %`, `< 0.1 %`, `5.8 %`, `42 %`, `> 99 %`: no nothing and no all that is not true."""
+    share = part / whole if whole else 0.0
+    if share <= 0 or share >= 1:
+        return "0 %" if share <= 0 else "100 %"
+    if share < 0.0005 or share >= 0.995:
+        return "< 0.1 %" if share < 0.5 else "> 99 %"
+    return f"{share * 100:.1f} %" if share < 0.0995 else f"{share * 100:.0f} %"
+
+
+def duration(microseconds: int) -> str:
+    """`412 µs`, `31 ms`, `4.3 s`, `9 min 36 s`, `5 h 12 min`, `3 d 4 h`."""
+    if microseconds < 1000:
+        return f"{microseconds} µs"
+    if microseconds < 999_500:
+        return f"{microseconds / 1000:.0f} ms"
+    if microseconds < 99_950_000:
+        return f"{microseconds / 1e6:.1f} s"
+    seconds = round(microseconds / 1e6)
+    for large, small, size, part in (("min", "s", 60, 1), ("h", "min", 3600, 60)):
+        if seconds < 120 * size:
+            whole, rest = divmod(seconds, size)
+            return f"{whole} {large} {rest // part} {small}" if rest // part else f"{whole} {large}"
+    days, rest = divmod(seconds, 86_400)
+    return f"{days:,} d {rest // 3600} h" if rest // 3600 and days < 100 else f"{days:,} d"

@@ -2,21 +2,28 @@
 
 import json
 import os
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
+from workbench.model.recording import Ending, Gap, Recording, Tunnel
 from workbench.model.traffic import CaptureReport
 from workbench.store.database import Connection
 
 _INSERT = """
-    INSERT INTO captures VALUES (
+    INSERT INTO captures (
+        id, path, format, size, fingerprint, packets, decoded, skipped, truncated_packets,
+        snaplen, link_types, interfaces, first_us, last_us, wire_bytes, flows, problems,
+        recording, drops, names, tunnels, ending
+    ) VALUES (
         $id, $path, $format, $size, $fingerprint, $packets, $decoded, $skipped, $truncated_packets,
-        $snaplen, $link_types, $interfaces, $first_us, $last_us, $wire_bytes, $flows, $problems
+        $snaplen, $link_types, $interfaces, $first_us, $last_us, $wire_bytes, $flows, $problems,
+        $recording, $drops, $names, $tunnels, $ending
     )
 """
 _SELECT = """
     SELECT id, path, format, size, fingerprint, packets, decoded, skipped, truncated_packets,
-        snaplen, link_types, interfaces, first_us, last_us, wire_bytes, flows, problems
+        snaplen, link_types, interfaces, first_us, last_us, wire_bytes, flows, problems,
+        recording, drops, names, tunnels, ending
     FROM captures ORDER BY id
 """
 
@@ -29,6 +36,9 @@ def insert_capture(cursor: Connection, capture_id: int, report: CaptureReport) -
     values["skipped"] = json.dumps(dict(report.skipped))
     values["link_types"] = json.dumps(report.link_types)
     values["problems"] = json.dumps(report.problems)
+    values["recording"] = json.dumps(asdict(report.recording))
+    values["tunnels"] = json.dumps([asdict(tunnel) for tunnel in report.tunnels])
+    values["ending"] = report.ending.value
     cursor.execute(_INSERT, values)
 
 
@@ -44,4 +54,15 @@ def _report(row: dict[str, Any]) -> CaptureReport:
     row["skipped"] = json.loads(row["skipped"])
     row["link_types"] = tuple(json.loads(row["link_types"]))
     row["problems"] = tuple(json.loads(row["problems"]))
+    row["recording"] = _recording(json.loads(row["recording"]))
+    row["tunnels"] = tuple(
+        Tunnel(**{**one, "ends": tuple(one["ends"])}) for one in json.loads(row["tunnels"])
+    )
+    row["ending"] = Ending(row["ending"])
     return CaptureReport(**row)
+
+
+def _recording(found: dict[str, Any]) -> Recording:
+    found["gaps"] = tuple(Gap(**gap) for gap in found.get("gaps", ()))
+    found["activity"] = tuple(found.get("activity", ()))
+    return Recording(**found)

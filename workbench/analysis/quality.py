@@ -1,0 +1,171 @@
+"""All captures of a workspace, judged one by one and together."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from workbench.analysis.recordings import (
+    capture_remarks,
+    care,
+    copies,
+    fact,
+    flow_remarks,
+    many,
+    moment,
+)
+from workbench.analysis.unseen import view
+from workbench.model.quality import (
+    CaptureQuality,
+    Coverage,
+    DatasetQuality,
+    FlowShares,
+    HostSides,
+    Quality,
+    Remark,
+)
+from workbench.model.recording import Ending, Gap
+from workbench.model.site import Inventory
+from workbench.model.text import duration, percent
+from workbench.model.traffic import CaptureReport, ConversationTable
+
+UNCOVERED = 20
+_SECOND = 1_000_000
+_WEEK = 7 * 86_400 * _SECOND
+
+
+def quality(
+    reports: Sequence[CaptureReport],
+    shares: Mapping[int, FlowShares],
+    table: ConversationTable,
+    sides: HostSides,
+    inventory: Inventory,
+) -> Quality:
+    """`shares` by capture number; `sides` of the seen hosts of `table`."""
+    nothing = FlowShares()
+    captures = tuple(
+        CaptureQuality(report, held, capture_remarks(report, held))
+        for report in reports
+        for held in (shares.get(report.id or 0, nothing),)
+    )
+    return Quality(captures, _dataset(captures, table, sides, inventory))
+
+
+def _dataset(
+    captures: Sequence[CaptureQuality],
+    table: ConversationTable,
+    sides: HostSides,
+    inventory: Inventory,
+) -> DatasetQuality:
+    reports = [one.report for one in captures]
+    skipped: Counter[str] = Counter()
+    for report in reports:
+        skipped.update(report.skipped)
+    lost = [report.drops for report in reports if report.drops is not None]
+    time = coverage(reports)
+    shares = sum((one.shares for one in captures), FlowShares())
+    return DatasetQuality(
+        captures=len(reports),
+        cut=sum(report.ending is not Ending.COMPLETE for report in reports),
+        packets=sum(report.packets for report in reports),
+        decoded=sum(report.decoded for report in reports),
+        skipped=dict(skipped.most_common()),
+        truncated_packets=sum(report.truncated_packets for report in reports),
+        wire_bytes=sum(report.wire_bytes for report in reports),
+        captured_bytes=sum(report.recording.captured_bytes for report in reports),
+        drops=sum(lost) if lost else None,
+        compared=sum(report.recording.compared for report in reports),
+        copies=sum(report.recording.copies for report in reports),
+        shares=shares,
+        time=time,
+        view=view(table, sides, inventory),
+        remarks=tuple(_remarks(reports, shares, time)) if reports else (),
+    )
+
+
+def coverage(reports: Sequence[CaptureReport]) -> Coverage:
+    """The time that captures cover, from the first to the last packet of each."""
+    spans = sorted(
+        (report.first_us, report.last_us)
+        for report in reports
+        if report.first_us is not None and report.last_us is not None
+    )
+    if not spans:
+        return Coverage()
+    begin, end = spans[0][0], max(last for _, last in spans)
+    reached, uncovered, twice, doubled = begin, [], 0, begin
+    for first, last in spans:
+        if first > reached:
+            uncovered.append(Gap(reached, first))
+        if reached > max(first, doubled):  # shared with a capture before, and not counted yet
+            twice += min(last, reached) - min(max(first, doubled), last)
+            doubled = max(doubled, min(last, reached))
+        reached = max(reached, last)
+    silent = sum(gap.length_us for gap in uncovered)
+    longest = sorted(uncovered, key=lambda gap: (-gap.length_us, gap.start_us))
+    return Coverage(
+        first_us=begin,
+        last_us=end,
+        covered_us=end - begin - silent,
+        uncovered=tuple(gap for gap in longest if gap.length_us >= _SECOND)[:UNCOVERED],
+        overlapping=_overlapping(spans),
+        overlap_us=twice,
+    )
+
+
+def _overlapping(spans: Sequence[tuple[int, int]]) -> int:
+    """How many spans share time with another one; `spans` ascend."""
+    shared = [False] * len(spans)
+    reached, holder = spans[0][1], 0
+    for at, (first, last) in enumerate(spans[1:], 1):
+        if first < reached:
+            shared[at] = shared[holder] = True
+        if last > reached:
+            reached, holder = last, at
+    return sum(shared)
+
+
+def _remarks(
+    reports: Sequence[CaptureReport], shares: FlowShares, time: Coverage
+) -> Iterator[Remark]:
+    packets = sum(report.packets for report in reports)
+    decoded = sum(report.decoded for report in reports)
+    if cut := sum(report.ending is not Ending.COMPLETE for report in reports):
+        yield care("cut-short", f"{cut:,} of {many(len(reports), 'capture')} did not end properly")
+    if lost := sum(report.drops or 0 for report in reports):
+        yield care(
+            "drops",
+            f"recorders lost {many(lost, 'packet')} ({percent(lost, packets + lost)})",
+        )
+    compared = sum(report.recording.compared for report in reports)
+    yield from copies(sum(one.recording.copies for one in reports), compared, decoded)
+    yield from _time(time)
+    yield from flow_remarks(shares)
+    if silent := sum(report.drops is None for report in reports if report.packets):
+        yield fact(
+            "drops-unknown",
+            f"{silent:,} of {many(len(reports), 'capture')} {'does' if silent == 1 else 'do'} not "
+            "say whether the recorder lost packets",
+        )
+
+
+def _time(time: Coverage) -> Iterator[Remark]:
+    if time.first_us is None:
+        return
+    since = f"{duration(time.covered_us)} from {moment(time.first_us)} on"
+    short = "; what happens once a week or a month may be missing" if time.span_us < _WEEK else ""
+    yield fact("time", f"recorded: {since}{short}")
+    if time.uncovered:
+        longest = time.uncovered[0]
+        others = len(time.uncovered) - 1
+        more = f", and {others} more" if others else ""
+        yield care(
+            "uncovered",
+            f"nothing was recorded for {duration(longest.length_us)} from "
+            f"{moment(longest.start_us)}{more}: {percent(time.covered_us, time.span_us)} of the "
+            "time is covered",
+        )
+    if time.overlapping:
+        yield fact(
+            "overlap",
+            f"{many(time.overlapping, 'capture')} share {duration(time.overlap_us)} with others: "
+            "several capture points, or the same packets twice",
+        )

@@ -1,0 +1,77 @@
+"""What kinds of flows the captures hold, and who was seen sending: facts about the recording."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from workbench.model.quality import FlowShares, HostSides, Part
+from workbench.model.traffic import Direction, Outcome
+from workbench.store.database import Connection
+
+# In the order of FlowShares' fields: flows, packets.
+_SHARES = """
+    SELECT capture,
+        count(*), sum(packets),
+        count(*) FILTER (one_way), sum(packets) FILTER (one_way),
+        count(*) FILTER (outcome = $mid_stream), sum(packets) FILTER (outcome = $mid_stream),
+        count(*) FILTER (outcome = $unanswered), sum(packets) FILTER (outcome = $unanswered),
+        count(*) FILTER (direction = $first), sum(packets) FILTER (direction = $first),
+        count(*) FILTER (protocol = 6), sum(packets) FILTER (protocol = 6),
+        count(*) FILTER (one_way AND protocol = 6), sum(packets) FILTER (one_way AND protocol = 6)
+    FROM (
+        SELECT capture, protocol, outcome, direction, outcome = $one_way AS one_way,
+            packets_to_server::HUGEINT + packets_to_client AS packets
+        FROM flows
+    )
+    GROUP BY capture
+"""
+
+# To many: by its frames where they say so, else by its address (224.0.0.0/4, 255.255.255.255,
+# ff00::/8).
+_ENDS = """
+    WITH groups AS (
+        SELECT id FROM hosts
+        WHERE address BETWEEN 281474439839744 AND 281474708275199
+            OR address = 281474976710655
+            OR address >> 120 = 255
+    ),
+    ends AS (
+        SELECT client AS host, packets_to_server AS sent, packets_to_client AS received,
+            marks & 3072 <> 0 OR server IN (FROM groups) AS flooded
+        FROM flows
+        UNION ALL
+        SELECT server, packets_to_client, packets_to_server,
+            marks & 3072 <> 0 OR client IN (FROM groups)
+        FROM flows
+    )
+    SELECT host, bool_or(sent > 0) AS sent, bool_or(received > 0) AS received,
+        bool_and(flooded) AS flooded, host IN (FROM groups) AS many
+    FROM ends GROUP BY host
+"""
+
+
+def read_shares(cursor: Connection) -> Mapping[int, FlowShares]:
+    """Capture → its flows by kind; captures without flows are left out."""
+    named = {
+        "one_way": Outcome.ONE_WAY,
+        "mid_stream": Outcome.MID_STREAM,
+        "unanswered": Outcome.UNANSWERED,
+        "first": Direction.FIRST,
+    }
+    rows = cursor.execute(_SHARES, {name: int(value) for name, value in named.items()}).fetchall()
+    return {
+        row[0]: FlowShares(
+            *(Part(int(row[at]), int(row[at + 1] or 0)) for at in range(1, len(row), 2))
+        )
+        for row in rows
+    }
+
+
+def read_sides(cursor: Connection) -> HostSides:
+    """What was seen of every host."""
+    [(hosts,)] = cursor.execute("SELECT count(*) FROM hosts").fetchall()
+    found = cursor.execute(_ENDS).fetchnumpy()
+    sides = [np.zeros(hosts, np.bool_) for _ in range(4)]
+    for side, name in zip(sides, ("sent", "received", "flooded", "many"), strict=True):
+        side[found["host"]] = found[name]
+    return HostSides(*sides)
