@@ -14,7 +14,7 @@ from textual.geometry import Region
 import workbench.tui
 from tests.tui.conftest import DAY
 from tests.tui.driver import press, settle, shown
-from workbench.model.packets import Layer, Packet
+from workbench.model.packets import Field, Layer, Packet
 from workbench.model.traffic import CaptureReport, Direction, Flow, Outcome
 from workbench.tui.app import TABS, WorkbenchApp
 from workbench.tui.commands import Commands
@@ -268,7 +268,7 @@ async def test_names_are_text_and_never_markup(bench: WorkbenchApp) -> None:
 
 def test_what_packets_say_is_cleaned_where_it_is_drawn() -> None:
     evil = "x\x1b[31m\u202e\x07\n"
-    packet = Packet(1, 0, 60, 60, True, evil, evil, (Layer(evil, ((evil, evil),)),), b"\x1b[31m")
+    packet = Packet(1, 0, 60, 60, True, evil, evil, (Layer(evil, (Field(evil, evil),)),), b"\x1b[31m")
     texts = [cell if isinstance(cell, str) else cell[0] for cell in packet_row(packet).cells]
     texts += layers_content(packet).plain.splitlines()
     report = CaptureReport(

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from workbench.capture import dissect, packets_of, read_capture, records
-from workbench.capture.single import Found, flow_records, pcapng
+from workbench.capture.cut import pcapng
+from workbench.capture.single import Found, flow_records
 from workbench.model.errors import Cancelled, CaptureError, MissingTool
 from workbench.model.net import TCP, UDP
+from workbench.model.packets import Piece
 from workbench.model.traffic import FLOW_DTYPES, Direction, Flow, FlowColumns, Outcome
 
 DEMO = next((Path(__file__).resolve().parents[2] / "demo_data").glob("*.pcap*"))
@@ -35,9 +37,13 @@ def one_flow(path: Path, protocol: int, port: int) -> Flow:
     return next(flow for flow in found if flow.packets_to_client)
 
 
+def whole(path: Path, flow: Flow) -> tuple[Piece, ...]:
+    return (Piece(path, flow.first_offset, flow.last_offset),)
+
+
 def test_every_flow_finds_exactly_its_packets() -> None:
     for flow in list(flows_in(DEMO))[::53]:
-        packets = packets_of(DEMO, flow, 10**6)
+        packets = packets_of(flow, whole(DEMO, flow), 10**6)
         assert len(packets) == flow.packets_to_server + flow.packets_to_client
         assert sum(packet.to_server for packet in packets) == flow.packets_to_server
         assert packets[0].time_us == flow.first_us
@@ -46,23 +52,23 @@ def test_every_flow_finds_exactly_its_packets() -> None:
 
 def test_tshark_names_what_is_inside() -> None:
     flow = one_flow(DEMO, UDP, 53)
-    packets = dissect(DEMO, flow, limit=5)
+    packets = dissect(flow, whole(DEMO, flow), limit=5)
     assert "dns" in {packet.protocol for packet in packets}
     layers = [layer.name for layer in packets[0].layers]
     assert layers[0] == "eth" and layers[-1] == "dns"
-    assert any("Port" in name for name, _ in packets[0].layers[2].fields)
+    assert any("Port" in field.name for field in packets[0].layers[2].fields)
     assert packets[0].raw
 
 
 def test_limits_hold() -> None:
     flow = one_flow(DEMO, TCP, 445)
-    assert len(packets_of(DEMO, flow, 2)) == 2
-    assert len(dissect(DEMO, flow, limit=3)) == 3
+    assert len(packets_of(flow, whole(DEMO, flow), 2)) == 2
+    assert len(dissect(flow, whole(DEMO, flow), limit=3)) == 3
 
 
 def test_the_cut_reads_back_the_same(tmp_path: Path) -> None:
     flow = one_flow(DEMO, TCP, 445)
-    cut = tuple(flow_records(DEMO, flow))
+    cut = tuple(flow_records(flow, whole(DEMO, flow)))
     path = tmp_path / "cut.pcapng"
     path.write_bytes(pcapng(cut))
     assert [(r[1], r[2], r[4], r[5]) for r in records(path)] == [
@@ -86,9 +92,11 @@ def test_no_escape_reaches_the_screen(tmp_path: Path, name: bytes) -> None:
     path = tmp_path / "hostile.pcapng"
     path.write_bytes(pcapng([Found(1_000_000, len(frame), 1, frame, True, 0)]))
     [flow] = flows_in(path)
-    [packet] = dissect(path, flow)
+    [packet] = dissect(flow, whole(path, flow))
     shown = [packet.info, packet.protocol]
-    shown += [text for layer in packet.layers for field in layer.fields for text in field]
+    shown += [
+        text for layer in packet.layers for one in layer.fields for text in (one.name, one.value)
+    ]
     assert packet.protocol == "dns"
     assert len(shown) > 20
     for text in shown:
@@ -99,14 +107,17 @@ def test_no_escape_reaches_the_screen(tmp_path: Path, name: bytes) -> None:
 def test_without_tshark_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(MissingTool, match="install"):
-        dissect(DEMO, one_flow(DEMO, UDP, 53))
+        flow = one_flow(DEMO, UDP, 53)
+        dissect(flow, whole(DEMO, flow))
 
 
 def test_it_can_be_stopped() -> None:
     with pytest.raises(Cancelled):
-        dissect(DEMO, one_flow(DEMO, TCP, 445), cancelled=lambda: True)
+        flow = one_flow(DEMO, TCP, 445)
+        dissect(flow, whole(DEMO, flow), cancelled=lambda: True)
 
 
 def test_a_capture_that_went_away(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match=r"gone\.pcap"):
-        packets_of(tmp_path / "gone.pcap", one_flow(DEMO, UDP, 53))
+        flow = one_flow(DEMO, UDP, 53)
+        packets_of(flow, whole(tmp_path / "gone.pcap", flow))

@@ -1,5 +1,6 @@
 """Capture files to flow columns: the reader, the compiled kernel, the flow table, dissection."""
 
+from workbench.capture.cut import save_packets
 from workbench.capture.dissect import dissect
 from workbench.capture.files import find_captures, fingerprint
 from workbench.capture.ingest import read_capture
@@ -15,4 +16,5 @@ __all__ = [
     "packets_of",
     "read_capture",
     "records",
+    "save_packets",
 ]

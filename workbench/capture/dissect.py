@@ -1,36 +1,50 @@
 """One flow through tshark: the only import of pyshark.
 
-The flow's packets are cut into a small capture first, so tshark never scans the whole file. Name
-resolution is off: tshark must not ask the network anything.
+tshark is only ever given a small capture that we cut ourselves, so it never scans the whole file.
+It runs without name resolution, in an empty home of its own: no preference, profile, plugin or
+script of the user's has a say in it, and nothing asks the network. Its time and what it may tell
+are bounded, and it is killed when nobody wants the answer any more.
 """
 
+import contextlib
+import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from workbench.capture.single import flow_records, own_packet, pcapng
+from workbench.capture.cut import pcapng
+from workbench.capture.single import Stop, Tell, flow_records, own_packet
 from workbench.model.errors import Cancelled, CaptureError, MissingTool
-from workbench.model.packets import Layer, Packet, printable
+from workbench.model.packets import Field, Layer, Packet, Piece, printable
 from workbench.model.traffic import Flow
 
 _LONGEST = 60.0
 """Seconds that tshark may take for one flow."""
+_MOST = 64 << 20
+"""Bytes that tshark may say of one flow."""
 _FIELDS = 200
 """Fields of a layer at most: hostile packets nest."""
-_ADVICE = "install the package tshark (Debian, Ubuntu) or wireshark-cli (Fedora)"
+_LAYERS = 64
+_ADVICE = (
+    "install the package tshark (Debian, Ubuntu) or wireshark-cli (Fedora, Arch, Alpine: tshark)"
+)
+_KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TZ")
+_Layers = tuple[Layer, ...]
 
 
 def dissect(
-    path: Path,
     flow: Flow,
+    pieces: Sequence[Piece],
     *,
     limit: int = 200,
-    cancelled: Callable[[], bool] | None = None,
+    progress: Tell = None,
+    cancelled: Stop = None,
 ) -> tuple[Packet, ...]:
     """The flow's first `limit` packets, dissected; every text is safe to show.
 
@@ -39,22 +53,22 @@ def dissect(
     program = shutil.which("tshark")
     if program is None:
         raise MissingTool("tshark", _ADVICE)
-    records = tuple(islice(flow_records(path, flow), limit))
-    with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
+    records = tuple(islice(flow_records(flow, pieces, progress, cancelled), limit))
+    packets = [own_packet(number, record, flow) for number, record in enumerate(records, 1)]
+    with tempfile.TemporaryDirectory(prefix="workbench-", ignore_cleanup_errors=True) as folder:
         cut = Path(folder) / "flow.pcapng"
         cut.write_bytes(pcapng(records))
-        layers = _Reading(program, cut, len(records)).result(cancelled)
-    packets = [own_packet(number, record, flow) for number, record in enumerate(records, 1)]
-    missing = [()] * (len(packets) - len(layers))
+        layers = _Reading(program, cut, packets).result(cancelled)
+    missing: list[_Layers] = [()] * (len(packets) - len(layers))
     return tuple(map(_merged, packets, [*layers, *missing]))
 
 
-def _merged(packet: Packet, layers: tuple[Layer, ...]) -> Packet:
+def _merged(packet: Packet, layers: _Layers) -> Packet:
     """Our own packet with what tshark knows beyond it."""
     upper = [layer for layer in layers if layer.name != "data"] or list(layers)
     if not upper:
         return packet
-    told = f" {upper[-1].fields[0][1]}" if upper[-1].fields else ""
+    told = f" {upper[-1].fields[0].value}" if upper[-1].fields else ""
     info = f"{packet.info} {upper[-1].name}{told}" if len(upper) > 3 else packet.info
     return replace(packet, protocol=upper[-1].name, info=printable(info, 200), layers=layers)
 
@@ -62,61 +76,72 @@ def _merged(packet: Packet, layers: tuple[Layer, ...]) -> Packet:
 class _Reading:
     """pyshark runs an event loop, so it gets a thread of its own."""
 
-    def __init__(self, program: str, capture: Path, packets: int) -> None:
+    def __init__(self, program: str, capture: Path, packets: Sequence[Packet]) -> None:
         self._program = program
         self._capture = capture
         self._packets = packets
         self._stop = threading.Event()
-        self._layers: list[tuple[Layer, ...]] = []
+        self._process: Any = None
+        self._said = 0
+        self._layers: list[_Layers] = []
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="tshark", daemon=True)
 
-    def result(self, cancelled: Callable[[], bool] | None) -> Sequence[tuple[Layer, ...]]:
-        """Wait for the thread. Raises Cancelled or CaptureError."""
+    def result(self, cancelled: Callable[[], bool] | None) -> Sequence[_Layers]:
+        """Wait for the thread; tshark is gone afterwards. Raises Cancelled or CaptureError."""
         self._thread.start()
-        waited = 0.0
-        while self._thread.is_alive():
-            self._thread.join(0.05)
-            waited += 0.05
-            if cancelled is not None and cancelled():
-                self._stop.set()
-                raise Cancelled("dissection stopped")
-            if waited > _LONGEST:
-                self._stop.set()
-                raise CaptureError(self._capture.name, f"tshark took more than {_LONGEST:.0f} s")
+        until = time.monotonic() + _LONGEST
+        try:
+            while self._thread.is_alive():
+                self._thread.join(0.05)
+                if cancelled is not None and cancelled():
+                    raise Cancelled("dissection stopped")
+                if time.monotonic() > until:
+                    raise self._failed(f"took more than {_LONGEST:.0f} s")
+        finally:
+            self._end()
         # With every packet here, an error came from closing: asyncio may lose the race for tshark's
         # exit status to its own clean-up and report 255.
-        if self._error and len(self._layers) < self._packets:
-            told = printable(str(self._error).splitlines()[0] if str(self._error) else "", 200)
-            raise CaptureError(self._capture.name, f"tshark failed: {told}") from self._error
+        if self._error and len(self._layers) < len(self._packets):
+            lines = str(self._error).split("Last error line: ")[-1].strip().splitlines()
+            told = lines[0] if lines else type(self._error).__name__
+            raise self._failed(f"failed: {printable(told, 200)}") from self._error
         return self._layers
+
+    def _failed(self, problem: str) -> CaptureError:
+        return CaptureError("dissection", f"tshark {problem}; the bytes are still shown")
+
+    def _end(self) -> None:
+        """Kill tshark if it still runs, and let the thread finish."""
+        self._stop.set()
+        process = self._process
+        if process is not None and process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+        self._thread.join(5)
+
+    def _environment(self) -> dict[str, str]:
+        """Nothing of the user's but where programs are."""
+        home = str(self._capture.parent)
+        kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+        private = (
+            "HOME", "XDG_CONFIG_HOME", "WIRESHARK_CONFIG_DIR", "WIRESHARK_EXTCAP_DIR", "TMPDIR",
+        )  # fmt: skip
+        return kept | dict.fromkeys(private, home) | {"LC_ALL": "C.UTF-8"}
 
     def _run(self) -> None:
         import asyncio  # 30 ms, and only here
 
-        import pyshark
-
-        class Capture(pyshark.FileCapture):  # type: ignore[misc]
-            """pyshark closes a second time when collected, when its event loop is long gone."""
-
-            def __del__(self) -> None:
-                """Closed already."""
-
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         try:
-            capture = Capture(
-                str(self._capture),
-                keep_packets=False,
-                eventloop=loop,
-                tshark_path=self._program,
-                custom_parameters=["-n"],
-            )
+            capture = self._open(loop)
             try:
                 for packet in capture:
                     if self._stop.is_set():
                         break
-                    self._layers.append(tuple(_layers(packet)))
+                    raw = self._packets[min(len(self._layers), len(self._packets) - 1)].raw
+                    self._layers.append(tuple(_layers(packet, raw)))
             finally:
                 capture.close()
         except Exception as error:  # pyshark's own errors share no root; told in the other thread
@@ -125,17 +150,69 @@ class _Reading:
             asyncio.set_event_loop(None)
             loop.close()
 
+    def _open(self, loop: Any) -> Any:
+        import asyncio
+        from asyncio.subprocess import DEVNULL, PIPE
 
-def _layers(packet: Any) -> Iterator[Layer]:
-    for layer in packet.layers:
-        fields = islice(layer._all_fields.values(), _FIELDS)
-        yield Layer(printable(layer.layer_name, 40), tuple(_field(field) for field in fields))
+        import pyshark
+
+        reading = self
+
+        class Capture(pyshark.FileCapture):  # type: ignore[misc]
+            """pyshark's, with a tshark of our own making."""
+
+            async def _get_tshark_process(self, **_: object) -> Any:
+                process: Any = await asyncio.create_subprocess_exec(
+                    reading._program, "-n", "-l", "-T", "pdml", "-r", str(reading._capture),
+                    stdin=DEVNULL, stdout=PIPE, stderr=PIPE, cwd=reading._capture.parent,
+                    env=reading._environment(), start_new_session=True,
+                )  # fmt: skip
+                reading._process = process
+                if reading._stop.is_set():
+                    process.kill()
+                process.stdout.read = reading._counted(process.stdout.read)
+                self._create_stderr_handling_task(process.stderr)
+                self._created_new_process([], process)
+                return process
+
+            def __del__(self) -> None:
+                """Closed already: a second time, the event loop would be gone."""
+
+        return Capture(str(self._capture), keep_packets=False, eventloop=loop)
+
+    def _counted(self, read: Any) -> Any:
+        async def counted(size: int) -> bytes:
+            data: bytes = await read(size)
+            self._said += len(data)
+            if self._said > _MOST:
+                raise ValueError(f"more than {_MOST >> 20} MB to say of this flow")
+            return data
+
+        return counted
 
 
-def _field(field: Any) -> tuple[str, str]:
-    """`Source Port: 443` as a pair; fields without a shown name keep their technical one."""
+def _layers(packet: Any, raw: bytes) -> Iterator[Layer]:
+    """pyshark's layers. It drops where they are, but the fields know."""
+    for layer in packet.layers[:_LAYERS]:
+        alike = [one for field in layer._all_fields.values() for one in field.all_fields]
+        fields = tuple(_field(one, raw) for one in islice(alike, _FIELDS) if not one.hide)
+        placed = [field for field in fields if field.size]
+        start = min((field.start for field in placed), default=0)
+        end = max((field.start + field.size for field in placed), default=0)
+        yield Layer(printable(layer.layer_name, 40), fields, start, end - start)
+
+
+def _field(field: Any, raw: bytes) -> Field:
+    """`Source Port: 443` in two; fields without a shown name keep their technical one.
+
+    What tshark put together from several packets has places of its own, not of this packet's
+    bytes: only where the bytes are the same are they pointed at.
+    """
     shown = field.showname or ""
     name, colon, value = shown.partition(": ")
     if not colon:
         name, value = str(field.name), shown or str(field.show)
-    return printable(name, 100), printable(value, 300)
+    start, size = int(field.pos or 0), int(field.size or 0)
+    same = raw[start : start + size].hex() == (field.unmaskedvalue or field.raw_value or "-")
+    place = (start, size) if same else (0, 0)
+    return Field(printable(name, 100), printable(value, 300), *place)

@@ -55,7 +55,7 @@ class Window:
         tick: Callable[[], None] | None = None,
     ) -> None:
         """tick: called before every read and while it lasts."""
-        self.buffer = memoryview(b"")
+        self.buffer = memoryview(bytearray())
         self.base = base
         """Where they begin in the inflated file."""
         self.ended = False

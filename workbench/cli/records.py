@@ -222,7 +222,7 @@ def packet_record(packet: Packet) -> Record:
         "protocol": packet.protocol,
         "info": packet.info,
         "layers": [
-            {"name": layer.name, "fields": [list(field) for field in layer.fields]}
+            {"name": layer.name, "fields": [[one.name, one.value] for one in layer.fields]}
             for layer in packet.layers
         ],
     }

@@ -1,6 +1,30 @@
-"""Packets of one flow, dissected, as text that is safe to show."""
+"""Packets of flows: where they are, what is in them, as text that is safe to show."""
 
 from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of a capture file that holds packets of a flow."""
+
+    path: Path
+    first_offset: int
+    """Byte offset, in the inflated file, of the record of the first packet."""
+    last_offset: int
+    """The same of the last packet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One line of a layer; both texts are free of control characters."""
+
+    name: str
+    value: str
+    start: int = 0
+    """Where its bytes begin in the packet."""
+    size: int = 0
+    """How many they are; 0 where it is not known, or worked out from other fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -8,8 +32,10 @@ class Layer:
     """One protocol layer of a packet."""
 
     name: str
-    fields: tuple[tuple[str, str], ...]
-    """Field name, value; both free of control characters."""
+    fields: tuple[Field, ...]
+    start: int = 0
+    """As for a field."""
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +54,20 @@ class Packet:
     """Highest protocol dissected."""
     info: str
     layers: tuple[Layer, ...] = ()
+    """The outermost first."""
     raw: bytes = b""
     """Captured bytes, for the hex view."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPackets:
+    """A capture file that was cut out of others."""
+
+    path: Path
+    flows: int
+    packets: int
+    size: int
+    """Bytes of the file."""
 
 
 _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "·")

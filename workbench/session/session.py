@@ -13,8 +13,9 @@ from workbench.documents import read_text
 from workbench.model.errors import InputError, StoreBusy, StoreError
 from workbench.model.filters import NO_FILTER, Filter, parse_filter
 from workbench.model.matrix import Matrix
-from workbench.model.packets import Packet
+from workbench.model.packets import Packet, SavedPackets
 from workbench.model.policy import Policy, ResolvedPolicy
+from workbench.model.quality import Quality
 from workbench.model.simulation import Changes, Simulation, Suggestion
 from workbench.model.site import HostFacts, Inventory
 from workbench.model.traffic import (
@@ -31,6 +32,7 @@ from workbench.session.exporting import Exporting
 from workbench.session.history import Draft
 from workbench.session.imports import read_hosts
 from workbench.session.ingest import ingest, service_hints
+from workbench.session.recordings import Recordings
 from workbench.session.replay import Replay, Scene
 from workbench.session.summary import Summary, would_block
 from workbench.session.traffic import Traffic
@@ -61,6 +63,7 @@ class Session:
     def _read_traffic(self) -> None:
         """Take the store's conversations into memory."""
         self._traffic = Traffic(self._store)
+        self._recordings = Recordings(self._store)
         self._replay = Replay(self._traffic.table, self.draft, self._on)
 
     @classmethod
@@ -107,6 +110,10 @@ class Session:
     def captures(self) -> tuple[CaptureReport, ...]:
         """Everything loaded, in load order."""
         return self._traffic.captures
+
+    def quality(self) -> Quality:
+        """What the captures lack, one by one and together, and what they could not have seen."""
+        return self._recordings.quality(self.captures(), self.table, self.inventory)
 
     def capture(self, number: int) -> CaptureReport:
         """One capture by its number. Raises InputError."""
@@ -254,15 +261,34 @@ class Session:
         """One flow by its id."""
         return self._store.flow(flow_id)
 
-    def packets(self, flow: Flow, limit: int = 1000) -> tuple[Packet, ...]:
+    def packets(
+        self, flow: Flow, limit: int = 1000, *, progress: Tell = None, cancelled: Stop = None
+    ) -> tuple[Packet, ...]:
         """A flow's packets by our own decoder."""
-        return capture.packets_of(self._traffic.file_of(flow), flow, limit)
+        [pieces] = self._traffic.pieces_of([flow]).values()
+        return capture.packets_of(flow, pieces, limit, progress=progress, cancelled=cancelled)
 
     def dissect(
-        self, flow: Flow, *, limit: int = 200, cancelled: Stop = None
+        self, flow: Flow, *, limit: int = 200, progress: Tell = None, cancelled: Stop = None
     ) -> tuple[Packet, ...]:
         """A flow's packets dissected by tshark. Raises MissingTool."""
-        return capture.dissect(self._traffic.file_of(flow), flow, limit=limit, cancelled=cancelled)
+        [pieces] = self._traffic.pieces_of([flow]).values()
+        return capture.dissect(flow, pieces, limit=limit, progress=progress, cancelled=cancelled)
+
+    def save_packets(
+        self,
+        flows: Iterable[Flow],
+        path: Path,
+        *,
+        replace: bool = False,
+        progress: Tell = None,
+        cancelled: Stop = None,
+    ) -> SavedPackets:
+        """The packets of some flows as a pcapng file. Raises InputError where one is there."""
+        wanted = self._traffic.pieces_of(flows)
+        return capture.save_packets(
+            wanted, path, replace=replace, progress=progress, cancelled=cancelled
+        )
 
     def hosts(self, chosen: Filter = NO_FILTER) -> tuple[HostFacts, ...]:
         """Hosts with their facts: all of them, or those that fit the filter."""

@@ -1,5 +1,6 @@
 """What one load left in the store: read once, true until the next load."""
 
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 from threading import Lock
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from workbench import capture
 from workbench.model.errors import CaptureError, FilterError, InputError, StoreBusy
 from workbench.model.filters import Filter, Term
+from workbench.model.packets import Piece
 from workbench.model.traffic import CaptureReport, Flow
 from workbench.store import Store
 
@@ -58,17 +60,30 @@ class Traffic:
                 return report
         raise InputError(f"capture {number} is not in the workspace any more")
 
-    def file_of(self, flow: Flow) -> Path:
-        """The capture file of a flow. Raises CaptureError where it is not the one we read."""
-        report = self.capture(flow.capture)
-        path = Path(report.path)
-        if not path.exists():
-            problem = "not there any more; flows stay, but their packets were only in this file"
-            raise CaptureError(path, problem)
-        if not path.is_file() or capture.fingerprint(path) != report.fingerprint:
-            problem = "not the file that was loaded: it changed since; load it into a new workspace"
-            raise CaptureError(path, problem)
-        return path
+    def pieces_of(self, flows: Iterable[Flow]) -> dict[Flow, tuple[Piece, ...]]:
+        """Where the packets of flows are.
+
+        Raises CaptureError where a file is not the one we read; each is looked at once.
+        """
+        paths: dict[int, Path] = {}
+        found: dict[Flow, tuple[Piece, ...]] = {}
+        for flow in flows:
+            if flow.capture not in paths:
+                paths[flow.capture] = _unchanged(self.capture(flow.capture))
+            piece = Piece(paths[flow.capture], flow.first_offset, flow.last_offset)
+            found[flow] = (piece,)
+        return found
+
+
+def _unchanged(report: CaptureReport) -> Path:
+    path = Path(report.path)
+    if not path.exists():
+        problem = "not there any more; flows stay, but their packets were only in this file"
+        raise CaptureError(path, problem)
+    if not path.is_file() or capture.fingerprint(path) != report.fingerprint:
+        problem = "not the file that was loaded: it changed since; load it into a new workspace"
+        raise CaptureError(path, problem)
+    return path
 
 
 def _called(report: CaptureReport, value: str) -> bool:

@@ -50,10 +50,10 @@ def layers_content(packet: Packet) -> Content:
     parts: list[tuple[str, str]] = []
     for layer in reversed(packet.layers):
         parts.append((f"{printable(layer.name, 60)}\n", "bold $primary"))
-        for name, value in layer.fields:
+        for field in layer.fields:
             parts += [
-                (f"  {printable(name, 60)}: ", "$foreground 60%"),
-                (f"{printable(value)}\n", ""),
+                (f"  {printable(field.name, 60)}: ", "$foreground 60%"),
+                (f"{printable(field.value)}\n", ""),
             ]
     return Content.assemble(*parts)
 
