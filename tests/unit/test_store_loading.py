@@ -99,7 +99,7 @@ def test_the_same_capture_twice_is_refused(store: Store) -> None:
     with known, store.load() as job:
         job.begin("/x.pcap", "print 1")
     with pytest.raises(DuplicateCapture), store.load() as job:
-        job.finish(job.begin("/y.pcap", "new"), samples.REPORT)
+        job.begin("/y.pcap", "new")
         job.begin("/z.pcap", "new")
     assert everything(store) == before
 
@@ -115,19 +115,24 @@ def test_a_refused_capture_does_not_end_the_load(store: Store) -> None:
 
 
 @pytest.mark.parametrize("problem", [KeyboardInterrupt, StoreError, ZeroDivisionError, SystemExit])
-def test_any_exception_leaves_the_store_as_it_was(
+def test_any_exception_leaves_what_is_finished_and_nothing_else(
     store: Store, problem: type[BaseException]
 ) -> None:
     samples.load(store, [samples.flow()])
-    before = everything(store)
     with pytest.raises(problem), store.load() as job:
         number = job.begin("b", "b")
+        job.flows(number, samples.columns([samples.flow(client_port=9)] * 5))
+        job.finish(number, replace(samples.REPORT, fingerprint="b"))
+        number = job.begin("c", "c")
         job.flows(number, samples.columns([samples.flow(client=samples.ADDRESSES[5])] * 5))
-        job.finish(number, samples.REPORT)
         raise problem
-    assert everything(store) == before
+    reports, hosts, conversations, flows = everything(store)
+    assert [report.fingerprint for report in reports] == ["print 1", "b"]
+    assert hosts.addresses == samples.ADDRESSES[:2]
+    assert [one.flows for one in conversations] == [6]  # type: ignore[attr-defined]
+    assert [flow.id for flow in flows] == [1, 2, 3, 4, 5, 6]
     samples.load(store, [samples.flow()])  # and it can be written again
-    assert [flow.id for flow in everything(store)[3]] == [1, 2]
+    assert [flow.id for flow in everything(store)[3]] == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_flows_without_a_report_are_refused(store: Store) -> None:
@@ -144,7 +149,7 @@ def test_one_load_at_a_time(store: Store) -> None:
         pass
 
 
-def test_readers_see_the_store_as_it_was_while_a_load_runs(store: Store) -> None:
+def test_readers_see_the_store_as_it_was_while_a_capture_is_loaded(store: Store) -> None:
     samples.load(store, [samples.flow()])
     before = everything(store)
     with store.flow_view(FlowQuery()) as view:
@@ -155,6 +160,34 @@ def test_readers_see_the_store_as_it_was_while_a_load_runs(store: Store) -> None
             assert everything(store) == before
         assert len(everything(store)[3]) == 4
         assert view.page(0, 10) == before[3]
+
+
+def test_one_capture_after_the_other(store: Store) -> None:
+    with store.load() as job:
+        one = job.begin("a", "a")
+        job.flows(one, samples.columns([samples.flow()]))
+        with pytest.raises(StoreError, match="capture 1 has flows but was never finished"):
+            job.begin("b", "b")
+        job.finish(one, samples.REPORT)
+        with pytest.raises(StoreError, match="capture 1 does not take flows now"):
+            job.flows(one, samples.columns([samples.flow()]))
+        with pytest.raises(StoreError, match="capture 1 has not begun"):
+            job.finish(one, samples.REPORT)
+
+
+def test_a_capture_is_gone_on_with(store: Store) -> None:
+    samples.load(store, [samples.flow(client_port=port) for port in range(3)], [samples.flow()])
+    grown = replace(samples.REPORT, fingerprint="grown", packets=99, flows=5)
+    with store.load() as job:
+        job.extend(1)
+        job.flows(1, samples.columns([samples.flow(client_port=port) for port in (7, 8)]))
+        job.finish(1, grown)
+    reports, _, [conversation], flows = everything(store)
+    assert reports[0] == replace(grown, id=1) and [report.id for report in reports] == [1, 2]
+    assert [flow.capture for flow in flows] == [1, 1, 1, 2, 1, 1]
+    assert conversation.flows == 6  # type: ignore[attr-defined]
+    with pytest.raises(StoreError, match="no capture 7"), store.load() as job:
+        job.extend(7)
 
 
 CRASH = """
@@ -169,20 +202,41 @@ with store.load() as job:
     number = job.begin("b", "b")
     job.flows(number, samples.columns([samples.flow(client_port=port) for port in range(9)]))
     job.finish(number, samples.REPORT)
+    if sys.argv[3] == "third":
+        number = job.begin("c", "c")
+        job.flows(number, samples.columns([samples.flow(client_port=9)]))
     os._exit(9)
 """
 
 
+def crash(path: Path, at: str) -> None:
+    tests = Path(__file__).parents[1]
+    died = subprocess.run([sys.executable, "-c", CRASH, path, tests, at], timeout=60)
+    assert died.returncode == 9
+
+
 def test_a_crash_keeps_what_was_committed_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "flows.duckdb"
-    tests = Path(__file__).parents[1]
-    died = subprocess.run([sys.executable, "-c", CRASH, path, tests], timeout=60)
-    assert died.returncode == 9
+    crash(path, "second")
     for read_only in (True, False):
         with Store.open(path, read_only=read_only) as store:
             found = everything(store)
             assert [report.id for report in found[0]] == [1]
             assert len(found[2]) == len(found[3]) == 1
+
+
+def test_after_a_crash_among_many_captures_the_finished_ones_are_added_up(tmp_path: Path) -> None:
+    path = tmp_path / "flows.duckdb"
+    crash(path, "third")
+    with pytest.raises(StoreError, match="a load was cut short; open it once for writing"):
+        Store.open(path, read_only=True)
+    with Store.open(path) as store:
+        reports, _, [conversation], flows = everything(store)
+        assert [report.id for report in reports] == [1, 2]
+        assert conversation.flows == len(flows) == 10  # type: ignore[attr-defined]
+        samples.load(store)
+    with Store.open(path, read_only=True) as store:  # and then it is settled
+        assert len(everything(store)[3]) == 10
 
 
 def test_rebuilding_does_not_make_the_file_grow(tmp_path: Path) -> None:

@@ -57,6 +57,10 @@ class Direction(IntEnum):
         return self.name.lower().replace("_", "-")
 
 
+SEVERAL_CLIENTS = 2
+"""What a server's port has at least for the `degree` evidence."""
+
+
 class TcpFlag(IntEnum):
     """RFC 9293 section 3.1 control bits, the low byte."""
 

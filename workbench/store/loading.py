@@ -1,16 +1,24 @@
-"""Captures into the store: one transaction for everything that one ingest brings."""
+"""Captures into the store: one transaction for each, and one for what they are together."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+import duckdb
 import numpy as np
 
 from workbench.model.errors import DuplicateCapture, StoreError
 from workbench.model.traffic import FLOW_DTYPES, CaptureReport, FlowColumns
 from workbench.store.captures import insert_capture
-from workbench.store.conversations import rebuild_conversations
-from workbench.store.database import Connection, transaction
+from workbench.store.database import Connection
+from workbench.store.judging import Judge
+from workbench.store.settling import settle, unsettled
 
+_LAST_FLOW = """
+    SELECT greatest(
+        (SELECT coalesce(max(id), 0) FROM flows), (SELECT coalesce(max(id), 0) FROM pieces)
+    )
+"""
+_LAST_CAPTURE = "SELECT coalesce(max(id), 0) FROM captures"
 _ADD_HOSTS = """
     INSERT INTO hosts
     SELECT (SELECT count(*) FROM hosts) + row_number() OVER (ORDER BY address) - 1, address
@@ -24,7 +32,7 @@ _ADD_HOSTS = """
 _ADD_FLOWS = """
     INSERT INTO flows BY NAME
     SELECT batch.* EXCLUDE (client_hi, client_lo, server_hi, server_lo),
-        $capture AS capture, client.id AS client, server.id AS server
+        $capture AS capture, client.id AS client, server.id AS server, 1 AS pieces
     FROM batch
     JOIN hosts AS client ON client.address = client_hi::UHUGEINT << 64 | client_lo
     JOIN hosts AS server ON server.address = server_hi::UHUGEINT << 64 | server_lo
@@ -35,17 +43,27 @@ _BATCH = 65_536
 
 
 class Loading:
-    """Adds captures to the store. Made by `Store.load()`, for one thread."""
+    """Adds captures to the store, one after the other. Made by `Store.load()`, for one thread.
 
-    def __init__(self, cursor: Connection) -> None:
+    Each capture is a transaction, which ends when the next one begins or the load ends.
+    """
+
+    def __init__(self, cursor: Connection, judge: Judge | None) -> None:
         self._cursor = cursor
-        self._next_flow = self._number("SELECT coalesce(max(id), 0) + 1 FROM flows")
-        self._next_capture = self._number("SELECT coalesce(max(id), 0) + 1 FROM captures")
+        self._judge = judge
+        self._next_flow = self._number(_LAST_FLOW) + 1
+        self._next_capture = self._number(_LAST_CAPTURE) + 1
         known = cursor.execute("SELECT fingerprint, id FROM captures").fetchall()
         self._known: dict[str, int] = dict(known)
-        self._begun: dict[int, int] = {}  # capture → flows so far
-        # One set of arrays for the whole transaction: until it ends, the driver keeps everything
-        # that was ever registered in it.
+        self._old = {number for _, number in known}
+        self._open = False  # whether a transaction is
+        self._current: int | None = None  # the capture that takes flows
+        self._flows = 0  # of the current capture, so far
+        self._batches = 0
+        self._fresh = set(unsettled(cursor))
+        self._whole = not (self._fresh or self._old)
+        # One set of arrays for the whole load: until a transaction ends, the driver keeps
+        # everything that was ever registered in it.
         kinds = {**FLOW_DTYPES, "id": np.int64}
         self._batch = {name: np.zeros(_BATCH, kind) for name, kind in kinds.items()}
         cursor.register("batch", self._batch)
@@ -55,13 +73,30 @@ class Loading:
         if number := self._known.get(fingerprint):
             raise DuplicateCapture(f"{path}: already loaded, as capture {number}")
         number = self._next_capture
+        self._start(number)
         self._next_capture += 1
         self._known[fingerprint] = number
-        self._begun[number] = 0
         return number
 
+    def extend(self, capture_id: int) -> None:
+        """Take more flows of a capture that is here already; `finish` replaces its report."""
+        if capture_id not in self._old:
+            raise StoreError(f"there is no capture {capture_id} to go on with")
+        self._start(capture_id)
+
+    def _start(self, number: int) -> None:
+        self._check_finished()
+        self._commit()
+        self._cursor.execute("BEGIN TRANSACTION")
+        self._open = True
+        self._current = number
+        self._flows = self._batches = 0
+
     def flows(self, capture_id: int, columns: FlowColumns) -> None:
-        """Add a batch of flows to a capture that has begun."""
+        """Add a batch of flows to the capture that has begun last."""
+        if capture_id != self._current:
+            raise StoreError(f"capture {capture_id} does not take flows now")
+        self._batches += 1
         for begin in range(0, len(columns["protocol"]), _BATCH):
             self._add(
                 capture_id, {name: columns[name][begin : begin + _BATCH] for name in FLOW_DTYPES}
@@ -76,22 +111,61 @@ class Loading:
         self._cursor.execute(_ADD_HOSTS, {"first": first})
         self._cursor.execute(_ADD_FLOWS, {"first": first, "capture": capture_id})
         self._next_flow += count
-        self._begun[capture_id] += count
+        self._flows += count
 
     def finish(self, capture_id: int, report: CaptureReport) -> None:
-        """Add the report of a capture whose flows are all here."""
+        """Add the report of the capture whose flows are all here."""
+        if capture_id != self._current:
+            raise StoreError(f"capture {capture_id} has not begun")
+        self._cursor.execute("DELETE FROM captures WHERE id = ?", (capture_id,))
         insert_capture(self._cursor, capture_id, report)
-        del self._begun[capture_id]
+        self._cursor.execute("INSERT INTO unsettled VALUES (?)", (capture_id,))
+        # The first capture of a store, in one batch: nothing in it can be a piece of another.
+        self._whole &= not self._fresh and self._batches <= 1
+        self._old.add(capture_id)
+        self._fresh.add(capture_id)
+        self._current = None
 
     def close(self) -> None:
-        """Bring the conversations up to date. A capture begun in vain, without flows, is forgotten.
+        """Put flows together, judge them, and bring the conversations up to date.
 
-        Raises StoreError when a capture has flows and no report.
+        A capture begun in vain, without flows, is forgotten. Raises StoreError when a capture has
+        flows and no report.
         """
-        for number, flows in self._begun.items():
-            if flows:
-                raise StoreError(f"capture {number} has flows but was never finished")
-        rebuild_conversations(self._cursor)
+        self._check_finished()
+        if not self._open:
+            self._cursor.execute("BEGIN TRANSACTION")
+            self._open = True
+        try:
+            settle(self._cursor, self._judge, () if self._whole else self._fresh)
+            self._commit()
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def abandon(self) -> None:
+        """Forget the capture that is not finished; those before it stay."""
+        if self._current is not None:
+            self._roll_back()
+            self._current = None
+        if self._fresh:
+            with suppress(duckdb.Error):  # the next load will find them
+                self.close()
+
+    def _check_finished(self) -> None:
+        if self._current is not None and self._flows:
+            raise StoreError(f"capture {self._current} has flows but was never finished")
+
+    def _commit(self) -> None:
+        if self._open:
+            self._cursor.execute("COMMIT")
+            self._open = False
+
+    def _roll_back(self) -> None:
+        if self._open:
+            self._open = False
+            with suppress(duckdb.Error):  # a driver that gave up has rolled back by itself
+                self._cursor.execute("ROLLBACK")
 
     def _number(self, sql: str) -> int:
         [(number,)] = self._cursor.execute(sql).fetchall()
@@ -99,9 +173,12 @@ class Loading:
 
 
 @contextmanager
-def loading(cursor: Connection) -> Iterator[Loading]:
-    """One transaction. On any exception, Ctrl-C included, the store is as it was before."""
-    with transaction(cursor):
-        job = Loading(cursor)
+def loading(cursor: Connection, judge: Judge | None) -> Iterator[Loading]:
+    """On any exception, Ctrl-C included, the captures that are finished stay, and nothing else."""
+    job = Loading(cursor, judge)
+    try:
         yield job
-        job.close()
+    except BaseException:
+        job.abandon()
+        raise
+    job.close()

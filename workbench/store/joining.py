@@ -1,0 +1,279 @@
+"""Pieces and copies of one flow, put together.
+
+Pieces: files rotated, a capture was resumed, the engine handed a flow on before it ended. Copies:
+several captures saw the flow. Both become one flow, the earliest; what it is made of moves to the
+table `pieces`, so that it can be made anew when more is loaded, in whatever order.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import fields
+
+import numpy as np
+
+from workbench.store.database import Connection
+from workbench.store.judging import Judge, judge_asked
+from workbench.store.vantages import OVERLAP, Place, find_vantages, places, read_vantages
+
+LINGER = 60_000_000
+"""Microseconds of silence after which a flow without connections, or a TCP connection that has
+ended, is over: as the engine has it within one file."""
+
+# Everything as captured. The two ends in order of number, so that either way round is the same.
+_RAW = """
+    CREATE OR REPLACE TEMP VIEW raw AS
+    SELECT *,
+        client::BIGINT << 16 | client_port AS client_end,
+        server::BIGINT << 16 | server_port AS server_end,
+        least(client_end, server_end) AS a,
+        greatest(client_end, server_end) AS b
+    FROM (
+        SELECT * EXCLUDE (pieces), 0::BIGINT AS flow FROM flows WHERE pieces = 1
+        UNION ALL BY NAME SELECT * FROM pieces
+    )
+"""
+# Rows of the 5-tuples that a fresh capture has and that occur more than once.
+_NEAR = """
+    CREATE OR REPLACE TEMP TABLE near AS
+    WITH touched AS (
+        SELECT DISTINCT a, b, protocol FROM raw WHERE capture IN (FROM fresh)
+    ), repeated AS (
+        SELECT a, b, protocol FROM raw SEMI JOIN touched USING (a, b, protocol)
+        GROUP BY ALL HAVING count(*) > 1
+    )
+    SELECT id, flow, capture, a, b, protocol, first_us, last_us, vlan, tunnel,
+        first_offset, last_offset,
+        client_end > server_end AS turned,  -- the client is end b
+        marks >= 32768 AS server_first,
+        turned = server_first AS a_first,
+        -- Bits of the one that spoke first are even, of the other one odd: even for a, odd for b.
+        CASE WHEN a_first THEN marks & 32767
+            ELSE (marks & 10922) >> 1 | (marks & 5461) << 1 END AS marks,
+        CASE WHEN turned THEN packets_to_client ELSE packets_to_server END AS packets_a,
+        CASE WHEN turned THEN packets_to_server ELSE packets_to_client END AS packets_b,
+        CASE WHEN turned THEN bytes_to_client ELSE bytes_to_server END AS bytes_a,
+        CASE WHEN turned THEN bytes_to_server ELSE bytes_to_client END AS bytes_b,
+        CASE WHEN turned THEN flags_to_client ELSE flags_to_server END AS flags_a,
+        CASE WHEN turned THEN flags_to_server ELSE flags_to_client END AS flags_b,
+        CASE WHEN turned THEN server_token ELSE client_token END AS token_a,
+        CASE WHEN turned THEN client_token ELSE server_token END AS token_b,
+        CASE WHEN turned THEN server_ttl ELSE client_ttl END AS ttl_a,
+        CASE WHEN turned THEN client_ttl ELSE server_ttl END AS ttl_b
+    FROM raw SEMI JOIN repeated USING (a, b, protocol)
+"""
+
+# Which of them are one flow. In order of time, by one clock, a row begins a new flow when it opens
+# another connection than the one before it, or comes too long after it, or when two captures of
+# different networks that use the same addresses are all that the two rows have in common.
+_GROUPED = """
+    CREATE OR REPLACE TEMP TABLE grouped AS
+    WITH placed AS (
+        SELECT near.id, a, b, protocol, token_a, token_b,
+            first_us - clock AS first_us, last_us - clock AS last_us, family, low, high,
+            protocol = 6 AND marks & 3 <> 0 AS opens,
+            protocol = 6 AND (flags_a | flags_b) & 5 <> 0 AS ends
+        FROM near JOIN places USING (capture)
+    ), tokens AS (
+        SELECT *,
+            last_value(nullif(token_a, 0) IGNORE NULLS) OVER before AS known_a,
+            last_value(nullif(token_b, 0) IGNORE NULLS) OVER before AS known_b,
+            coalesce(token_a = known_a OR token_b = known_b, FALSE) AS same
+        FROM placed
+        WINDOW before AS (
+            PARTITION BY a, b, protocol ORDER BY first_us, low, id
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        )
+    ), connections AS (
+        SELECT *,
+            sum(CASE
+                WHEN protocol <> 6 THEN 0
+                WHEN (token_a <> 0 AND token_a <> known_a) OR (token_b <> 0 AND token_b <> known_b)
+                    THEN 1
+                WHEN opens AND NOT same THEN 1
+                ELSE 0 END
+            ) OVER (PARTITION BY a, b, protocol ORDER BY first_us, low, id) AS connection
+        FROM tokens
+    ), heard AS (
+        SELECT *,
+            max(last_us) OVER before AS heard_us,
+            bool_or(ends) OVER before AS ended,
+            lag(family) OVER before AS family_before,
+            lag(low) OVER before AS low_before,
+            lag(high) OVER before AS high_before
+        FROM connections
+        WINDOW before AS (
+            PARTITION BY a, b, protocol, connection ORDER BY first_us, low, id
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        )
+    ), begun AS (
+        SELECT *,
+            coalesce(
+                first_us - heard_us > $linger AND (protocol <> 6 OR opens OR ended), TRUE
+            ) OR (
+                family <> family_before
+                AND least(high, high_before) - greatest(low, low_before) > least(
+                    $overlap, (high - low) // 2, (high_before - low_before) // 2
+                )
+            ) AS begins
+        FROM heard
+    ), flowing AS (
+        SELECT id, last_value(CASE WHEN begins THEN id END IGNORE NULLS) OVER (
+            PARTITION BY a, b, protocol ORDER BY connection, first_us, low, id
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS flow
+        FROM begun
+    )
+    SELECT id, flow, count(*) OVER (PARTITION BY flow) AS pieces FROM flowing
+"""
+
+_MEMBERS = """
+    CREATE OR REPLACE TEMP TABLE members AS
+    SELECT near.* REPLACE (
+            grouped.flow AS flow, near.first_us - clock AS first_us, near.last_us - clock AS last_us
+        ),
+        grouped.pieces, family, point, near.capture = head.capture AS here
+    FROM near
+    JOIN grouped USING (id)
+    JOIN places USING (capture)
+    JOIN near AS head ON head.id = grouped.flow
+    WHERE grouped.pieces > 1 OR near.flow <> 0
+"""
+# Pieces that one place saw add up; of what several places saw, the most counts, each way alone.
+_SUMS = """
+    CREATE OR REPLACE TEMP TABLE sums AS
+    WITH points AS (
+        SELECT flow, family, point,
+            sum(packets_a::HUGEINT) AS packets_a, sum(packets_b::HUGEINT) AS packets_b,
+            sum(bytes_a::HUGEINT) AS bytes_a, sum(bytes_b::HUGEINT) AS bytes_b
+        FROM members GROUP BY ALL
+    ), families AS (
+        SELECT flow, family, max(packets_a) AS packets_a, max(packets_b) AS packets_b,
+            max(bytes_a) AS bytes_a, max(bytes_b) AS bytes_b
+        FROM points GROUP BY ALL
+    )
+    SELECT flow,
+        least(sum(packets_a), 18446744073709551615)::UBIGINT AS packets_a,
+        least(sum(packets_b), 18446744073709551615)::UBIGINT AS packets_b,
+        least(sum(bytes_a), 18446744073709551615)::UBIGINT AS bytes_a,
+        least(sum(bytes_b), 18446744073709551615)::UBIGINT AS bytes_b
+    FROM families GROUP BY flow
+"""
+_FACTS = """
+    CREATE OR REPLACE TEMP TABLE facts AS
+    SELECT flow, any_value(pieces) AS pieces,
+        min(first_us) AS first_us, max(last_us) AS last_us,
+        max(last_offset) FILTER (here) AS last_offset,
+        bit_or(marks) AS marks, bit_or(flags_a) AS flags_a, bit_or(flags_b) AS flags_b,
+        coalesce(arg_min(token_a, first_us) FILTER (token_a <> 0), 0) AS token_a,
+        coalesce(arg_min(token_b, first_us) FILTER (token_b <> 0), 0) AS token_b,
+        coalesce(arg_min(ttl_a, first_us) FILTER (ttl_a <> 0), 0) AS ttl_a,
+        coalesce(arg_min(ttl_b, first_us) FILTER (ttl_b <> 0), 0) AS ttl_b
+    FROM members GROUP BY flow
+"""
+# As if the end that spoke first were the client: who it is remains to be judged.
+_WHOLE = """
+    CREATE OR REPLACE TEMP TABLE asked AS
+    SELECT head.id, head.capture, head.protocol, head.vlan, head.tunnel, head.first_offset,
+        facts.pieces, facts.first_us, facts.last_us, facts.last_offset,
+        0::UTINYINT AS outcome, 0::UTINYINT AS direction,
+        0::BIGINT AS client_uses, 0::BIGINT AS server_uses,
+        (CASE WHEN a_first THEN a ELSE b END >> 16)::INTEGER AS client,
+        (CASE WHEN a_first THEN b ELSE a END >> 16)::INTEGER AS server,
+        (CASE WHEN a_first THEN a ELSE b END & 65535)::USMALLINT AS client_port,
+        (CASE WHEN a_first THEN b ELSE a END & 65535)::USMALLINT AS server_port,
+        CASE WHEN a_first THEN sums.packets_a ELSE sums.packets_b END AS packets_to_server,
+        CASE WHEN a_first THEN sums.packets_b ELSE sums.packets_a END AS packets_to_client,
+        CASE WHEN a_first THEN sums.bytes_a ELSE sums.bytes_b END AS bytes_to_server,
+        CASE WHEN a_first THEN sums.bytes_b ELSE sums.bytes_a END AS bytes_to_client,
+        CASE WHEN a_first THEN facts.flags_a ELSE facts.flags_b END AS flags_to_server,
+        CASE WHEN a_first THEN facts.flags_b ELSE facts.flags_a END AS flags_to_client,
+        CASE WHEN a_first THEN facts.token_a ELSE facts.token_b END AS client_token,
+        CASE WHEN a_first THEN facts.token_b ELSE facts.token_a END AS server_token,
+        CASE WHEN a_first THEN facts.ttl_a ELSE facts.ttl_b END AS client_ttl,
+        CASE WHEN a_first THEN facts.ttl_b ELSE facts.ttl_a END AS server_ttl,
+        (CASE WHEN a_first THEN facts.marks
+            ELSE (facts.marks & 10922) >> 1 | (facts.marks & 5461) << 1 END)::USMALLINT AS marks
+    FROM facts JOIN near AS head ON head.id = facts.flow JOIN sums ON sums.flow = facts.flow
+"""
+_MOVE = (
+    """
+    INSERT INTO pieces BY NAME
+    SELECT flows.* EXCLUDE (pieces), grouped.flow FROM flows JOIN grouped USING (id)
+    WHERE flows.pieces = 1 AND grouped.pieces > 1
+    """,
+    """
+    UPDATE pieces SET flow = grouped.flow FROM grouped
+    WHERE grouped.id = pieces.id AND grouped.pieces > 1 AND grouped.flow <> pieces.flow
+    """,
+    "DELETE FROM pieces WHERE id IN (SELECT id FROM grouped WHERE pieces = 1)",
+    """
+    DELETE FROM flows
+    WHERE (pieces = 1 AND id IN (SELECT id FROM grouped WHERE grouped.pieces > 1))
+        OR (pieces > 1 AND id IN (SELECT flow FROM near))
+    """,
+)
+_SPANS = "SELECT id, coalesce(first_us, 0), coalesce(last_us, 0) FROM captures"
+
+
+def join_flows(cursor: Connection, judge: Judge, fresh: Iterable[int]) -> None:
+    """Put together what the fresh captures brought, with each other and with all the others."""
+    spans = cursor.execute(_SPANS).fetchall()
+    fresh = set(fresh)
+    cursor.execute(_RAW)
+    _look(cursor, fresh)
+    pairs = read_vantages(cursor)
+    before = places((span for span in spans if span[0] not in fresh), pairs)
+    find_vantages(cursor)
+    now = places(spans, read_vantages(cursor))
+    if moved := {place.capture for place in set(before) - set(now)}:
+        _look(cursor, fresh | moved)  # what the fresh ones told of others changes those, too
+    _register(cursor, now)
+    cursor.execute(_GROUPED, {"linger": LINGER, "overlap": OVERLAP})
+    for statement in (_MEMBERS, _SUMS, _FACTS, _WHOLE, *_MOVE):
+        cursor.execute(statement)
+    cursor.unregister("places")
+    judge_asked(cursor, judge, new=True)
+
+
+def _look(cursor: Connection, fresh: set[int]) -> None:
+    """Fill `near` with the rows to look at, and `fresh`."""
+    cursor.execute(
+        "CREATE OR REPLACE TEMP TABLE fresh AS SELECT unnest($ids) AS capture",
+        {"ids": sorted(fresh)},
+    )
+    cursor.execute(_NEAR)
+
+
+def _register(cursor: Connection, now: tuple[Place, ...]) -> None:
+    columns = {
+        field.name: np.array([getattr(place, field.name) for place in now], np.int64)
+        for field in fields(Place)
+    }
+    cursor.register("places", columns)
+
+
+Stretch = tuple[int, int, int]
+"""Number of a capture, and the offsets in it of the first and of the last packet of a flow."""
+
+_SEEN = """
+    SELECT id, capture, first_offset, last_offset, first_us, packets_to_server + packets_to_client
+    FROM flows WHERE id = $id AND pieces <= 1
+    UNION ALL
+    SELECT id, capture, first_offset, last_offset, first_us, packets_to_server + packets_to_client
+    FROM pieces WHERE flow = $id
+    ORDER BY first_us, id
+"""
+
+
+def read_pieces(cursor: Connection, flow_id: int) -> tuple[Stretch, ...]:
+    """Where a flow's packets are, in order of time; of copies, those of the place that saw most."""
+    rows = cursor.execute(_SEEN, {"id": flow_id}).fetchall()
+    if len(rows) > 1:
+        spans = cursor.execute(_SPANS).fetchall()
+        where = {place.capture: place for place in places(spans, read_vantages(cursor))}
+        seen: Counter[tuple[int, int]] = Counter()
+        for row in rows:
+            seen[where[row[1]].family, where[row[1]].point] += row[5]
+        best = {family: point for (family, point), _ in reversed(seen.most_common())}
+        rows = [row for row in rows if best[where[row[1]].family] == where[row[1]].point]
+    return tuple((row[1], row[2], row[3]) for row in rows)
