@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from workbench.capture.ends import PAIRS, Bools, Ends, Rows
 from workbench.capture.ports import SILENT_UDP, WELL_KNOWN, hint_masks, port_mask
 from workbench.model.net import ICMP, ICMPV6, SCTP, TCP, UDP, V4_BASE, ServiceRange
-from workbench.model.traffic import FLOW_DTYPES, Direction, FlowColumns, Mark, Outcome, TcpFlag
+from workbench.model.traffic import (
+    FLOW_DTYPES,
+    SEVERAL_CLIENTS,
+    Direction,
+    FlowColumns,
+    Mark,
+    Outcome,
+    TcpFlag,
+)
 
 Counts = NDArray[np.int64]
 
@@ -23,8 +31,6 @@ _SILENT = port_mask(SILENT_UDP)
 _ICMP_REQUESTS = {ICMP: port_mask((8, 13, 15, 17)), ICMPV6: port_mask((128, 139))}
 _CLIENT_PORTS = (1024, 32768)
 """Where client ports begin: anywhere, and on today's systems."""
-_CLIENTS = 2
-"""A server port of the `degree` evidence has at least this many clients."""
 
 
 def flow_columns(rows: Rows, hints: Sequence[ServiceRange] = ()) -> FlowColumns:
@@ -100,7 +106,10 @@ def _directions(
     unsettled = (direction == Direction.FIRST) & np.isin(ends.protocol, (TCP, UDP, SCTP))
     if unsettled.any():
         a, b = clients or _clients(ends, b_opens, direction, unsettled)
-        popular = unsettled & (a >= _CLIENTS) & (a > b), unsettled & (b >= _CLIENTS) & (b > a)
+        popular = (
+            unsettled & (a >= SEVERAL_CLIENTS) & (a > b),
+            unsettled & (b >= SEVERAL_CLIENTS) & (b > a),
+        )
         settle(*popular, Direction.DEGREE)
     return b_opens, direction
 
@@ -130,7 +139,7 @@ def _clients(
     pairs = np.unique(np.stack([server[among], client[among]]), axis=1)
     clients = np.bincount(np.searchsorted(wanted, pairs[0]), minlength=len(wanted))
     proven = np.unique(server[among & (direction == Direction.SYN)])
-    clients[np.searchsorted(wanted, proven)] += _CLIENTS - 1
+    clients[np.searchsorted(wanted, proven)] += SEVERAL_CLIENTS - 1
     a, b = np.zeros(len(server), np.int64), np.zeros(len(server), np.int64)
     a[asked] = clients[np.searchsorted(wanted, a_key[asked])]
     b[asked] = clients[np.searchsorted(wanted, b_key[asked])]
