@@ -1,6 +1,6 @@
 """Store: the one object through which the rest of the workbench reaches the database."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -12,10 +12,15 @@ from numpy.typing import NDArray
 from workbench.model.errors import StoreBusy, StoreError
 from workbench.model.filters import Term
 from workbench.model.policy import ResolvedPolicy
+from workbench.model.quality import FlowShares, HostSides
 from workbench.model.traffic import CaptureReport, ConversationTable, Flow, HostTable
-from workbench.store import captures, conversations, oracle, schema, views
-from workbench.store.database import Database, connect, translated
+from workbench.model.vantage import Vantage
+from workbench.store import captures, conversations, oracle, quality, schema, settling, views
+from workbench.store.database import Connection, Database, connect, transaction, translated
+from workbench.store.joining import Stretch, read_pieces
+from workbench.store.judging import Judge
 from workbench.store.loading import Loading, loading
+from workbench.store.vantages import read_vantages
 
 
 class Store:
@@ -41,6 +46,7 @@ class Store:
         try:
             with database.work() as cursor:
                 schema.upgrade(cursor, path, schema.steps(), read_only=read_only)
+                settling.recover(cursor, path, read_only=read_only)
         except BaseException:
             database.close()
             raise
@@ -62,20 +68,64 @@ class Store:
         self.close()
 
     @contextmanager
-    def load(self) -> Iterator[Loading]:
-        """Add captures in one transaction; on any exception the store is as it was before."""
+    def load(self, judge: Judge | None = None) -> Iterator[Loading]:
+        """Add captures; on any exception those that are finished stay, and nothing else.
+
+        At the end flows are put together and judged as parts of everything stored; without a judge
+        they stay as they come.
+        """
+        with self._writing() as cursor, loading(cursor, judge) as job:
+            yield job
+
+    def settle(self, judge: Judge) -> None:
+        """Judge flows again where the user's services changed, and finish a load cut short.
+
+        Conversations may change. Costs little when there is nothing to do.
+        """
+        with self._writing() as cursor, transaction(cursor):
+            settling.settle(cursor, judge, settling.unsettled(cursor))
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A cursor for the one writer. Raises StoreBusy when there is another."""
         if not self._writer.acquire(blocking=False):
             raise StoreBusy(f"{self.path}: captures are being loaded already")
         try:
-            with self._database.work() as cursor, loading(cursor) as job:
-                yield job
+            with self._database.work() as cursor:
+                yield cursor
         finally:
             self._writer.release()
+
+    def vantages(self) -> tuple[Vantage, ...]:
+        """Pairs of captures that recorded some of the same traffic."""
+        with self._database.work() as cursor:
+            return read_vantages(cursor)
+
+    def pieces(self, flow_id: int) -> tuple[Stretch, ...]:
+        """Where the packets of a flow are, in order of time, as one place saw them.
+
+        Raises StoreError when there is no such flow.
+        """
+        with self._database.work() as cursor:
+            found = read_pieces(cursor, flow_id)
+        if not found:
+            raise StoreError(f"no flow {flow_id}")
+        return found
 
     def captures(self) -> tuple[CaptureReport, ...]:
         """Every capture, in the order they were loaded."""
         with self._database.work() as cursor:
             return captures.read_captures(cursor)
+
+    def flow_shares(self) -> Mapping[int, FlowShares]:
+        """Capture → its flows by kind; captures without flows are left out."""
+        with self._database.work() as cursor:
+            return quality.read_shares(cursor)
+
+    def host_sides(self) -> HostSides:
+        """What was seen of every host of `hosts()`."""
+        with self._database.work() as cursor:
+            return quality.read_sides(cursor)
 
     def hosts(self) -> HostTable:
         """Every host seen in traffic; numbers never change once given."""
