@@ -51,7 +51,7 @@ def judge_again(
     ends = Ends.of_columns(columns)
     if clients is None:
         return judged(ends, hints)
-    turned = ends.marked(Mark.SERVER_FIRST)
+    turned = (columns["marks"] & np.uint16(Mark.SERVER_FIRST)) != 0
     known = np.where(turned, clients[1], clients[0]), np.where(turned, *clients)
     return judged(ends, hints, known)
 
