@@ -44,7 +44,12 @@ types: $(VENV)/dev
 contracts: $(VENV)/dev
 	@$(BIN)/lint-imports
 
-fuzz: $(VENV)/dev ## the generated tests, long (HYPOTHESIS_PROFILE=long)
+# Seconds for each of the two fuzzers; what they reach is kept in build/fuzz for the next time.
+FUZZ_SECONDS ?= 1800
+fuzz: $(VENV)/dev ## both fuzzers (FUZZ_SECONDS each), then the generated tests, long
+	@for target in kernel reader; do \
+	  (cd tests && ../$(BIN)/python -m fuzz $$target --seconds $(FUZZ_SECONDS) \
+	    --keep ../build/fuzz/$$target) || exit; done
 	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -q -n 2 tests/property tests/kernel
 
 wheelhouse: $(VENV)/demo ## everything an air-gapped machine needs, for pip --no-index

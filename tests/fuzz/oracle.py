@@ -1,0 +1,192 @@
+"""What must hold whatever a file's bytes are: the judge of every fuzzed input.
+
+A report or a CaptureError, soon, with figures that add up; the same from the compiled kernel and
+from its uncompiled self, and the same however the bytes arrive and however few flows are held.
+"""
+
+import dataclasses
+import inspect
+import tempfile
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from fuzz.uncompiled import Instrument, capture_room
+from workbench.model.errors import CaptureError
+from workbench.model.traffic import FLOW_DTYPES, CaptureReport, FlowColumns
+
+MOST_SECONDS = 5.0
+"""Processor time for one input of some kilobytes, which may inflate to some megabytes; compiled."""
+MOST_PROBLEMS = 200
+FEW = 4
+"""Flows held at once where spilling is tried."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """What reading a file gave: the error in words, or report and flows."""
+
+    error: str | None
+    report: CaptureReport | None
+    flows: FlowColumns
+
+
+class Rooms:
+    """Both kinds of `workbench.capture`, and the checks that need one or both."""
+
+    def __init__(self, instrument: Instrument | None = None, *, plain: bool = True) -> None:
+        """plain: with the uncompiled one, many times slower; it is what is instrumented then."""
+        self.compiled = capture_room(compiled=True, instrument=None if plain else instrument)
+        self.plain = capture_room(compiled=False, instrument=instrument) if plain else None
+        if not self.compiled.kernel_compiled():
+            raise RuntimeError("the kernel is not compiled: there is nothing to compare")
+        assert self.plain is None or not self.plain.kernel_compiled()
+        self._path = Path(tempfile.mkdtemp(prefix="fuzz-"), "input.pcap")
+
+    def check(self, data: bytes, thorough: bool = False) -> Seen:
+        """Raises AssertionError, or whatever the reader wrongly raises.
+
+        thorough: every check; otherwise the bytes decide which of the slower ones is done.
+        """
+        self._path.write_bytes(data)
+        began = time.process_time()
+        seen = read(self.compiled, self._path)
+        took = time.process_time() - began
+        assert took < MOST_SECONDS, f"{took:.1f} s for {len(data)} bytes"
+        consistent(seen)
+        if self.plain is not None:
+            same(seen, read(self.plain, self._path), "compiled", "uncompiled")
+        chance = zlib.crc32(data) % 4
+        if thorough or chance == 0:
+            self._in_drops(seen, 1 + len(data) % 61)
+        if thorough or chance == 1:
+            few = read(self.plain or self.compiled, self._path, capacity=FEW)
+            consistent(few)
+            assert totals(few) == totals(seen), f"other totals with {FEW} flows held at once"
+        return seen
+
+    def _in_drops(self, seen: Seen, step: int) -> None:
+        said = seen.error or " ".join(seen.report.problems if seen.report else ())
+        if "corrupt" in said:  # how much is saved of a damaged member depends on the steps
+            return
+        for room in filter(None, (self.compiled, self.plain)):
+            with dribbling(room, step):
+                same(seen, read(room, self._path), "at once", f"in drops of {step} bytes")
+
+
+def read(room: ModuleType, path: Path, **options: Any) -> Seen:
+    batches: list[FlowColumns] = []
+    known = inspect.signature(room.read_capture).parameters
+    options = {name: value for name, value in options.items() if name in known}
+
+    def keep(batch: FlowColumns) -> None:
+        batches.append({name: column.copy() for name, column in batch.items()})
+
+    try:
+        report = room.read_capture(path, on_flows=keep, **options)
+    except CaptureError as error:
+        return Seen(str(error), None, {})
+    empty = {name: np.zeros(0, kind) for name, kind in FLOW_DTYPES.items()}
+    flows = {name: np.concatenate([b[name] for b in (empty, *batches)]) for name in FLOW_DTYPES}
+    return Seen(None, report, flows)
+
+
+class dribbling:  # noqa: N801 - used like a function
+    """Inside, a room's reader gets `step` bytes at a time, and slowly more, to come to an end."""
+
+    def __init__(self, room: ModuleType, step: int) -> None:
+        self._reader, self._step = room.reader, step
+
+    def __enter__(self) -> None:
+        self._whole = ahead = self._reader.ReadAhead
+        step = self._step
+
+        class Drops:
+            def __init__(self, source: Any) -> None:
+                self._source, self._most = source, float(step)
+
+            def readinto(self, buffer: memoryview, /) -> int | None:
+                got: int | None = self._source.readinto(buffer[: int(self._most)])
+                self._most *= 1.03
+                return got
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(self._source, name)
+
+        class SlowAhead(ahead):  # type: ignore[misc, valid-type]
+            def __init__(self, source: Any, *more: Any, **others: Any) -> None:
+                super().__init__(Drops(source), *more, **others)
+
+        self._reader.ReadAhead = SlowAhead
+
+    def __exit__(self, *_: object) -> None:
+        self._reader.ReadAhead = self._whole
+
+
+def same(a: Seen, b: Seen, name_a: str, name_b: str) -> None:
+    assert a.error == b.error, f"{name_a}: {a.error}\n{name_b}: {b.error}"
+    if a.report is None or b.report is None:
+        return
+    for field in dataclasses.fields(a.report):
+        x, y = getattr(a.report, field.name), getattr(b.report, field.name)
+        assert x == y, f"report.{field.name}\n{name_a}: {x}\n{name_b}: {y}"
+    for name in FLOW_DTYPES:
+        x, y = a.flows[name], b.flows[name]
+        assert np.array_equal(x, y), f"flows' {name}\n{name_a}: {x}\n{name_b}: {y}"
+
+
+def totals(seen: Seen) -> dict[str, int]:
+    """What doesn't depend on how many pieces a flow is in."""
+    if seen.report is None:
+        return {}
+    flows = seen.flows
+    return {
+        "packets": seen.report.packets,
+        "decoded": seen.report.decoded,
+        "flows' packets": _sum(flows, "packets_to_server", "packets_to_client"),
+        "flows' bytes": _sum(flows, "bytes_to_server", "bytes_to_client"),
+    }
+
+
+def _sum(flows: FlowColumns, *names: str) -> int:
+    return sum(int(value) for name in names for value in flows[name])
+
+
+def consistent(seen: Seen) -> None:
+    """One file's figures add up, and its words can be shown on a terminal."""
+    if seen.error is not None:
+        printable(seen.error)
+        return
+    report, flows = seen.report, seen.flows
+    assert report is not None
+    assert report.packets == report.decoded + sum(report.skipped.values()), report
+    assert 0 <= report.decoded <= report.packets and min(report.skipped.values(), default=1) > 0
+    assert report.truncated_packets <= report.packets
+    assert _sum(flows, "packets_to_server", "packets_to_client") == report.decoded, report
+    assert len(flows["protocol"]) == report.flows, report
+    assert (report.first_us is None) == (report.packets == 0) == (report.last_us is None)
+    if report.flows:
+        assert report.first_us is not None and report.last_us is not None
+        assert report.first_us <= int(flows["first_us"].min())
+        assert int(flows["last_us"].max()) <= report.last_us
+        assert (flows["first_us"] <= flows["last_us"]).all()
+        assert (flows["packets_to_server"] + flows["packets_to_client"] > 0).all()
+    for name, kind in FLOW_DTYPES.items():
+        assert flows[name].dtype == kind, name
+    assert len(report.problems) <= MOST_PROBLEMS
+    for words in (report.format, *report.skipped, *report.link_types, *report.problems):
+        printable(words)
+
+
+def printable(words: str) -> None:
+    """One line of characters, none of which steers a terminal."""
+    assert words.isprintable(), repr(words)
+    assert len(words) < 1000, words
+
+
+Check = Callable[[bytes], Seen]
