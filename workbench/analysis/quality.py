@@ -10,9 +10,9 @@ from workbench.analysis.recordings import (
     fact,
     flow_remarks,
     many,
-    moment,
 )
 from workbench.analysis.unseen import view
+from workbench.model.facts import moment
 from workbench.model.quality import (
     CaptureQuality,
     Coverage,
@@ -140,11 +140,11 @@ def _remarks(
     yield from _time(time)
     yield from flow_remarks(shares)
     if silent := sum(report.drops is None for report in reports if report.packets):
-        yield fact(
-            "drops-unknown",
-            f"{silent:,} of {many(len(reports), 'capture')} {'does' if silent == 1 else 'do'} not "
-            "say whether the recorder lost packets",
+        which = (
+            f"{silent:,} of {len(reports):,} captures" if silent < len(reports) else "no capture"
         )
+        verb = "do not say" if silent < len(reports) else "says"
+        yield fact("drops-unknown", f"{which} {verb} whether the recorder lost packets")
 
 
 def _time(time: Coverage) -> Iterator[Remark]:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from math import log
 
+from workbench.model.facts import moment
 from workbench.model.net import format_address
 from workbench.model.quality import FlowShares, Part, Remark, Weight
 from workbench.model.recording import Ending, Gap, Tunnel
 from workbench.model.text import duration, percent
-from workbench.model.traffic import CaptureReport, format_time
+from workbench.model.traffic import CaptureReport
 
 ENOUGH = 20
 """Flows from which a share says something."""
@@ -31,11 +32,6 @@ def capture_remarks(report: CaptureReport, shares: FlowShares) -> tuple[Remark, 
 def many(count: int, word: str) -> str:
     """`1 packet`, `1,204 packets`."""
     return f"{count:,} {word}{'' if count == 1 else 's'}"
-
-
-def moment(microseconds: int) -> str:
-    """`2026-03-31 14:02:09` (UTC)."""
-    return format_time(microseconds)[:19].replace("T", " ")
 
 
 def care(kind: str, text: str) -> Remark:
@@ -68,7 +64,7 @@ def _file(report: CaptureReport) -> Found:
 
 def _packets(report: CaptureReport) -> Found:
     left_out = report.packets - report.decoded
-    if report.packets and left_out:
+    if left_out * 10 >= report.packets > 0:
         kinds = ", ".join(
             f"{reason} {percent(count, report.packets)}" for reason, count in report.skipped.items()
         )
@@ -184,7 +180,7 @@ def flow_remarks(shares: FlowShares) -> Found:
 
 
 def _share(kind: str, part: Part, total: Part, meaning: str) -> Found:
-    if part.flows:
+    if part.flows * 100 >= total.flows:
         yield fact(kind, f"{_of(part, total)} {meaning}")
 
 

@@ -219,7 +219,7 @@ def _one_sided(
         ("never-sent", host & sides.received & ~sides.sent & ~sides.flooded,
          "only ever sent to: dead, silent, behind a firewall, or answering on another path"),
         ("never-addressed", host & sides.sent & ~sides.received & ~sides.flooded,
-         "only ever sending: what they are answered takes another path"),
+         "only ever sending: beacons, errors, or their answers take another path"),
     )  # fmt: skip
     for kind, mask, meaning in kinds:
         found = np.flatnonzero(mask)

@@ -97,7 +97,16 @@ def _loading(commands: "_Commands[argparse.ArgumentParser]") -> None:
     ingest.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     ingest.add_argument("--quiet", action="store_true", help="no progress on stderr")
     _format(ingest)
-    _format(_command(commands, "captures", "list what is loaded and what each capture lacked"))
+    listed = _command(commands, "captures", "list what is loaded, and what the recordings lack")
+    listed.add_argument(
+        "capture", nargs="?", metavar="CAPTURE", help="one in full: its id, file name or path"
+    )
+    listed.add_argument(
+        "--dataset",
+        action="store_true",
+        help="json: an object that judges all of them together too; csv: every remark",
+    )
+    _format(listed)
 
 
 def _queries(commands: "_Commands[argparse.ArgumentParser]") -> None:
@@ -116,9 +125,23 @@ def _queries(commands: "_Commands[argparse.ArgumentParser]") -> None:
         metavar="GROUP",
         help="segment (as unless told, where there are any), host, subnet or a label key",
     )
-    dissect = _command(commands, "dissect", "the packets of one flow, dissected by tshark")
-    dissect.add_argument("flow", type=_count, metavar="FLOW", help="the flow's id, from `flows`")
+    dissect = _command(
+        commands, "dissect", "the packets of one flow, dissected by tshark or else by ourselves"
+    )
+    dissect.add_argument(
+        "flows", type=_count, nargs="*", metavar="FLOW", help="the flow's id, from `flows`"
+    )
     dissect.add_argument("--limit", type=_count, default=200, metavar="N", help="packets at most")
+    dissect.add_argument(
+        "--save",
+        type=Path,
+        metavar="FILE",
+        help="write all packets of the flows to a pcapng file instead",
+    )
+    dissect.add_argument(
+        "--where", default="", metavar="FILTER", help="with --save: the flows that match"
+    )
+    dissect.add_argument("--replace", action="store_true", help="FILE may be there already")
     _format(dissect)
 
 

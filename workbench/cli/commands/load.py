@@ -1,12 +1,16 @@
 """Captures into the workspace."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
 
-from workbench.cli import records
+from workbench.cli import quality
 from workbench.cli.commands.opening import Options, open_session, warn_uncompiled
 from workbench.cli.meter import Meter
-from workbench.cli.output import emit
+from workbench.cli.output import emit, emit_object
 from workbench.cli.table import Record, say
+from workbench.model.errors import InputError
+from workbench.model.traffic import CaptureReport
 from workbench.session import ingest_folder
 
 
@@ -21,21 +25,38 @@ def ingest(options: Options) -> int:
     for report in reports:
         for problem in report.problems:
             say(f"{report.path}: {problem}")
-    _print_captures([records.capture_record(report) for report in reports], options.format)
+    _print_captures(map(quality.report_record, reports), options.format)
     return 0
 
 
 def captures(options: Options) -> int:
-    """What is loaded."""
+    """What is loaded and what it lacked, one by one and together; or one capture in full."""
     with open_session(options) as session:
-        found = [records.capture_record(report) for report in session.captures()]
-    _print_captures(found, options.format)
+        found = session.quality()
+    chosen = [one for one in found.captures if _called(one.report, options.capture)]
+    if options.capture and not chosen:
+        raise InputError(f"no capture is called {options.capture!r}; without a name all are listed")
+    if options.format == "table" and options.capture:
+        for one in chosen:
+            quality.print_capture(one)
+    elif options.dataset and options.format == "json":
+        listed = list(map(quality.quality_record, chosen))
+        emit_object({"captures": listed, "dataset": quality.dataset_record(found.dataset)})
+    elif options.dataset and options.format == "csv":
+        emit(quality.remark_records(found), "csv")
+    else:
+        _print_captures(map(quality.quality_record, chosen), options.format)
+        if options.format == "table" and chosen:
+            quality.print_dataset(found)
     return 0
 
 
-def _print_captures(found: Sequence[Record], form: str) -> None:
-    shown = (
-        "id", "file", "packets", "flows", "first_seen", "last_seen", "skipped", "problems",
-        "truncated_packets", "format", "size", "path",
-    )  # fmt: skip
-    emit(found, form, columns=shown)
+def _called(report: CaptureReport, text: str | None) -> bool:
+    """By number, by path, or by file name with `*`; None for all."""
+    if text is None or text in (str(report.id), report.path):
+        return True
+    return fnmatchcase(Path(report.path).name, text)
+
+
+def _print_captures(found: Iterable[Record], form: str) -> None:
+    emit(found, form, columns=quality.LISTED)
