@@ -33,6 +33,7 @@ _AIX_LINKS = {6: 1, 9: 6, 15: 10, 24: 0}
 _TRIED = 3
 """Records looked at to tell variants apart."""
 _WORDS = (0, 4, 8, 12)
+_PLENTY = 1 << 16
 _YEAR = 366 * 86400
 
 
@@ -98,11 +99,12 @@ class Pcap:
 
 
 def read_header(
-    path: Path, window: Window, interface: memoryview, contents: Contents
+    path: Path, window: Window, interface: memoryview, contents: Contents, patient: bool
 ) -> tuple[Shape, int]:
     """What the file header says, and its length. `interface`: a row to fill in.
 
-    The magic is known to be one of MAGICS. Raises CaptureError for a version that nobody reads.
+    patient: wait for the first records before they are looked at. The magic is known to be one of
+    MAGICS. Raises CaptureError for a version that nobody reads.
     """
     big = int.from_bytes(window.buffer[:4]) in _MAGIC
     nano, size, headers = _MAGIC[window.number(0, 4, big)]
@@ -126,6 +128,8 @@ def read_header(
         interface[word] = value
     contents.describe(link & 0xFFFF, snaplen)
     old = version != (2, 4) and (version[0] == 543 or version[1] < 4)
+    if patient:
+        window.fill(_PLENTY)
     header = headers[0] if old else _likeliest(window, size, big, headers)
     return Shape(big, header, old), size
 

@@ -43,13 +43,20 @@ class RawStream(Protocol):
 class RawFile:
     """An open capture file or pipe; `position` counts the bytes read of it."""
 
-    def __init__(self, path: Path, stream: RawStream, head: bytes = b"") -> None:
-        """head: bytes that were already taken off a pipe."""
+    def __init__(
+        self,
+        path: Path,
+        stream: RawStream,
+        tick: Callable[[], None] | None = None,
+        head: bytes = b"",
+    ) -> None:
+        """tick: called while `peek` waits; head: bytes that were already taken off a pipe."""
         self.path = path
         self.position = len(head)
         self.seekable = stream.seekable()
         self._stream = stream
         self._head = head
+        self._tick = tick
         self._stopped = False
         self._poll: Callable[[int], Sequence[object]] | None = None
         self._passed: Fingerprint | None = None
@@ -78,7 +85,7 @@ class RawFile:
         """The next bytes, fewer only at the end, without moving on."""
         while len(self._head) < size:
             more = bytearray(size - len(self._head))
-            if not (got := self._get(memoryview(more))):
+            if not (got := self._get(memoryview(more), self._tick)):
                 break
             self._head += more[:got]
         return self._head[:size]
@@ -102,12 +109,14 @@ class RawFile:
         data = bytearray(size if size >= 0 else 1 << 16)
         return bytes(data[: self.readinto(memoryview(data))])
 
-    def _get(self, buffer: memoryview) -> int:
+    def _get(self, buffer: memoryview, tick: Callable[[], None] | None = None) -> int:
         got = None
         while got is None:
             while self._poll is not None and not self._poll(_POLL):
                 if self._stopped:
                     return 0
+                if tick is not None:
+                    tick()
             got = self._stream.readinto(buffer)
         self.position += got
         if self._passed is not None:
@@ -144,7 +153,7 @@ def open_raw(path: Path, tick: Callable[[], None] | None = None) -> RawFile:
     tick: called while a pipe is waited for; it may raise. Raises CaptureError, in words.
     """
     if path == STANDARD_INPUT:
-        return _standard_input(path)
+        return _standard_input(path, tick)
     try:
         kind = stat.S_IFMT(path.stat().st_mode)
         if kind in _KINDS:
@@ -157,23 +166,24 @@ def open_raw(path: Path, tick: Callable[[], None] | None = None) -> RawFile:
         kind = stat.S_IFMT(os.fstat(handle).st_mode)
         if kind not in (stat.S_IFREG, stat.S_IFIFO):
             raise CaptureError(path, "not a regular file")
-        return RawFile(path, file, _first_byte(path, handle, tick) if kind == stat.S_IFIFO else b"")
+        head = _first_byte(path, handle, tick) if kind == stat.S_IFIFO else b""
+        return RawFile(path, file, tick, head)
     except BaseException:
         file.close()
         raise
 
 
-def _standard_input(path: Path) -> RawFile:
+def _standard_input(path: Path, tick: Callable[[], None] | None) -> RawFile:
     try:
-        file = io.FileIO(sys.__stdin__.fileno() if sys.__stdin__ else 0, "rb", closefd=False)
-        kind = stat.S_IFMT(os.fstat(file.fileno()).st_mode)
+        handle = sys.__stdin__.fileno() if sys.__stdin__ else 0
+        kind = stat.S_IFMT(os.fstat(handle).st_mode)
     except (OSError, ValueError) as error:
         raise CaptureError(path, "there is no standard input") from error
-    if file.isatty():
+    if os.isatty(handle):
         raise CaptureError(path, "standard input is a terminal: pipe a capture into it")
     if kind not in (stat.S_IFREG, stat.S_IFIFO, stat.S_IFSOCK):
         raise CaptureError(path, f"standard input is {_KINDS.get(kind, 'no file')}")
-    return RawFile(path, file)
+    return RawFile(path, io.FileIO(handle, "rb", closefd=False), tick)
 
 
 def _first_byte(path: Path, handle: int, tick: Callable[[], None] | None) -> bytes:

@@ -89,7 +89,7 @@ class Reader:
         self._records = np.zeros((ROOM, layout.RECORD_WORDS), np.uint64).data
         self._table = np.zeros((MAX_INTERFACES, layout.INTERFACE_WORDS), np.uint64)
         self._splitter = framing.Splitter(self._records, self._table.data, MAX_CAPTURED)
-        self._raw = open_raw(path, tick) if stream is None else RawFile(path, stream)
+        self._raw = open_raw(path, tick) if stream is None else RawFile(path, stream, tick)
         try:
             source, self._packed = inflated(self._raw)
             jump = state.offset if state and self._raw.seekable and not self._packed else 0
@@ -180,7 +180,8 @@ class Reader:
         self._format(bytes(window.buffer[:4]))
         if self.format.startswith("pcapng"):
             return Pcapng(window, self._splitter, self._table.data, self._contents)
-        shape, size = read_header(self.path, window, self._table[0].data, self._contents)
+        row, patient = self._table[0].data, self._raw.seekable
+        shape, size = read_header(self.path, window, row, self._contents, patient)
         self._splitter.big, self._splitter.known = shape.big, 1
         window.drop(size)
         return Pcap(window, self._splitter, self._contents, shape)
