@@ -48,7 +48,7 @@ _NEAR = """
         turned = server_first AS a_first,
         -- Bits of the one that spoke first are even, of the other one odd: even for a, odd for b.
         CASE WHEN a_first THEN marks & 32767
-            ELSE (marks & 10922) >> 1 | (marks & 5461) << 1 END AS marks,
+            ELSE ((marks & 10922) >> 1) | ((marks & 5461) << 1) END AS marks,
         CASE WHEN turned THEN packets_to_client ELSE packets_to_server END AS packets_a,
         CASE WHEN turned THEN packets_to_server ELSE packets_to_client END AS packets_b,
         CASE WHEN turned THEN bytes_to_client ELSE bytes_to_server END AS bytes_a,
@@ -192,7 +192,7 @@ _WHOLE = """
         CASE WHEN a_first THEN facts.ttl_a ELSE facts.ttl_b END AS client_ttl,
         CASE WHEN a_first THEN facts.ttl_b ELSE facts.ttl_a END AS server_ttl,
         (CASE WHEN a_first THEN facts.marks
-            ELSE (facts.marks & 10922) >> 1 | (facts.marks & 5461) << 1 END)::USMALLINT AS marks
+            ELSE ((facts.marks & 10922) >> 1) | ((facts.marks & 5461) << 1) END)::USMALLINT AS marks
     FROM facts JOIN near AS head ON head.id = facts.flow JOIN sums ON sums.flow = facts.flow
 """
 _MOVE = (

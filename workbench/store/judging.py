@@ -56,10 +56,9 @@ _READ = """
         (client.address & 18446744073709551615)::UBIGINT AS client_lo,
         (server.address >> 64)::UBIGINT AS server_hi,
         (server.address & 18446744073709551615)::UBIGINT AS server_lo
-    FROM asked
+    FROM (FROM asked LIMIT ? OFFSET ?) AS asked
     JOIN hosts AS client ON client.id = asked.client
     JOIN hosts AS server ON server.id = asked.server
-    WHERE asked.rowid >= ? AND asked.rowid < ?
 """
 _VERDICTS = """
     CREATE OR REPLACE TEMP TABLE verdicts (
@@ -101,7 +100,7 @@ def judge_asked(cursor: Connection, judge: Judge, *, new: bool = False) -> int:
     }
     cursor.register("told", told)
     for begin in range(0, rows, _BATCH):
-        found = cursor.execute(_READ, (begin, begin + _BATCH)).fetchnumpy()
+        found = cursor.execute(_READ, (_BATCH, begin)).fetchnumpy()
         columns = {name: found[name].astype(kind, copy=False) for name, kind in FLOW_DTYPES.items()}
         judged = judge.again(columns, judge.hints, (found["client_uses"], found["server_uses"]))
         _tell(told, found["id"], columns, judged, new=new)
