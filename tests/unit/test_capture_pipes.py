@@ -65,16 +65,18 @@ def test_standard_input(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
         "import sys, pathlib\n"
         "from workbench.capture.reader import Reader\n"
         "with Reader(pathlib.Path('-')) as reader:\n"
-        "    print(sum(block.count for block in reader.blocks()), reader.size, reader.problems)"
+        "    print(sum(block.count for block in reader.blocks()), reader.size, reader.problems)\n"
+        "    print(reader.fingerprint())"
     )
     command = [sys.executable, "-c", program]
     piped = subprocess.run(command, input=pack(CAPTURE), capture_output=True, check=True)
-    assert piped.stdout == b"3000 0 []\n"
     path = tmp_path / "x.pcap"
     path.write_bytes(pack(CAPTURE))
+    told = fingerprint(path)
+    assert piped.stdout.decode() == f"3000 0 []\n{told}\n"
     with path.open("rb") as file:
         redirected = subprocess.run(command, stdin=file, capture_output=True, check=True)
-    assert redirected.stdout == f"3000 {path.stat().st_size} []\n".encode()
+    assert redirected.stdout.decode() == f"3000 {path.stat().st_size} []\n{told}\n"
 
 
 def test_process_substitution(tmp_path: Path) -> None:
@@ -194,6 +196,15 @@ def test_links(tmp_path: Path) -> None:
             find_captures([folder / name])
         with pytest.raises(CaptureError):
             Reader(folder / name)
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 300, "a**b/*.pcap", "[", "**/**/*.none", "file.pcap/x.pcap"]
+)
+def test_names_that_stand_for_nothing(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file.pcap").write_bytes(CAPTURE)
+    with pytest.raises(CaptureError):
+        find_captures([tmp_path / name])
 
 
 def test_pipes_are_found_only_by_name(tmp_path: Path) -> None:

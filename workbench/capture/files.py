@@ -4,7 +4,9 @@ import glob
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 
@@ -29,9 +31,13 @@ def find_captures(paths: Iterable[Path]) -> tuple[Path, ...]:
     """
     found: dict[str, Path] = {}
     for path in paths:
-        here = sorted(_expanded(path), key=_natural)
-        if not here:
-            raise CaptureError(path, _why_nothing(path))
+        try:
+            here = sorted(_expanded(path), key=_natural)
+            problem = "" if here else _why_nothing(path)
+        except OSError as error:
+            here, problem = [], error.strerror or "cannot be searched"
+        if problem:
+            raise CaptureError(path, problem)
         for one in here:
             found.setdefault("-" if one == STANDARD_INPUT else os.path.realpath(one), one)
     if not found:
@@ -51,7 +57,8 @@ def _expanded(path: Path) -> Iterator[Path]:
     elif not path.exists() and glob.has_magic(str(path)):
         plain = list(takewhile(lambda part: not glob.has_magic(part), path.parts))
         pattern = Path(*path.parts[len(plain) :])
-        yield from (match for match in Path(*plain).glob(str(pattern)) if match.is_file())
+        with suppress(ValueError):  # a pattern that cannot match
+            yield from (match for match in Path(*plain).glob(str(pattern)) if match.is_file())
 
 
 def _why_nothing(path: Path) -> str:
@@ -112,21 +119,23 @@ def fingerprint(path: Path, upto: int | None = None) -> str:
     try:
         if path == STANDARD_INPUT or path.is_fifo():
             raise CaptureError(path, "a pipe has no fingerprint before it is read")
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
+        with path.open("rb", buffering=0) as file:
+            handle = file.fileno()
+            size = os.fstat(handle).st_size
             size = size if upto is None else min(size, upto)
-            digest = hashlib.blake2b(digest_size=16)
-            for at in (*_samples(size), max(0, size - _SAMPLE)):
-                file.seek(at)
-                digest.update(file.read(min(_SAMPLE, size - at)))
+            return sampled(partial(os.pread, handle), size)
     except OSError as error:
         raise CaptureError(path, error.strerror or "cannot be read") from error
-    digest.update(str(size).encode())
-    return digest.hexdigest()
 
 
-def _samples(size: int) -> Iterator[int]:
+def sampled(read: Callable[[int, int], bytes], size: int) -> str:
+    """The fingerprint of so many bytes, by a function that reads a number of them at an offset."""
+    digest = hashlib.blake2b(digest_size=16)
     at = 0
     while at < size:
-        yield at
+        digest.update(read(min(_SAMPLE, size - at), at))
         at = max(_SAMPLE, 2 * at)
+    tail = max(0, size - _SAMPLE)
+    digest.update(read(size - tail, tail))
+    digest.update(str(size).encode())
+    return digest.hexdigest()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from workbench.capture.files import STANDARD_INPUT, Fingerprint, fingerprint
+from workbench.capture.files import STANDARD_INPUT, Fingerprint, sampled
 from workbench.model.errors import CaptureError
 
 WRITER_PATIENCE = 5.0
@@ -124,10 +124,20 @@ class RawFile:
         return got
 
     def fingerprint(self) -> str:
-        """Of the bytes read so far. Raises CaptureError when they cannot be read again."""
+        """Of the bytes before `position`. To be asked for before the file is closed."""
         if self._passed is not None:
             return self._passed.hexdigest()
-        return fingerprint(self.path, self.position)
+        return sampled(self._read_at, self.position)
+
+    def _read_at(self, size: int, offset: int) -> bytes:
+        try:
+            return os.pread(self._stream.fileno(), size, self._start + offset)
+        except io.UnsupportedOperation:  # in memory
+            here, data = self._stream.tell(), bytearray(size)
+            self._stream.seek(self._start + offset)
+            got = self._stream.readinto(memoryview(data)) or 0
+            self._stream.seek(here)
+            return bytes(data[:got])
 
     def stop(self) -> None:
         """Reads that wait, in whatever thread, end now."""
