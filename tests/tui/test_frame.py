@@ -26,7 +26,7 @@ from workbench.tui.widgets.cellpanel import CellPanel
 from workbench.tui.widgets.facts import FactsLine
 from workbench.tui.widgets.keybar import KeyBar
 from workbench.tui.widgets.matrix import MatrixView
-from workbench.tui.widgets.packetview import layers_content
+from workbench.tui.widgets.packetview import field_rows, hex_content
 
 
 def our_bindings() -> list[tuple[str, Binding]]:
@@ -270,7 +270,9 @@ def test_what_packets_say_is_cleaned_where_it_is_drawn() -> None:
     evil = "x\x1b[31m\u202e\x07\n"
     packet = Packet(1, 0, 60, 60, True, evil, evil, (Layer(evil, (Field(evil, evil),)),), b"\x1b[31m")
     texts = [cell if isinstance(cell, str) else cell[0] for cell in packet_row(packet).cells]
-    texts += layers_content(packet).plain.splitlines()
+    for row, _ in field_rows(packet):
+        texts += [cell if isinstance(cell, str) else cell[0] for cell in row.cells]
+    texts += hex_content(packet.raw).plain.splitlines()
     report = CaptureReport(
         evil, "pcap", 1, "", 1, 1, {evil: 1}, 0, 0, ("Ethernet",), 1, 0, 0, 1, 1, (evil,)
     )

@@ -31,6 +31,8 @@ _MOST = 64 << 20
 _FIELDS = 200
 """Fields of a layer at most: hostile packets nest."""
 _LAYERS = 64
+_LINE_END = "\\r\\n"
+"""As tshark writes it."""
 _ADVICE = (
     "install the package tshark (Debian, Ubuntu) or wireshark-cli (Fedora, Arch, Alpine: tshark)"
 )
@@ -68,9 +70,12 @@ def _merged(packet: Packet, layers: _Layers) -> Packet:
     upper = [layer for layer in layers if layer.name != "data"] or list(layers)
     if not upper:
         return packet
-    told = f" {upper[-1].fields[0].value}" if upper[-1].fields else ""
-    info = f"{packet.info} {upper[-1].name}{told}" if len(upper) > 3 else packet.info
-    return replace(packet, protocol=upper[-1].name, info=printable(info, 200), layers=layers)
+    top = upper[-1]
+    info = packet.info
+    if len(upper) > 3:  # beyond link, network and transport: the first words of an application
+        told = next((field.value for field in top.fields if field.value[:1].isalpha()), "")
+        info = f"{told.removesuffix(_LINE_END)}  {info}".lstrip()
+    return replace(packet, protocol=top.name, info=printable(info, 200), layers=layers)
 
 
 class _Reading:
@@ -194,9 +199,11 @@ class _Reading:
 def _layers(packet: Any, raw: bytes) -> Iterator[Layer]:
     """pyshark's layers. It drops where they are, but the fields know."""
     for layer in packet.layers[:_LAYERS]:
-        alike = [one for field in layer._all_fields.values() for one in field.all_fields]
-        fields = tuple(_field(one, raw) for one in islice(alike, _FIELDS) if not one.hide)
-        placed = [field for field in fields if field.size]
+        told = [one for field in layer._all_fields.values() for one in field.all_fields]
+        told = [one for one in told if not one.hide][:_FIELDS]
+        fields = tuple(_field(one, raw) for one in told)
+        own = zip(told, fields, strict=True)  # a layer's payload is the next layer
+        placed = [field for one, field in own if field.size and not one.name.endswith(".payload")]
         start = min((field.start for field in placed), default=0)
         end = max((field.start + field.size for field in placed), default=0)
         yield Layer(printable(layer.layer_name, 40), fields, start, end - start)

@@ -16,7 +16,7 @@ from workbench.capture.reader import Block, Reader
 from workbench.capture.seek import beyond_microsecond, blocks_from
 from workbench.model.errors import Cancelled
 from workbench.model.net import PORT_PROTOCOLS, PROTOCOL_NAMES, TCP, format_address
-from workbench.model.packets import Packet, Piece
+from workbench.model.packets import Layer, Packet, Piece
 from workbench.model.traffic import Flow, Progress, TcpFlag
 
 Wanted = Mapping[Flow, Sequence[Piece]]
@@ -231,28 +231,31 @@ def packets_of(
 
 def own_packet(number: int, record: Found, flow: Flow) -> Packet:
     """What we know of a record without tshark."""
-    name = PROTOCOL_NAMES.get(flow.protocol, f"ip/{flow.protocol}")
+    layers = layers_of(record.data, record.link)
     return Packet(
         number,
         record.time_us,
         record.wire,
         len(record.data),
         record.to_server,
-        name,
-        _info(record, flow),
-        layers_of(record.data, record.link),
+        PROTOCOL_NAMES.get(flow.protocol, f"ip/{flow.protocol}"),
+        _info(record, flow, layers),
+        layers,
         record.data,
     )
 
 
-def _info(record: Found, flow: Flow) -> str:
+def _info(record: Found, flow: Flow, layers: Sequence[Layer]) -> str:
+    """`50412 → 443 [PSH ACK] 63 bytes`: a flow's addresses are known, they need no repeating."""
+    ends = [format_address(flow.client), format_address(flow.server)]
     if flow.protocol in PORT_PROTOCOLS:
-        ends = [
-            f"{format_address(flow.client)} port {flow.client_port}",
-            f"{format_address(flow.server)} port {flow.server_port}",
-        ]
-    else:
-        ends = [format_address(flow.client), format_address(flow.server)]
-    source, destination = ends if record.to_server else reversed(ends)
-    flags = " ".join(flag.name or "" for flag in TcpFlag if record.flags & flag)
-    return f"{source} → {destination}{f' [{flags}]' if flags else ''}"
+        ends = [str(flow.client_port), str(flow.server_port)]
+    told = " → ".join(ends if record.to_server else reversed(ends))
+    if flags := " ".join(flag.name or "" for flag in TcpFlag if record.flags & flag):
+        told += f" [{flags}]"
+    for layer in layers:
+        if layer.name in ("ICMP", "ICMPv6"):
+            told += f" {layer.fields[0].value}"
+        elif layer.name == "data":
+            told += f" {layer.size:,} bytes"
+    return told

@@ -59,6 +59,10 @@ class Packet:
     """Captured bytes, for the hex view."""
 
 
+MOST_SAVED = 1000
+"""Flows whose packets are saved in one go: finding them takes one pass over each capture."""
+
+
 @dataclass(frozen=True, slots=True)
 class SavedPackets:
     """A capture file that was cut out of others."""

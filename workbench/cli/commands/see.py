@@ -1,9 +1,18 @@
 """What was recorded: hosts, flows, conversations, the matrix, packets."""
 
+from typing import TYPE_CHECKING
+
 from workbench.cli import records
 from workbench.cli.commands.opening import Options, chosen, open_session
+from workbench.cli.meter import Meter
 from workbench.cli.output import TABLE_LIMIT, emit, pages
 from workbench.cli.table import line_width, print_grid, say
+from workbench.model.errors import InputError, MissingTool
+from workbench.model.packets import MOST_SAVED
+from workbench.model.text import short_bytes
+
+if TYPE_CHECKING:
+    from workbench.session import Session
 
 
 def hosts(options: Options) -> int:
@@ -71,9 +80,47 @@ def matrix(options: Options) -> int:
 
 
 def dissect(options: Options) -> int:
-    """The packets of one flow."""
+    """The packets of one flow, or those of several saved."""
     shown = ("number", "time", "to_server", "length", "protocol", "info")
-    with open_session(options) as session:
-        packets = session.dissect(session.flow(options.flow), limit=options.limit)
+    with open_session(options) as session, Meter() as meter:
+        if options.save is not None:
+            return _save(session, options, meter)
+        if len(options.flows) != 1 or options.where:
+            raise InputError("name one flow by its id; several can only be saved (--save FILE)")
+        flow = session.flow(options.flows[0])
+        try:
+            packets = session.dissect(
+                flow, limit=options.limit, progress=meter.tell, cancelled=meter.cancelled
+            )
+        except MissingTool as missing:
+            say(f"{missing}; what follows is our own decode")
+            packets = session.packets(
+                flow, options.limit, progress=meter.tell, cancelled=meter.cancelled
+            )
     emit(map(records.packet_record, packets), options.format, columns=shown, limit=0)
+    return 0
+
+
+def _save(session: "Session", options: Options, meter: Meter) -> int:
+    if bool(options.flows) == bool(options.where):
+        raise InputError("say which flows to save: by their ids, or by --where FILTER")
+    found = [session.flow(one) for one in dict.fromkeys(options.flows[:MOST_SAVED])]
+    total = len(options.flows)
+    if options.where:
+        with session.flow_view(chosen(session, options)) as view:
+            found, total = list(view.page(0, MOST_SAVED)), view.total
+    if not found:
+        raise InputError("no flow matches: nothing was written")
+    if total > MOST_SAVED:
+        say(f"{total:,} flows are too many: only the first {MOST_SAVED:,} are saved")
+    saved = session.save_packets(
+        found,
+        options.save,
+        replace=options.replace,
+        progress=meter.tell,
+        cancelled=meter.cancelled,
+    )
+    meter.clear()
+    size = short_bytes(saved.size)
+    say(f"saved {saved.packets:,} packets of {saved.flows:,} flows ({size}) in {saved.path}")
     return 0

@@ -1,18 +1,24 @@
 """The flows of one conversation; Enter shows the packets of one."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from textual import on
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from workbench.model.packets import MOST_SAVED
 from workbench.model.traffic import Flow
 from workbench.tui.asking import Pager
 from workbench.tui.lines import FLOW_COLUMNS, flow_row, plural
 from workbench.tui.screens.base import Rows, WorkScreen
 from workbench.tui.widgets.pagedtable import PagedTable, Row
+
+if TYPE_CHECKING:
+    from workbench.session import Session
 
 
 class FlowsBase(WorkScreen):
@@ -76,6 +82,11 @@ class FlowsBase(WorkScreen):
 class FlowListScreen(FlowsBase):
     """One conversation's flows."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("w", "save", "save packets", id="flows.save",
+                tooltip="Write the packets of this conversation to a capture file of their own"),
+    ]  # fmt: skip
+
     def __init__(self, tab: str, title: str, row: int) -> None:
         self.TAB = tab  # type: ignore[misc]
         super().__init__()
@@ -89,6 +100,24 @@ class FlowListScreen(FlowsBase):
     def view(self, sort: str, descending: bool) -> Callable[[], Pager]:
         session, row = self.opened, self._row
         return lambda: Pager(session.flows_of([row], sort, descending))
+
+    def action_save(self) -> None:
+        from workbench.tui.screens.savepackets import SavePacketsScreen
+
+        row, pager = self._row, self._pager
+        if pager is None:
+            return
+
+        def flows(session: "Session") -> Sequence[Flow]:
+            view = session.flows_of([row])
+            try:
+                return view.page(0, MOST_SAVED)
+            finally:
+                view.close()
+
+        total = pager.view.total
+        what = f"{plural(total, 'flow')} of {self._title}"
+        self.app.push_screen(SavePacketsScreen(flows, total, what, "conversation.pcapng"))
 
     def told(self, pager: Pager) -> None:
         crumbs = f" {self._title} › {plural(pager.view.total, 'flow')}"

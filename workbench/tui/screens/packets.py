@@ -1,7 +1,8 @@
 """The packets of one flow: our own decode at once, tshark's dissection when it arrives."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,28 +10,36 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
+from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
 from workbench.model.errors import WorkbenchError
 from workbench.model.packets import Packet
-from workbench.model.traffic import Flow
-from workbench.tui.lines import PACKET_COLUMNS, ends, packet_row, row_of
+from workbench.model.traffic import Flow, Progress
+from workbench.tui.lines import PACKET_COLUMNS, ends, packet_row, plural, row_of
 from workbench.tui.screens.base import Rows, WorkScreen
 from workbench.tui.widgets.packetview import PacketView
 from workbench.tui.widgets.pagedtable import PagedTable
 
-if TYPE_CHECKING:
-    pass
+
+@dataclass
+class Looking(Message):
+    """How far the search for the packets is."""
+
+    progress: Progress
 
 
 class PacketsScreen(WorkScreen):
     """One flow, packet by packet."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("x", "bytes", "bytes", id="packets.hex", tooltip="Layers or bytes of the packet"),
+        Binding("x", "bytes", "bytes", id="packets.hex",
+                tooltip="The packet's bytes: beside its layers, or in their place"),
+        Binding("w", "save", "save packets", id="packets.save",
+                tooltip="Write the packets of this flow to a capture file of their own"),
         Binding("tab", "app.focus_next", "other pane", show=False, id="packets.other"),
-    ]
+    ]  # fmt: skip
 
     def __init__(self, tab: str, flow: Flow) -> None:
         self.TAB = tab  # type: ignore[misc]
@@ -49,23 +58,36 @@ class PacketsScreen(WorkScreen):
         if self._packets:
             return
         session, flow = self.opened, self._flow
-        self.ask("packets", lambda: session.packets(flow), self._show_own)
-        self._state("tshark is dissecting …")
 
-        def dissect() -> tuple[Packet, ...]:
-            return session.dissect(flow, cancelled=lambda: self._stop)
+        def find() -> tuple[Packet, ...]:
+            return session.packets(flow, progress=self._looking, cancelled=lambda: self._stop)
 
-        self.ask("dissect", dissect, self._show_dissected, self._no_dissection)
+        self.ask("packets", find, self._show_own)
+
+    def _looking(self, progress: Progress) -> None:
+        """In the worker that looks for packets."""
+        self.post_message(Looking(progress))
+
+    @on(Looking)
+    def _show_looking(self, message: Looking) -> None:
+        self._state(f"looking for the packets: {message.progress.fraction:.0%}")
 
     def _state(self, text: str) -> None:
         total = self._flow.packets_to_server + self._flow.packets_to_client
-        if len(self._packets) < total:
+        if 0 < len(self._packets) < total:
             text = f"the first {len(self._packets):,} of {total:,} packets; {text}"
         crumbs = Content.assemble(f" {ends(self._flow)}", (f"   {text}", "$dim"))
         self.query_one("#crumbs", Static).update(crumbs)
 
     def _show_own(self, packets: tuple[Packet, ...]) -> None:
-        self._merge({packet.number: packet for packet in packets} | self._packets)
+        self._merge({packet.number: packet for packet in packets})
+        self._state("tshark is dissecting …")
+        session, flow = self.opened, self._flow
+
+        def dissect() -> tuple[Packet, ...]:
+            return session.dissect(flow, cancelled=lambda: self._stop)
+
+        self.ask("dissect", dissect, self._show_dissected, self._no_dissection)
 
     def _show_dissected(self, packets: tuple[Packet, ...]) -> None:
         more = len(self._packets) - len(packets)
@@ -77,20 +99,30 @@ class PacketsScreen(WorkScreen):
 
     def _merge(self, packets: dict[int, Packet]) -> None:
         self._packets = packets
-        self.query_one(PagedTable).show_rows([packet_row(packets[at]) for at in sorted(packets)])
+        rows = [packet_row(packets[at]) for at in sorted(packets)]
+        self.query_one("#table", PagedTable).show_rows(rows)
 
-    @on(PagedTable.Moved)
+    @on(PagedTable.Moved, "#table")
     def _packet_moved(self, event: PagedTable.Moved) -> None:
         number = event.key
         packet = self._packets.get(number) if isinstance(number, int) else None
         self.query_one(PacketView).show(packet)
 
-    @on(PagedTable.Chosen)
+    @on(PagedTable.Chosen, "#table")
     def _packet_chosen(self) -> None:
-        self.query_one(PacketView).focus()
+        self.query_one(PacketView).enter()
 
     def action_bytes(self) -> None:
-        self.query_one(PacketView).toggle_hex()
+        self.query_one(PacketView).toggle_bytes()
+
+    def action_save(self) -> None:
+        from workbench.tui.screens.savepackets import SavePacketsScreen
+
+        flow = self._flow
+        total = plural(flow.packets_to_server + flow.packets_to_client, "packet")
+        what = f"{total} of {ends(flow)}"
+        name = f"flow-{flow.id}.pcapng"
+        self.app.push_screen(SavePacketsScreen(lambda _: [flow], 1, what, name))
 
     def subject(self) -> Rows | None:
         session, flow = self.opened, self._flow
