@@ -3,6 +3,7 @@
 from workbench.capture.cut import save_packets
 from workbench.capture.dissect import dissect
 from workbench.capture.files import find_captures, fingerprint
+from workbench.capture.flows import judge_again
 from workbench.capture.ingest import read_capture
 from workbench.capture.kernel import kernel_compiled
 from workbench.capture.reader import raw_records as records
@@ -12,6 +13,7 @@ __all__ = [
     "dissect",
     "find_captures",
     "fingerprint",
+    "judge_again",
     "kernel_compiled",
     "packets_of",
     "read_capture",

@@ -104,7 +104,7 @@ def _draft(session: Session) -> None:
     print(
         f"  took the {len(taken)} that need no second look; the others are the engineer's to judge"
     )
-    session.draft.save()
+    session.save()
 
 
 def _export(session: Session) -> int:

@@ -1,4 +1,4 @@
-"""Captures into the store: all of them, or none."""
+"""Captures into the store, each a transaction."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.capture import find_captures, fingerprint
+from workbench.capture import find_captures, fingerprint, judge_again
 from workbench.model.errors import CaptureError, DuplicateCapture
 from workbench.model.net import ANY_SERVICE, ServiceRange
 from workbench.model.policy import Policy
@@ -65,9 +65,10 @@ def ingest(
     progress: Tell = None,
     cancelled: Stop = None,
 ) -> Loaded:
-    """Load files, folders and globs in one transaction; `store` may take its time to open.
+    """Load files, folders and globs; `store` may take its time to open.
 
-    Raises DuplicateCapture when the workspace already holds everything.
+    On an error the captures that were finished stay. Raises DuplicateCapture when the workspace
+    already holds everything.
     """
     job = _Job(_distinct(paths), hints, progress, cancelled)
     try:
@@ -119,8 +120,10 @@ class _Job:
             seen.add(digest)
         if not new:
             raise DuplicateCapture(f"{known[0]}: already in the workspace; nothing was loaded")
+        from workbench.store import Judge  # there already, now that there is a store
+
         reports = []
-        with store.load() as load:
+        with store.load(Judge(judge_again, tuple(self._hints))) as load:
             for path in new:
                 digest = self._files[path][0]
                 reading = self._take(path)

@@ -37,7 +37,7 @@ from workbench.session.replay import Replay, Scene
 from workbench.session.summary import Summary, would_block
 from workbench.session.traffic import Traffic
 from workbench.session.workspace import Workspace
-from workbench.store import SORTS, FlowQuery, FlowView, Store
+from workbench.store import SORTS, FlowQuery, FlowView, Judge, Store
 
 Tell = Callable[[Progress], None] | None
 Stop = Callable[[], bool] | None
@@ -53,12 +53,16 @@ class Session:
         """Every edit, undo, redo and save."""
         self.exports = Exporting(self, self._workspace.exports)
         """Preview, write and verify files."""
-        self._store = _open_store(self._workspace.store_path, sharing=sharing)
+        self._store = _open_store(self._workspace.store_path, self._judge(), sharing=sharing)
         try:
             self._read_traffic()
         except BaseException:
             self._store.close()
             raise
+
+    def _judge(self) -> Judge:
+        """Directions are judged by the services of the saved policy."""
+        return Judge(capture.judge_again, service_hints(self.draft.saved.policy))
 
     def _read_traffic(self) -> None:
         """Take the store's conversations into memory."""
@@ -167,10 +171,22 @@ class Session:
         self, paths: Iterable[Path], progress: Tell = None, cancelled: Stop = None
     ) -> tuple[tuple[CaptureReport, ...], tuple[Path, ...]]:
         """Captures into the workspace: reports of the new ones, and files already known."""
-        hints = service_hints(self.policy)
-        outcome = ingest(lambda: self._store, paths, hints, progress, cancelled)
+        hints = service_hints(self.draft.saved.policy)
+        try:
+            return ingest(lambda: self._store, paths, hints, progress, cancelled)
+        finally:
+            self._read_traffic()  # also after an error: captures that were finished stay
+
+    def save(self) -> bool:
+        """Write the draft; whether its services changed what is known of the traffic.
+
+        Raises FileChanged, and writes nothing, if the files moved under us.
+        """
+        self.draft.save()
+        if self._store.read_only or not self._store.settle(self._judge()):
+            return False
         self._read_traffic()
-        return outcome
+        return True
 
     # ── see ────────────────────────────────────────────────────────────────────────────────
 
@@ -370,15 +386,28 @@ class Session:
         return self.inventory.title(address)
 
 
-def _open_store(path: Path, *, sharing: bool) -> Store:
+def _open_store(path: Path, judge: Judge, *, sharing: bool) -> Store:
+    """Sharing, if nothing has to be brought up to date that only a writer can."""
+    shared = None
     if sharing and path.exists():
         try:
-            return Store.open(path, read_only=True)
+            shared = Store.open(path, read_only=True)
         except StoreBusy:
             raise
         except StoreError:
-            pass  # an older layout: only opening it for writing brings it up to date
-    return Store.open(path)
+            pass  # an older layout, or a load that was cut short
+    if shared is not None:
+        if shared.settled(judge):
+            return shared
+        shared.close()
+    try:
+        store = Store.open(path)
+    except StoreBusy:
+        if shared is None:
+            raise
+        return Store.open(path, read_only=True)  # judged by the services of before
+    store.settle(judge)
+    return store
 
 
 def _ordered(

@@ -65,14 +65,14 @@ class Traffic:
 
         Raises CaptureError where a file is not the one we read; each is looked at once.
         """
-        paths: dict[int, Path] = {}
-        found: dict[Flow, tuple[Piece, ...]] = {}
-        for flow in flows:
-            if flow.capture not in paths:
-                paths[flow.capture] = _unchanged(self.capture(flow.capture))
-            piece = Piece(paths[flow.capture], flow.first_offset, flow.last_offset)
-            found[flow] = (piece,)
-        return found
+        wanted = tuple(flows)
+        stretches = self._store.pieces(flow.id for flow in wanted)
+        captures = {capture for one in stretches.values() for capture, *_ in one}
+        paths = {number: _unchanged(self.capture(number)) for number in captures}
+        return {
+            flow: tuple(Piece(paths[number], *place) for number, *place in stretches[flow.id])
+            for flow in wanted
+        }
 
 
 def _unchanged(report: CaptureReport) -> Path:

@@ -8,6 +8,8 @@ table `pieces`, so that it can be made anew when more is loaded, in whatever ord
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import fields
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 
@@ -256,24 +258,32 @@ Stretch = tuple[int, int, int]
 """Number of a capture, and the offsets in it of the first and of the last packet of a flow."""
 
 _SEEN = """
-    SELECT id, capture, first_offset, last_offset, first_us, packets_to_server + packets_to_client
-    FROM flows WHERE id = $id AND pieces <= 1
+    SELECT id AS flow, id, capture, first_offset, last_offset, first_us, packets_to_server,
+        packets_to_client
+    FROM flows WHERE id IN (SELECT unnest($ids::BIGINT[])) AND pieces <= 1
     UNION ALL
-    SELECT id, capture, first_offset, last_offset, first_us, packets_to_server + packets_to_client
-    FROM pieces WHERE flow = $id
-    ORDER BY first_us, id
+    SELECT flow, id, capture, first_offset, last_offset, first_us, packets_to_server,
+        packets_to_client
+    FROM pieces WHERE flow IN (SELECT unnest($ids::BIGINT[]))
+    ORDER BY flow, first_us, id
 """
 
 
-def read_pieces(cursor: Connection, flow_id: int) -> tuple[Stretch, ...]:
-    """Where a flow's packets are, in order of time; of copies, those of the place that saw most."""
-    rows = cursor.execute(_SEEN, {"id": flow_id}).fetchall()
-    if len(rows) > 1:
-        spans = cursor.execute(_SPANS).fetchall()
-        where = {place.capture: place for place in places(spans, read_vantages(cursor))}
-        seen: Counter[tuple[int, int]] = Counter()
-        for row in rows:
-            seen[where[row[1]].family, where[row[1]].point] += row[5]
-        best = {family: point for (family, point), _ in reversed(seen.most_common())}
-        rows = [row for row in rows if best[where[row[1]].family] == where[row[1]].point]
-    return tuple((row[1], row[2], row[3]) for row in rows)
+def read_pieces(cursor: Connection, ids: Iterable[int]) -> dict[int, tuple[Stretch, ...]]:
+    """Where flows' packets are, in order of time; of copies, those of the place that saw most."""
+    rows = cursor.execute(_SEEN, {"ids": list(ids)}).fetchall()
+    spans = cursor.execute(_SPANS).fetchall()
+    where = {place.capture: place for place in places(spans, read_vantages(cursor))}
+    found = {}
+    for flow, group in groupby(rows, key=itemgetter(0)):
+        pieces = list(group)
+        packets: Counter[tuple[int, int]] = Counter()
+        for _, _, capture, *_, sent, answered in pieces:
+            packets[where[capture].family, where[capture].point] += sent + answered
+        best = {family: point for (family, point), _ in reversed(packets.most_common())}
+        found[flow] = tuple(
+            (capture, first, last)
+            for _, _, capture, first, last, *_ in pieces
+            if best[where[capture].family] == where[capture].point
+        )
+    return found

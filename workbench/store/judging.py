@@ -143,15 +143,18 @@ _HINTED = """
 """
 
 
+def changed_hints(cursor: Connection, judge: Judge) -> set[ServiceRange]:
+    """Services that the user has added or taken away since flows were judged last."""
+    known = {ServiceRange(*row) for row in cursor.execute("SELECT * FROM hints").fetchall()}
+    return known.symmetric_difference(judge.hints)
+
+
 def judge_by_hints(cursor: Connection, judge: Judge) -> None:
-    """Judge again the flows on services that the user has added or taken away since last time.
+    """Judge again the flows on services that have changed.
 
     Those that have no better evidence then are left to `judge_by_degree`.
     """
-    known = {ServiceRange(*row) for row in cursor.execute("SELECT * FROM hints").fetchall()}
-    changed = sorted(
-        (one.protocol, one.first, one.last) for one in known.symmetric_difference(judge.hints)
-    )
+    changed = sorted((one.protocol, one.first, one.last) for one in changed_hints(cursor, judge))
     if not changed:
         return
     table = np.array(changed, np.int32)

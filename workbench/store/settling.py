@@ -7,7 +7,7 @@ from workbench.model.errors import StoreError
 from workbench.store.conversations import rebuild_conversations
 from workbench.store.database import Connection, transaction
 from workbench.store.joining import join_flows
-from workbench.store.judging import Judge, judge_by_degree, judge_by_hints
+from workbench.store.judging import Judge, changed_hints, judge_by_degree, judge_by_hints
 
 _FORGOTTEN = "SELECT capture FROM unsettled ORDER BY capture"
 
@@ -27,6 +27,11 @@ def recover(cursor: Connection, path: Path, *, read_only: bool) -> None:
             raise StoreError(f"{path}: a load was cut short; open it once for writing")
         with transaction(cursor):
             rebuild_conversations(cursor)
+
+
+def settled(cursor: Connection, judge: Judge) -> bool:
+    """Whether everything was judged by the same services, and no load was cut short."""
+    return not unsettled(cursor) and not changed_hints(cursor, judge)
 
 
 def settle(cursor: Connection, judge: Judge | None, fresh: Collection[int]) -> None:

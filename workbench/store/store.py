@@ -1,6 +1,6 @@
 """Store: the one object through which the rest of the workbench reaches the database."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -30,8 +30,9 @@ class Store:
     Every method may be called from any thread.
     """
 
-    def __init__(self, path: Path, database: Database) -> None:
+    def __init__(self, path: Path, database: Database, *, read_only: bool) -> None:
         self.path = path
+        self.read_only = read_only
         self._database = database
         self._writer = Lock()
 
@@ -50,7 +51,7 @@ class Store:
         except BaseException:
             database.close()
             raise
-        return cls(path, database)
+        return cls(path, database, read_only=read_only)
 
     def close(self) -> None:
         """Let go of the file. Views are closed with it, and work in other threads is stopped."""
@@ -77,13 +78,21 @@ class Store:
         with self._writing() as cursor, loading(cursor, judge) as job:
             yield job
 
-    def settle(self, judge: Judge) -> None:
-        """Judge flows again where the user's services changed, and finish a load cut short.
+    def settled(self, judge: Judge) -> bool:
+        """Whether everything was judged by these services, and no load was cut short."""
+        with self._database.work() as cursor:
+            return settling.settled(cursor, judge)
 
-        Conversations may change. Costs little when there is nothing to do.
+    def settle(self, judge: Judge) -> bool:
+        """Judge flows again where services changed, and finish a load that was cut short.
+
+        Whether there was anything to do: conversations may be others then.
         """
         with self._writing() as cursor, transaction(cursor):
+            if settling.settled(cursor, judge):
+                return False
             settling.settle(cursor, judge, settling.unsettled(cursor))
+            return True
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -101,16 +110,14 @@ class Store:
         with self._database.work() as cursor:
             return read_vantages(cursor)
 
-    def pieces(self, flow_id: int) -> tuple[Stretch, ...]:
-        """Where the packets of a flow are, in order of time, as one place saw them.
+    def pieces(self, flow_ids: Iterable[int]) -> Mapping[int, tuple[Stretch, ...]]:
+        """Flow → where its packets are: capture, offsets of the first and the last of a stretch.
 
-        Raises StoreError when there is no such flow.
+        In order of time. Of a flow that several captures saw, what the place saw that saw most.
+        Unknown flows are left out.
         """
         with self._database.work() as cursor:
-            found = read_pieces(cursor, flow_id)
-        if not found:
-            raise StoreError(f"no flow {flow_id}")
-        return found
+            return read_pieces(cursor, flow_ids)
 
     def captures(self) -> tuple[CaptureReport, ...]:
         """Every capture, in the order they were loaded."""

@@ -34,7 +34,7 @@ def chosen(session: "Session", options: Options) -> Filter:
 def save(session: "Session") -> int:
     """Write the draft and say what it was."""
     changed = session.draft.changed
-    session.draft.save()
+    session.save()
     say(f"saved: {session.draft.last_edit}" if changed else "nothing to change")
     return 0
 

@@ -35,4 +35,4 @@ class LeaveScreen(Dialog):
 
 
 def _save(session: "Session") -> None:
-    session.draft.save()
+    session.save()
