@@ -10,7 +10,10 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-KERNEL = ("framing", "link", "decode", "fragments", "table")
+KERNEL = (
+    *("framing", "plain", "wrapper", "link", "wifi", "decode", "tunnel", "underlay"),
+    *("fragments", "table", "tally"),
+)
 
 
 class BuildIfPossible(build_ext):

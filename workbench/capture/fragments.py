@@ -1,7 +1,8 @@
 """The fragment kernel: later fragments get the ports of their first one, so no ghost flows appear.
 
 Compiled by Cython with bounds checks on; it runs uncompiled with the same results. A table of fixed
-size remembers datagrams; fragments that come before their first one wait in it, as a count.
+size remembers datagrams; fragments that come before their first one wait in it, as a count. The
+later fragments of a datagram that carries a tunnel's packet belong to the flow inside.
 
 Sources: RFC 791 section 3.2, RFC 8200 section 4.5.
 """
@@ -21,16 +22,23 @@ _PACKETS = cython.declare(cython.Py_ssize_t, layout.PKT_PACKETS)
 _BYTES = cython.declare(cython.Py_ssize_t, layout.PKT_BYTES)
 _TIME = cython.declare(cython.Py_ssize_t, layout.PKT_TIME)
 _IDENT = cython.declare(cython.Py_ssize_t, layout.PKT_IDENT)
+_PATH = cython.declare(cython.Py_ssize_t, layout.PKT_PATH)
 _LATER = cython.declare(cython.ulonglong, layout.LATER)
+_CARRIER = cython.declare(cython.ulonglong, layout.CARRIER)
+_TUNNEL = cython.declare(cython.ulonglong, 0xFFFF << layout.TUNNEL_SHIFT)
 _LIFE = cython.declare(cython.ulonglong, 30_000_000)
 """Microseconds that the fragments of a datagram belong together."""
-_MASK = cython.declare(cython.ulonglong, 4095)
-"""Datagrams remembered, less one; a newer one takes the place of an older one."""
+_SETS = cython.declare(cython.ulonglong, 2047)
+"""Sets of places for datagrams, less one."""
+_PLACES = cython.declare(cython.int, 4)
+"""In a set; a new datagram takes the place of the oldest one."""
 # Words of a remembered datagram: both addresses and IDENT, then
 _F_WHO = cython.declare(cython.Py_ssize_t, 5)  # 0 while the first fragment is awaited
 _F_PACKETS = cython.declare(cython.Py_ssize_t, 6)  # fragments that wait
 _F_BYTES = cython.declare(cython.Py_ssize_t, 7)
 _F_TIME = cython.declare(cython.Py_ssize_t, 8)
+_F_ENDS = cython.declare(cython.Py_ssize_t, 9)  # the addresses of the flow
+_F_TUNNEL = cython.declare(cython.Py_ssize_t, 13)
 
 
 @cython.final
@@ -44,7 +52,7 @@ class Fragments:
     """Fragments so far whose first one was not seen."""
 
     def __init__(self) -> None:
-        self.held = np.zeros((4096, 9), np.uint64).data
+        self.held = np.zeros((2048 * 4, 14), np.uint64).data
         self.lost = 0
 
     def join(self, packets: memoryview, count: cython.Py_ssize_t) -> None:
@@ -58,22 +66,20 @@ class Fragments:
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(-1)
     def _one(self, i: cython.Py_ssize_t) -> cython.int:
-        ident: cython.ulonglong = self.pkt[i, _IDENT] & ~_LATER
+        ident: cython.ulonglong = self.pkt[i, _IDENT] & ~(_LATER | _CARRIER)
         slot: cython.Py_ssize_t = self._slot(i, ident)
         known: cython.bint = self._is(slot, i, ident)
+        if self.pkt[i, _IDENT] & _CARRIER:  # the packet it carries is the row before
+            if self.pkt[i - 1, _PACKETS] == 0:
+                return 0
+            return self._first(slot, i, i - 1, ident, known)
         if not self.pkt[i, _IDENT] & _LATER:
-            if known and not self.held[slot, _F_WHO]:
-                self.pkt[i, _PACKETS] += self.held[slot, _F_PACKETS]
-                self.pkt[i, _BYTES] += self.held[slot, _F_BYTES]
-                self.lost -= cython.cast(cython.longlong, self.held[slot, _F_PACKETS])
-            return self._remember(slot, i, ident, self.pkt[i, _WHO])
+            return self._first(slot, i, i, ident, known)
         if known and self.held[slot, _F_WHO]:
-            self.pkt[i, _WHO] = self.held[slot, _F_WHO]
-            return 0
+            return self._later(slot, i)
         if not known:
-            self._remember(slot, i, ident, 0)
+            self._remember(slot, i, i, ident, 0)
         self.held[slot, _F_PACKETS] += 1
         self.held[slot, _F_BYTES] += self.pkt[i, _BYTES]
         self.pkt[i, _PACKETS] = 0
@@ -82,45 +88,84 @@ class Fragments:
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(-1)
-    def _slot(self, i: cython.Py_ssize_t, ident: cython.ulonglong) -> cython.Py_ssize_t:
-        mixed: cython.ulonglong = self.pkt[i, _SRC_LO] ^ self.pkt[i, _DST_LO]
-        mixed ^= self.pkt[i, _SRC_HI] ^ self.pkt[i, _DST_HI]
-        mixed ^= mixed >> 32 ^ ident >> 8 ^ (ident & 0xFF) << 4
-        return (mixed ^ mixed >> 12 ^ mixed >> 24) & _MASK
+    def _first(
+        self,
+        slot: cython.Py_ssize_t,
+        i: cython.Py_ssize_t,
+        flow: cython.Py_ssize_t,
+        ident: cython.ulonglong,
+        known: cython.bint,
+    ) -> cython.int:
+        """Row i is a first fragment of the flow of row `flow`: those that waited join it."""
+        if known and not self.held[slot, _F_WHO]:
+            self.pkt[flow, _PACKETS] += self.held[slot, _F_PACKETS]
+            self.pkt[flow, _BYTES] += self.held[slot, _F_BYTES]
+            self.lost -= cython.cast(cython.longlong, self.held[slot, _F_PACKETS])
+        return self._remember(slot, i, flow, ident, self.pkt[flow, _WHO])
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(-1)
+    def _later(self, slot: cython.Py_ssize_t, i: cython.Py_ssize_t) -> cython.int:
+        self.pkt[i, _SRC_HI] = self.held[slot, _F_ENDS]
+        self.pkt[i, _SRC_LO] = self.held[slot, _F_ENDS + 1]
+        self.pkt[i, _DST_HI] = self.held[slot, _F_ENDS + 2]
+        self.pkt[i, _DST_LO] = self.held[slot, _F_ENDS + 3]
+        self.pkt[i, _WHO] = self.held[slot, _F_WHO]
+        if not self.pkt[i, _PATH] & _TUNNEL:
+            self.pkt[i, _PATH] |= self.held[slot, _F_TUNNEL]
+        return 0
+
+    @cython.cfunc
+    @cython.nogil
+    def _slot(self, i: cython.Py_ssize_t, ident: cython.ulonglong) -> cython.Py_ssize_t:
+        """The place of a datagram, or the one it will take: that of the oldest in its set."""
+        mixed: cython.ulonglong = self.pkt[i, _SRC_LO] ^ self.pkt[i, _DST_LO]
+        place: cython.Py_ssize_t
+        oldest: cython.Py_ssize_t
+        mixed ^= self.pkt[i, _SRC_HI] ^ self.pkt[i, _DST_HI]
+        mixed ^= mixed >> 32 ^ ident >> 8 ^ (ident & 0xFF) << 4
+        place = ((mixed ^ mixed >> 12 ^ mixed >> 24) & _SETS) * _PLACES
+        oldest = place
+        for _ in range(_PLACES):
+            if self._is(place, i, ident):
+                return place
+            if self.held[place, _F_TIME] < self.held[oldest, _F_TIME]:
+                oldest = place
+            place += 1
+        return oldest
+
+    @cython.cfunc
+    @cython.nogil
     def _is(
         self, slot: cython.Py_ssize_t, i: cython.Py_ssize_t, ident: cython.ulonglong
     ) -> cython.bint:
         return (
-            self.held[slot, 0] == self.pkt[i, _SRC_HI]
+            self.held[slot, 4] == ident
+            and self.held[slot, 0] == self.pkt[i, _SRC_HI]
             and self.held[slot, 1] == self.pkt[i, _SRC_LO]
             and self.held[slot, 2] == self.pkt[i, _DST_HI]
             and self.held[slot, 3] == self.pkt[i, _DST_LO]
-            and self.held[slot, 4] == ident
             and self.pkt[i, _TIME] <= self.held[slot, _F_TIME] + _LIFE
         )
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(-1)
     def _remember(
         self,
         slot: cython.Py_ssize_t,
         i: cython.Py_ssize_t,
+        flow: cython.Py_ssize_t,
         ident: cython.ulonglong,
         who: cython.ulonglong,
     ) -> cython.int:
-        self.held[slot, 0] = self.pkt[i, _SRC_HI]
-        self.held[slot, 1] = self.pkt[i, _SRC_LO]
-        self.held[slot, 2] = self.pkt[i, _DST_HI]
-        self.held[slot, 3] = self.pkt[i, _DST_LO]
+        word: cython.Py_ssize_t
+        for word in range(4):
+            self.held[slot, word] = self.pkt[i, _SRC_HI + word]
+            self.held[slot, _F_ENDS + word] = self.pkt[flow, _SRC_HI + word]
         self.held[slot, 4] = ident
         self.held[slot, _F_WHO] = who
         self.held[slot, _F_PACKETS] = 0
         self.held[slot, _F_BYTES] = 0
         self.held[slot, _F_TIME] = self.pkt[i, _TIME]
+        self.held[slot, _F_TUNNEL] = self.pkt[flow, _PATH] & _TUNNEL
         return 0

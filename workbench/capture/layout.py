@@ -20,8 +20,47 @@ from workbench.model.traffic import Mark
 RECORD_WORDS = 8
 """Index into the block's buffer, bytes captured, bytes on the wire, microseconds since the epoch,
 link type (the tcpdump group's LINKTYPE numbers), byte offset of the record in the inflated file;
-then, from the link kernel, where the IP header begins (or NOT_IP) and the first marks."""
+then, from decoding, where the (outermost) IP header begins, or NOT_IP. MARKS are the first marks
+of a layer, see there."""
 NOT_IP = 1 << 62
+ETHERTYPE_LINK = 1 << 40
+"""In place of a link type, | an EtherType: what that EtherType says begins here."""
+
+CUT = 1 << 41
+"""In place of a link type: the packet ends before its link header begins."""
+WRAPPED = {
+    12: (0, 101),
+    14: (0, 101),
+    228: (0, 101),
+    229: (0, 101),
+    50: (0, 9),
+    204: (1, 9),
+    205: (1, 104),
+    206: (1, 107),
+    226: (24, 101),
+    109: (12, 101),
+    10: (13, 100),
+    106: (0, 100),
+    240: (4, 1),
+    282: (4, 1),
+}
+"""Link types that are some bytes before another: raw IP and PPP by other numbers, a byte for the
+direction, Solaris ipnet, OpenBSD encapsulation, FDDI, LLC over ATM, NetAnalyzer, switch tags."""
+
+# A layer: what is still to be decoded of a record, or of the packet inside a tunnel. Its first
+# words are those of a record; of TIME and OFFSET only the row needs to know.
+(
+    LAY_ROW,
+    LAY_TUNNEL,
+    LAY_SRC_HI,
+    LAY_SRC_LO,
+    LAY_DST_HI,
+    LAY_DST_LO,
+    LAY_RECORD,
+) = range(RECORD_WORDS, RECORD_WORDS + 7)
+LAYER_WORDS = 16
+"""Row of the packet; tunnel kind << 32 | key, 0 for a record's own layer; the tunnel's ends; the
+record's number."""
 
 # A packet: what one record says about its flow.
 (
@@ -45,8 +84,12 @@ fragments: FRAGMENT (and LATER when it is not the first) | identification << 8 |
 PATH is token | time to live << 32 | tunnel << 40, see FLOW_TOKENS."""
 FRAGMENT = 1 << 40
 LATER = 1 << 41
+CARRIER = 1 << 42
+"""A first fragment that carries the packet of the row before, to which the later ones belong."""
 TTL_SHIFT = 32
 TUNNEL_SHIFT = 40
+OTHER_TUNNELS = 65535
+"""The tunnel number of those that found no room in the list."""
 
 # A flow: A is the end that was seen sending first, B the other one.
 (
@@ -75,12 +118,87 @@ packet | B's << 8 | the tunnel that carried the first packet << 16 (see the deco
 
 # MARKS: bits 0-7 TCP flags of A, 8-15 of B, 16-27 VLAN id, from 32 the evidence of `Mark`.
 # A packet carries its marks as if it came from A.
+ENDED = 0x0505
+"""FIN or RST, from either end."""
+LEFT = 1 << 63
+"""The ports went on as another flow: nothing more can be added to this one."""
+LINGER = 60_000_000
+"""Microseconds of silence after which a flow without connections, or a TCP flow that has ended, is
+over."""
 VLAN_SHIFT = 16
 EVIDENCE_SHIFT = 32
 OPEN, ANSWER, LIVE, QUOTED, ABORT, GROUP = (
     mark << EVIDENCE_SHIFT
     for mark in (Mark.OPEN, Mark.ANSWER, Mark.LIVE, Mark.QUOTED, Mark.ABORT, Mark.GROUP)
 )
+
+# Tunnels met: the ends as the first packet named them, and what tells its tunnel from others
+# between them.
+(
+    TUN_A_HI,
+    TUN_A_LO,
+    TUN_B_HI,
+    TUN_B_LO,
+    TUN_KEY,
+    TUN_PACKETS_A,
+    TUN_PACKETS_B,
+) = range(7)
+TUNNEL_WORDS = 8
+"""KEY is kind << 32 | key (see TUNNELS); packets that A and B sent and that were counted inside."""
+(
+    GRE,
+    ERSPAN,
+    VXLAN,
+    VXLAN_GPE,
+    GENEVE,
+    IP_IN_IP,
+    TEREDO,
+    GTP_U,
+    MPLS,
+    L2TP,
+    PPTP,
+    ETHERIP,
+    TZSP,
+) = range(1, 14)
+QUOTE = 255 << 32
+"""In place of kind and key: the packet is quoted by an ICMP error."""
+PROTOCOL_TUNNELS = 256
+"""As a kind, plus an IP protocol number: a layer that tunnel.py has not yet looked into."""
+TUNNELS = {
+    GRE: "GRE",
+    ERSPAN: "ERSPAN",
+    VXLAN: "VXLAN",
+    VXLAN_GPE: "VXLAN-GPE",
+    GENEVE: "GENEVE",
+    IP_IN_IP: "IP in IP",
+    TEREDO: "Teredo",
+    GTP_U: "GTP-U",
+    MPLS: "MPLS in IP",
+    L2TP: "L2TP",
+    PPTP: "PPTP",
+    ETHERIP: "Ethernet in IP",
+    TZSP: "TZSP",
+}
+"""Key: GRE key (0 without), ERSPAN session, VNI, TEID, L2TP tunnel << 16 | session, PPTP call."""
+TUNNEL_PORTS = {
+    4789: VXLAN,
+    8472: VXLAN,  # what Linux used before the port was assigned
+    4790: VXLAN_GPE,
+    6081: GENEVE,
+    3544: TEREDO,
+    2152: GTP_U,
+    6635: MPLS,
+    1701: L2TP,
+    37008: TZSP,
+}
+
+NO_REQUEST = 255
+ICMP_REQUESTS = {
+    8: 8, 0: 8, 13: 13, 14: 13, 15: 15, 16: 15, 17: 17, 18: 17,
+    256 + 128: 128, 256 + 129: 128, 256 + 139: 139, 256 + 140: 139,
+}  # fmt: skip
+"""ICMP type (ICMPv6: 256 + type) of a query or its reply → type of the query: echo, timestamp,
+information, address mask; echo, node information. Every other message has NO_REQUEST."""
 
 # Interfaces of a capture file.
 IF_LINK, IF_PRE, IF_UNITS, IF_OFFSET, IF_SNAPLEN, IF_DROPS = range(6)
@@ -111,7 +229,14 @@ LAST_TIME = 253_402_300_799_999_999
     LOOPBACK_OTHER,
     NO_NEXT,
     MACSEC,
-) = range(1, 18)
+    WIFI_CONTROL,
+    WIFI_MANAGEMENT,
+    WIFI_EMPTY,
+    WIFI_ENCRYPTED,
+    WIFI_FRAGMENT,
+    FRAME_RELAY_OTHER,
+    NSH_OTHER,
+) = range(1, 25)
 REASONS = {
     NO_BYTES: "no bytes captured",
     CUT_LINK: "cut inside the link header",
@@ -129,4 +254,11 @@ REASONS = {
     LOOPBACK_OTHER: "loopback without IP",
     NO_NEXT: "IPv6 without next header",
     MACSEC: "MACsec, encrypted",
+    WIFI_CONTROL: "802.11 control",
+    WIFI_MANAGEMENT: "802.11 management",
+    WIFI_EMPTY: "802.11 without data",
+    WIFI_ENCRYPTED: "802.11, encrypted",
+    WIFI_FRAGMENT: "802.11, later fragment",
+    FRAME_RELAY_OTHER: "frame relay without IP",
+    NSH_OTHER: "NSH without IP",
 }

@@ -1,9 +1,12 @@
 """The link kernel: where in each record the IP header begins, behind whatever carries it.
 
-Compiled by Cython with bounds checks on; it runs uncompiled with the same results. Every loop over
-tags and labels is bounded, and what carries no IP is counted by reason, never dropped in silence.
+Compiled by Cython with bounds checks on; it runs uncompiled with the same results. The headers
+passed in one record are bounded in number, and what carries no IP is counted by reason, never
+dropped in silence. 802.11 has a kernel of its own, wifi.py, and so has what capturing machines put
+before a packet, wrapper.py.
 
-Sources: the tcpdump group's LINKTYPE pages; IEEE 802.3, 802.1Q; RFC 3032, 1661, 2516.
+Sources: the tcpdump group's LINKTYPE pages; IEEE 802.3, 802.1Q, 802.1AE; RFC 3032, 4385, 1661,
+2516, 2427, 8300.
 """
 
 # mypy: disable-error-code="untyped-decorator,no-any-return"
@@ -18,6 +21,8 @@ _LINK = cython.declare(cython.Py_ssize_t, layout.REC_LINK)
 _IP = cython.declare(cython.Py_ssize_t, layout.REC_IP)
 _MARKS = cython.declare(cython.Py_ssize_t, layout.REC_MARKS)
 _NOT_IP = cython.declare(cython.ulonglong, layout.NOT_IP)
+_ETHERTYPE = cython.declare(cython.ulonglong, layout.ETHERTYPE_LINK)
+_CUT = cython.declare(cython.ulonglong, layout.CUT)
 _GROUP = cython.declare(cython.ulonglong, layout.GROUP)
 _VLAN_SHIFT = cython.declare(cython.int, layout.VLAN_SHIFT)
 _NO_BYTES = cython.declare(cython.int, layout.NO_BYTES)
@@ -31,12 +36,16 @@ _PPP_OTHER = cython.declare(cython.int, layout.PPP_OTHER)
 _MPLS_OTHER = cython.declare(cython.int, layout.MPLS_OTHER)
 _MACSEC = cython.declare(cython.int, layout.MACSEC)
 _LOOPBACK_OTHER = cython.declare(cython.int, layout.LOOPBACK_OTHER)
+_FRAME_RELAY_OTHER = cython.declare(cython.int, layout.FRAME_RELAY_OTHER)
+_NSH_OTHER = cython.declare(cython.int, layout.NSH_OTHER)
+_MAX_DEPTH = cython.declare(cython.int, 16)
+"""Headers between the start of a record and its IP header."""
 
 
 @cython.final
 @cython.cclass
 class LinkDecoder:
-    """Finds the IP headers of one capture file's records."""
+    """Finds the IP headers of one capture file's records, or of the packets inside tunnels."""
 
     buf = cython.declare(cython.uchar[::1])
     _skips = cython.declare(cython.ulonglong[::1])
@@ -45,29 +54,35 @@ class LinkDecoder:
     """Counts by reason (layout.REASONS) or EtherType."""
     links = cython.declare(object, visibility="readonly")
     """Counts of records by unknown link type."""
+    wireless = cython.declare(cython.Py_ssize_t, visibility="readonly")
+    """Records of the last call that wifi.py has to look into."""
     end = cython.declare(cython.Py_ssize_t)  # of the captured packet
     marks = cython.declare(cython.ulonglong)
     found = cython.declare(cython.ulonglong)
+    depth = cython.declare(cython.int)
 
     def __init__(self) -> None:
         self.skips = np.zeros(65536, np.uint64).data
         self.links = np.zeros(65536, np.uint64).data
         self._skips = self.skips
         self._links = self.links
+        self.wireless = 0
 
     def find(self, buf: memoryview, records: memoryview, count: cython.Py_ssize_t) -> None:
-        """Fill in the last two words of records[:count]."""
+        """Fill in IP and MARKS of records[:count] (or layers, whose first words are the same)."""
         rows: cython.ulonglong[:, ::1] = records
         i: cython.Py_ssize_t
         start: cython.Py_ssize_t
         reason: cython.int
         self.buf = buf
+        self.wireless = 0
         with cython.nogil:
             for i in range(count):
                 start = rows[i, _START]
                 self.end = start + rows[i, _CAPLEN]
                 self.marks = 0
                 self.found = _NOT_IP
+                self.depth = 0
                 reason = _NO_BYTES if self.end == start else self._link(rows[i, _LINK], start)
                 if reason:
                     self._skips[reason] += 1
@@ -76,85 +91,109 @@ class LinkDecoder:
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(-1)
     def _u16(self, at: cython.Py_ssize_t) -> cython.ulonglong:
         high: cython.ulonglong = self.buf[at]
         return high << 8 | self.buf[at + 1]
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(-1)
     def _found(self, at: cython.Py_ssize_t) -> cython.int:
         self.found = at
         return 0
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(-1)
+    def _ip(self, at: cython.Py_ssize_t, otherwise: cython.int) -> cython.int:
+        """IP of either version, by its first nibble."""
+        if at < self.end and (self.buf[at] >> 4 == 4 or self.buf[at] >> 4 == 6):
+            return self._found(at)
+        return otherwise
+
+    @cython.cfunc
+    @cython.nogil
     def _link(self, link: cython.ulonglong, at: cython.Py_ssize_t) -> cython.int:
         """Decode one packet of a link type; returns 0, a reason or an EtherType."""
-        kind: cython.ulonglong
+        self.depth += 1
         if link == 1:
             return self._ethernet(at)
-        if link in (12, 14, 101, 228, 229):
+        if link == 101:
             return self._found(at)
-        if link == 113:  # Linux cooked v1
-            if self.end - at < 16:
-                return _CUT_LINK
-            kind = self._u16(at)
-            if kind in (1, 2):
-                self.marks |= _GROUP
-            return self._ethertype(self._u16(at + 14), at + 16)
-        if link == 276:  # Linux cooked v2
-            if self.end - at < 20:
-                return _CUT_LINK
-            kind = self.buf[at + 10]
-            if kind in (1, 2):
-                self.marks |= _GROUP
-            return self._ethertype(self._u16(at), at + 20)
-        if link == 0 or link == 108:  # BSD loopback, in either byte order
-            if self.end - at < 4:
-                return _CUT_LINK
-            kind = self._u16(at) << 16 | self._u16(at + 2)
-            if kind > 0xFFFF:
-                kind = self.buf[at]
-            if kind in (2, 10, 24, 28, 30):  # AF_INET, then every AF_INET6
-                return self._ip(at + 4, _LOOPBACK_OTHER)
-            return _LOOPBACK_OTHER
-        if link in (9, 50):
+        if link & _ETHERTYPE:
+            return self._ethertype(link & 0xFFFF, at)
+        if link == 113 or link == 276:
+            return self._cooked(link, at)
+        if link == 0 or link == 108:
+            return self._loopback(at)
+        if link in (105, 119, 127, 163):
+            self.wireless += 1
+            return 0
+        if link == 9:
             return self._ppp(at)
+        if link == 51:  # PPPoE without its Ethernet header
+            return self._ethertype(0x8864, at)
+        if link == 104:  # Cisco HDLC
+            return self._typed(at + 2)
+        if link == 107:
+            return self._frame_relay(at)
+        if link == 219:
+            return self._mpls(at)
+        return self._rarer(link, at)
+
+    @cython.cfunc
+    @cython.nogil
+    def _rarer(self, link: cython.ulonglong, at: cython.Py_ssize_t) -> cython.int:
         if link == 242:  # IP over InfiniBand
             if self.end - at < 44:
                 return _CUT_LINK
             return self._ethertype(self._u16(at + 40), at + 44)
-        if link == 239:
-            return self._nflog(at)
+        if link == 138:  # IP over IEEE 1394
+            return self._typed(at + 16)
+        if link == 100:  # LLC over ATM
+            return self._ethertype(0, at)
+        if link == 281:  # Ethernet with the tag of a switch chip behind the source address
+            return self._typed(at + 16)
+        if link == _CUT:
+            return _CUT_LINK
         self._links[link & 0xFFFF] += 1
         return _UNKNOWN_LINK
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(-1)
-    def _nflog(self, at: cython.Py_ssize_t) -> cython.int:
-        """Netfilter log: attributes in the byte order of the machine, one of them the packet."""
-        size: cython.Py_ssize_t
-        at += 4
-        for _ in range(64):
-            if self.end - at < 4:
-                return _CUT_LINK
-            size = self.buf[at] | self.buf[at + 1] << 8
-            if self.buf[at + 2] == 9 or self.buf[at + 3] == 9:  # NFULA_PAYLOAD
-                return self._ip(at + 4, _LOOPBACK_OTHER)
-            if self.buf[at + 2] == 0:  # a big-endian machine: types are below 256
-                size = self.buf[at] << 8 | self.buf[at + 1]
-            if size < 4:
-                return _CUT_LINK
-            at += (size + 3) // 4 * 4
-        return _DEEP
+    def _typed(self, at: cython.Py_ssize_t) -> cython.int:
+        """An EtherType, then what it says."""
+        if self.end - at < 4:
+            return _CUT_LINK
+        return self._ethertype(self._u16(at), at + 2)
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(-1)
+    def _cooked(self, link: cython.ulonglong, at: cython.Py_ssize_t) -> cython.int:
+        """Linux cooked capture, v1 (113) and v2 (276)."""
+        size: cython.Py_ssize_t = 16 if link == 113 else 20
+        kind: cython.ulonglong
+        if self.end - at < size:
+            return _CUT_LINK
+        kind = self.buf[at + 1] if link == 113 else self.buf[at + 10]
+        if kind == 1 or kind == 2:  # broadcast, multicast
+            self.marks |= _GROUP
+        return self._ethertype(self._u16(at + 14 if link == 113 else at), at + size)
+
+    @cython.cfunc
+    @cython.nogil
+    def _loopback(self, at: cython.Py_ssize_t) -> cython.int:
+        """BSD loopback: the address family, in either byte order."""
+        kind: cython.ulonglong
+        if self.end - at < 4:
+            return _CUT_LINK
+        kind = self._u16(at) << 16 | self._u16(at + 2)
+        if kind > 0xFFFF:
+            kind = self.buf[at]
+        if kind in (2, 10, 24, 28, 30):  # AF_INET, then every AF_INET6
+            return self._ip(at + 4, _LOOPBACK_OTHER)
+        return _LOOPBACK_OTHER
+
+    @cython.cfunc
+    @cython.nogil
     def _ethernet(self, at: cython.Py_ssize_t) -> cython.int:
         if self.end - at < 14:
             return _CUT_LINK
@@ -164,43 +203,41 @@ class LinkDecoder:
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(-1)
     def _ethertype(self, kind: cython.ulonglong, at: cython.Py_ssize_t) -> cython.int:
         """What follows an EtherType: IP, or tags, labels and sessions before it."""
-        depth: cython.int
-        for depth in range(10):
-            if kind in (0x0800, 0x86DD):
+        while self.depth < _MAX_DEPTH:
+            self.depth += 1
+            if kind == 0x0800 or kind == 0x86DD:
                 return self._found(at)
             if kind in (0x8100, 0x88A8, 0x9100, 0x9200):
                 if self.end - at < 4:
                     return _CUT_LINK
-                if depth == 0:
+                if not self.marks >> _VLAN_SHIFT & 0xFFF:  # the outermost tag counts
                     self.marks |= (self._u16(at) & 0xFFF) << _VLAN_SHIFT
                 kind = self._u16(at + 2)
                 at += 4
-            elif kind in (0x8847, 0x8848):
+            elif kind == 0x8847 or kind == 0x8848:
                 return self._mpls(at)
-            elif kind == 0x8864:  # PPPoE session, RFC 2516
+            elif kind == 0x8864:  # PPPoE session (RFC 2516)
                 return self._ppp(at + 6)
-            elif kind == 0x88E5:  # MACsec (802.1AE): readable where it only authenticates
-                if self.end - at < 16:
+            elif kind == 0x894F:
+                return self._nsh(at)
+            elif kind == 0x6558:  # transparent Ethernet bridging
+                return self._ethernet(at)
+            elif kind == 0x88E5:  # MACsec: readable where it only authenticates
+                if self.end - at < 8:
                     return _CUT_LINK
                 if self.buf[at] & 0x0C:
                     return _MACSEC
-                at += 14 if self.buf[at] & 0x20 else 6
-                kind = self._u16(at)
-                at += 2
+                return self._typed(at + 14 if self.buf[at] & 0x20 else at + 6)
             elif kind == 0x8903:  # Cisco FabricPath: a tag, then the whole inner frame
-                if self.end - at < 16:
-                    return _CUT_LINK
-                kind = self._u16(at + 14)
-                at += 16
+                return self._typed(at + 14)
+            elif kind == 0x8909:  # Cisco metadata: a security group tag
+                return self._typed(at + 6)
             elif kind > 1535:
                 return kind
             else:  # 802.3 length, then LLC
-                if self.end - at < 8:
-                    return _CUT_LINK if self.end - at < 3 else self._llc(at)
-                if self._u16(at) != 0xAAAA:
+                if self.end - at < 8 or self._u16(at) != 0xAAAA:
                     return self._llc(at)
                 if self.buf[at + 3] or self.buf[at + 4] or self.buf[at + 5]:
                     return _SNAP
@@ -212,26 +249,59 @@ class LinkDecoder:
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(-1)
     def _llc(self, at: cython.Py_ssize_t) -> cython.int:
+        if self.end - at < 3:
+            return _CUT_LINK
+        if self.buf[at] == 6:
+            return self._ip(at + 3, _LLC)
         return _STP if self.buf[at] == 0x42 else _LLC
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(-1)
     def _mpls(self, at: cython.Py_ssize_t) -> cython.int:
-        """RFC 3032: pop the labels; the first nibble behind them tells the payload."""
+        """RFC 3032: pop the labels; the first nibble behind them tells the payload.
+
+        No IP: a pseudowire, with a control word (0, RFC 4385) or without, to a well-known frame.
+        """
         for _ in range(16):
             if self.end - at < 5:
                 return _CUT_LINK
             at += 4
             if self.buf[at - 2] & 1:
-                return self._ip(at, _MPLS_OTHER)
-        return _DEEP
+                break
+        else:
+            return _DEEP
+        if self.buf[at] >> 4 == 0 and self._is_frame(at + 4):
+            return self._ethernet(at + 4)
+        return self._ip(at, _MPLS_OTHER) if not self._is_frame(at) else self._ethernet(at)
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(-1)
+    def _is_frame(self, at: cython.Py_ssize_t) -> cython.int:
+        """Not IP, and Ethernet whose type is IP, ARP or a tag."""
+        if self.end - at < 15 or (self.buf[at] >= 0x45 and self.buf[at] >> 4 in (4, 6)):
+            return 0
+        return self._u16(at + 12) in (0x0800, 0x86DD, 0x0806, 0x8100, 0x88A8)
+
+    @cython.cfunc
+    @cython.nogil
+    def _nsh(self, at: cython.Py_ssize_t) -> cython.int:
+        """Network service header (RFC 8300): its length in words, then what comes next."""
+        following: cython.int
+        if self.end - at < 8:
+            return _CUT_LINK
+        following = self.buf[at + 3]
+        at += (self.buf[at + 1] & 0x3F) * 4
+        if following == 1 or following == 2:
+            return self._ip(at, _NSH_OTHER)
+        if following == 3:
+            return self._ethernet(at)
+        if following == 4 and self.depth < _MAX_DEPTH:
+            return self._ethertype(0x894F, at)
+        return self._mpls(at) if following == 5 else _NSH_OTHER
+
+    @cython.cfunc
+    @cython.nogil
     def _ppp(self, at: cython.Py_ssize_t) -> cython.int:
         """RFC 1661, with or without HDLC-like framing and protocol field compression."""
         kind: cython.ulonglong
@@ -239,19 +309,35 @@ class LinkDecoder:
             return _CUT_LINK
         if self._u16(at) == 0xFF03:
             at += 2
+        elif self._u16(at) & 0x7FFF == 0x0F00:  # Cisco HDLC on the same interface
+            return self._typed(at + 2)
         kind = self.buf[at]
         if kind & 1:
             at += 1
         else:
             kind = self._u16(at)
             at += 2
-        return self._found(at) if kind in (0x21, 0x57) else _PPP_OTHER
+        if kind == 0x281 or kind == 0x283:
+            return self._mpls(at)
+        return self._found(at) if kind == 0x21 or kind == 0x57 else _PPP_OTHER
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(-1)
-    def _ip(self, at: cython.Py_ssize_t, otherwise: cython.int) -> cython.int:
-        """IP of either version, by its first nibble."""
-        if at < self.end and (self.buf[at] >> 4 == 4 or self.buf[at] >> 4 == 6):
-            return self._found(at)
-        return otherwise
+    def _frame_relay(self, at: cython.Py_ssize_t) -> cython.int:
+        """An address of two to four bytes, then RFC 2427, or Cisco's EtherType."""
+        for _ in range(4):
+            if self.end - at < 5:
+                return _CUT_LINK
+            at += 1
+            if self.buf[at - 1] & 1:
+                break
+        if self.buf[at] != 3:  # no unnumbered information
+            return self._typed(at)
+        at += 2 if self.buf[at + 1] == 0 else 1  # a pad byte
+        if self.buf[at] == 0xCC or self.buf[at] == 0x8E:
+            return self._ip(at + 1, _FRAME_RELAY_OTHER)
+        if self.buf[at] != 0x80 or self.end - at < 6 or self.buf[at + 1]:
+            return _FRAME_RELAY_OTHER
+        if self._u16(at + 2) == 0x80C2:  # a bridged frame
+            return self._ethernet(at + 6)
+        return self._typed(at + 4)

@@ -1,0 +1,323 @@
+"""The tunnel kernel: what is inside of tunnels.
+
+Compiled by Cython with bounds checks on; it runs uncompiled with the same results. A header that
+is cut, or that is not exactly what its tunnel writes, hides nothing: its packet stays with the
+flow outside.
+
+Sources: RFC 2784, 2890, 2637 (GRE, PPTP); draft-foschiano-erspan; RFC 7348, 8926, and
+draft-ietf-nvo3-vxlan-gpe; RFC 2003, 4213, 3378, 8986; RFC 4380 (Teredo); 3GPP TS 29.281 (GTP-U);
+RFC 4023, 7510 (MPLS); RFC 2661 (L2TP).
+"""
+
+# mypy: disable-error-code="untyped-decorator,no-any-return"
+import cython
+
+from workbench.capture import layout
+
+_START = cython.declare(cython.Py_ssize_t, layout.REC_START)
+_CAPLEN = cython.declare(cython.Py_ssize_t, layout.REC_CAPLEN)
+_WIRELEN = cython.declare(cython.Py_ssize_t, layout.REC_WIRELEN)
+_LINK = cython.declare(cython.Py_ssize_t, layout.REC_LINK)
+_ROW = cython.declare(cython.Py_ssize_t, layout.LAY_ROW)
+_TUNNEL = cython.declare(cython.Py_ssize_t, layout.LAY_TUNNEL)
+_ETHERTYPE = cython.declare(cython.ulonglong, layout.ETHERTYPE_LINK)
+_FRAGMENT = cython.declare(cython.ulonglong, layout.FRAGMENT)
+_CARRIER = cython.declare(cython.ulonglong, layout.CARRIER)
+_QUOTE = cython.declare(cython.ulonglong, layout.QUOTE)
+_PROTOCOL = cython.declare(cython.ulonglong, layout.PROTOCOL_TUNNELS)
+_GRE = cython.declare(cython.ulonglong, layout.GRE)
+_ERSPAN = cython.declare(cython.ulonglong, layout.ERSPAN)
+_VXLAN = cython.declare(cython.ulonglong, layout.VXLAN)
+_VXLAN_GPE = cython.declare(cython.ulonglong, layout.VXLAN_GPE)
+_GENEVE = cython.declare(cython.ulonglong, layout.GENEVE)
+_IP_IN_IP = cython.declare(cython.ulonglong, layout.IP_IN_IP)
+_TEREDO = cython.declare(cython.ulonglong, layout.TEREDO)
+_GTP_U = cython.declare(cython.ulonglong, layout.GTP_U)
+_MPLS = cython.declare(cython.ulonglong, layout.MPLS)
+_L2TP = cython.declare(cython.ulonglong, layout.L2TP)
+_PPTP = cython.declare(cython.ulonglong, layout.PPTP)
+_ETHERIP = cython.declare(cython.ulonglong, layout.ETHERIP)
+_ETHERNET = cython.declare(cython.ulonglong, 1)  # link types of what is inside
+_PPP = cython.declare(cython.ulonglong, 9)
+_RAW = cython.declare(cython.ulonglong, 101)
+_LABELS = cython.declare(cython.ulonglong, 219)
+
+
+@cython.final
+@cython.cclass
+class Tunnels:
+    """Looks into the layers that the decoder noted."""
+
+    buf = cython.declare(cython.uchar[::1])
+    at = cython.declare(cython.Py_ssize_t)
+    end = cython.declare(cython.Py_ssize_t)
+    kind = cython.declare(cython.ulonglong)
+    key = cython.declare(cython.ulonglong)
+    link = cython.declare(cython.ulonglong)
+
+    def open(
+        self, buf: memoryview, layers: memoryview, count: cython.Py_ssize_t, out: memoryview
+    ) -> int:
+        """Turn layers[:count], where a tunnel's header begins, into what is inside of it.
+
+        Those that are no tunnel are left out; returns how many remain. A first fragment's row of
+        `out` is copied to its second one, for the later fragments, before it goes to the inside.
+        """
+        lay: cython.ulonglong[:, ::1] = layers
+        packets: cython.ulonglong[:, ::1] = out
+        i: cython.Py_ssize_t
+        word: cython.Py_ssize_t
+        row: cython.Py_ssize_t
+        size: cython.ulonglong
+        kept: cython.Py_ssize_t = 0
+        self.buf = buf
+        with cython.nogil:
+            for i in range(count):
+                self.at = lay[i, _START]
+                self.end = self.at + lay[i, _CAPLEN]
+                self.key = 0
+                self.kind = lay[i, _TUNNEL] >> 32
+                if not self._inside() or self.at >= self.end:
+                    continue
+                for word in range(lay.shape[1]):
+                    lay[kept, word] = lay[i, word]
+                size = self.at - lay[kept, _START]
+                lay[kept, _START] = self.at
+                lay[kept, _CAPLEN] -= size
+                lay[kept, _WIRELEN] -= size
+                lay[kept, _LINK] = self.link
+                lay[kept, _TUNNEL] = self.kind << 32 | self.key
+                row = lay[kept, _ROW]
+                if packets[row, 10] & _FRAGMENT and not packets[row + 1, 10]:
+                    for word in range(packets.shape[1]):
+                        packets[row + 1, word] = packets[row, word]
+                    packets[row + 1, 5] = packets[row + 1, 6] = 0
+                    packets[row + 1, 10] |= _CARRIER
+                kept += 1
+        return kept
+
+    @cython.cfunc
+    @cython.nogil
+    def _u16(self, at: cython.Py_ssize_t) -> cython.ulonglong:
+        high: cython.ulonglong = self.buf[at]
+        return high << 8 | self.buf[at + 1]
+
+    @cython.cfunc
+    @cython.nogil
+    def _is(
+        self, kind: cython.ulonglong, link: cython.ulonglong, at: cython.Py_ssize_t
+    ) -> cython.int:
+        """A tunnel of a kind: a packet of a link type begins at `at`."""
+        self.kind = kind
+        self.link = link
+        self.at = at
+        return 1
+
+    @cython.cfunc
+    @cython.nogil
+    def _inside(self) -> cython.int:
+        """1 where a header of the kind that was expected ends within the captured bytes."""
+        at: cython.Py_ssize_t = self.at
+        if self.kind == _QUOTE >> 32:
+            return self._is(_QUOTE >> 32, _RAW, at + 8)
+        if self.kind == _PROTOCOL + 4 or self.kind == _PROTOCOL + 41:
+            return self._is(_IP_IN_IP, _RAW, at)
+        if self.kind == _PROTOCOL + 137:
+            return self._is(_MPLS, _LABELS, at)
+        if self.kind == _PROTOCOL + 143:  # Ethernet right behind segment routing
+            return self._is(_ETHERIP, _ETHERNET, at)
+        if self.end - at < 4:
+            return 0
+        if self.kind == _PROTOCOL + 97:
+            return self._u16(at) == 0x3000 and self._is(_ETHERIP, _ETHERNET, at + 2)
+        if self.kind == _PROTOCOL + 47:
+            return self._gre(at)
+        if self.end - at < 16:
+            return 0
+        at += 8  # behind the UDP header
+        if self.kind == _VXLAN or self.kind == _VXLAN_GPE:
+            return self._vxlan(at)
+        if self.kind == _GENEVE:
+            return self._geneve(at)
+        if self.kind == _GTP_U:
+            return self._gtp(at)
+        if self.kind == _TEREDO:
+            return self._teredo(at)
+        if self.kind == _L2TP:
+            return self._l2tp(at)
+        return self._is(_MPLS, _LABELS, at) if self.kind == _MPLS else self._tzsp(at)
+
+    @cython.cfunc
+    @cython.nogil
+    def _gre(self, at: cython.Py_ssize_t) -> cython.int:
+        flags: cython.ulonglong = self._u16(at)
+        kind: cython.ulonglong = self._u16(at + 2)
+        routes: cython.bint = flags & 0x4000 != 0
+        if flags & 7 == 1:  # PPTP: always a key; no sequence number, no payload
+            if kind != 0x880B or flags & 0x3000 != 0x3000 or self.end - at < 12:
+                return 0
+            self.key = self._u16(at + 6)
+            return self._is(_PPTP, _PPP, at + 16 if flags & 0x80 else at + 12)
+        if flags & 7 or kind < 1536:
+            return 0
+        at += 8 if flags & 0xC000 else 4
+        if flags & 0x2000:
+            if self.end - at < 4:
+                return 0
+            self.key = self._u16(at) << 16 | self._u16(at + 2)
+            at += 4
+        if flags & 0x1000:
+            at += 4
+        for _ in range(16 if routes else 0):
+            if self.end - at < 4:
+                return 0
+            routes = self.buf[at + 3] != 0
+            at += 4 + cython.cast(cython.Py_ssize_t, self.buf[at + 3])
+            if not routes:
+                break
+        if kind == 0x88BE or kind == 0x22EB:
+            return self._erspan(kind, at, flags)
+        if kind == 0x880B:
+            return self._is(_GRE, _PPP, at)
+        if kind == 0x883E and self.end - at > 4:  # WCCP, with or without a header of its own
+            return self._is(_GRE, _RAW, at if self.buf[at] >> 4 == 4 else at + 4)
+        return self._is(_GRE, _ETHERTYPE | kind, at)
+
+    @cython.cfunc
+    @cython.nogil
+    def _erspan(
+        self, kind: cython.ulonglong, at: cython.Py_ssize_t, flags: cython.ulonglong
+    ) -> cython.int:
+        """Type I has no header; II and III have one that begins with version 1 and 2."""
+        session: cython.ulonglong
+        if kind == 0x88BE and not flags & 0x1000:
+            return self._is(_ERSPAN, _ETHERNET, at)
+        if self.end - at < 12 or self.buf[at] >> 4 != (1 if kind == 0x88BE else 2):
+            return 0
+        session = self._u16(at + 2) & 0x3FF
+        self.key = session
+        if kind == 0x88BE:
+            return self._is(_ERSPAN, _ETHERNET, at + 8)
+        flags = self._u16(at + 10)
+        at += 20 if flags & 1 else 12  # a platform specific subheader
+        return self._is(_ERSPAN, _RAW if flags >> 10 & 0x1F == 2 else _ETHERNET, at)
+
+    @cython.cfunc
+    @cython.nogil
+    def _vxlan(self, at: cython.Py_ssize_t) -> cython.int:
+        """VXLAN, perhaps with a group policy (flag 0x80), and with a next protocol (flag 4)."""
+        flags: cython.ulonglong = self.buf[at]
+        following: cython.ulonglong = self.buf[at + 3]
+        self.key = self._u16(at + 4) << 8 | self.buf[at + 6]
+        if self.kind == _VXLAN and not flags & 4:
+            if flags & 0x7F != 8 or self.buf[at + 7] or self.buf[at + 1] & 0xB7:
+                return 0
+            if not flags & 0x80 and self._u16(at + 2):
+                return 0
+            return self._is(_VXLAN, _ETHERNET, at + 8)
+        if flags & 0xF1:  # a version, or operations and maintenance
+            return 0
+        if not flags & 4 or following == 3:
+            return self._is(_VXLAN_GPE, _ETHERNET, at + 8)
+        if following == 1 or following == 2:
+            return self._is(_VXLAN_GPE, _RAW, at + 8)
+        if following == 4:
+            return self._is(_VXLAN_GPE, _ETHERTYPE | 0x894F, at + 8)
+        return following == 5 and self._is(_VXLAN_GPE, _LABELS, at + 8)
+
+    @cython.cfunc
+    @cython.nogil
+    def _geneve(self, at: cython.Py_ssize_t) -> cython.int:
+        if self.buf[at] >> 6 or self.buf[at + 1] & 0xBF or self.buf[at + 7]:
+            return 0  # a version, or control packets, or reserved bits
+        self.key = self._u16(at + 4) << 8 | self.buf[at + 6]
+        return self._is(_GENEVE, _ETHERTYPE | self._u16(at + 2), at + 8 + (self.buf[at] & 0x3F) * 4)
+
+    @cython.cfunc
+    @cython.nogil
+    def _gtp(self, at: cython.Py_ssize_t) -> cython.int:
+        """Version 1, G-PDU: the user's packet behind a chain of extension headers."""
+        flags: cython.ulonglong = self.buf[at]
+        following: cython.int = 0
+        size: cython.Py_ssize_t
+        if flags & 0xF0 != 0x30 or self.buf[at + 1] != 255:
+            return 0
+        self.key = self._u16(at + 4) << 16 | self._u16(at + 6)
+        at += 8
+        if flags & 7:
+            if self.end - at < 4:
+                return 0
+            following = self.buf[at + 3] if flags & 4 else 0
+            at += 4
+        for _ in range(16):
+            if not following:
+                return self._is(_GTP_U, _RAW, at)
+            if self.end - at < 4:
+                return 0
+            size = self.buf[at] * 4
+            if size == 0 or self.end - at < size:
+                return 0
+            at += size
+            following = self.buf[at - 1]
+        return 0
+
+    @cython.cfunc
+    @cython.nogil
+    def _teredo(self, at: cython.Py_ssize_t) -> cython.int:
+        """IPv6 of the very length, one end a Teredo address (or link-local, to or from a server).
+
+        Authentication and origin indication may come before it (RFC 4380 section 5.1.1).
+        """
+        size: cython.Py_ssize_t
+        if self._u16(at) == 1:
+            at += 13 + cython.cast(cython.Py_ssize_t, self.buf[at + 2] + self.buf[at + 3])
+            if self.end - at < 8:
+                return 0
+        if self._u16(at) == 0:
+            at += 8
+        if self.end - at < 40 or self.buf[at] >> 4 != 6:
+            return 0
+        size = self._u16(at + 4) + 40
+        if size < self.end - at:
+            return 0
+        if not (self._is_teredo(at + 8) or self._is_teredo(at + 24)):
+            return 0
+        return self._is(_TEREDO, _RAW, at)
+
+    @cython.cfunc
+    @cython.nogil
+    def _is_teredo(self, at: cython.Py_ssize_t) -> cython.int:
+        high: cython.ulonglong = self._u16(at)
+        return high == 0xFE80 or (high == 0x2001 and self._u16(at + 2) == 0)
+
+    @cython.cfunc
+    @cython.nogil
+    def _l2tp(self, at: cython.Py_ssize_t) -> cython.int:
+        """Version 2 data messages: PPP."""
+        flags: cython.ulonglong = self._u16(at)
+        if flags & 0x800F != 2:
+            return 0
+        at += 4 if flags & 0x4000 else 2
+        self.key = self._u16(at) << 16 | self._u16(at + 2)
+        at += 8 if flags & 0x0800 else 4
+        if flags & 0x0200:
+            if self.end - at < 2:
+                return 0
+            at += 2 + cython.cast(cython.Py_ssize_t, self._u16(at))
+        return self._is(_L2TP, _PPP, at)
+
+    @cython.cfunc
+    @cython.nogil
+    def _tzsp(self, at: cython.Py_ssize_t) -> cython.int:
+        """TaZmen Sniffer Protocol: tags, then Ethernet (1) or 802.11 (18)."""
+        inner: cython.ulonglong = self._u16(at + 2)
+        if self.buf[at] != 1 or self.buf[at + 1] > 1 or not (inner == 1 or inner == 18):
+            return 0
+        at += 4
+        for _ in range(32):
+            if self.end - at < 2:
+                return 0
+            if self.buf[at] == 1:
+                return self._is(self.kind, _ETHERNET if inner == 1 else 105, at + 1)
+            at += 2 + cython.cast(cython.Py_ssize_t, self.buf[at + 1]) if self.buf[at] else 1
+        return 0

@@ -1,0 +1,153 @@
+"""The wrapper kernel: takes off what the capturing machine put before a packet.
+
+Compiled by Cython with bounds checks on; it runs uncompiled with the same results. A layer becomes
+a layer of the link type inside. One that is not what its link type says stays as it is, and is
+counted as of an unknown link type.
+
+Sources: the tcpdump group's LINKTYPE pages; linux/netfilter/nfnetlink_log.h; Apple's bpf.h (PKTAP);
+OpenBSD's if_pflog.h.
+"""
+
+# mypy: disable-error-code="untyped-decorator,no-any-return"
+import cython
+import numpy as np
+
+from workbench.capture import layout
+
+_START = cython.declare(cython.Py_ssize_t, layout.REC_START)
+_CAPLEN = cython.declare(cython.Py_ssize_t, layout.REC_CAPLEN)
+_WIRELEN = cython.declare(cython.Py_ssize_t, layout.REC_WIRELEN)
+_LINK = cython.declare(cython.Py_ssize_t, layout.REC_LINK)
+_ETHERTYPE = cython.declare(cython.ulonglong, layout.ETHERTYPE_LINK)
+_CUT = cython.declare(cython.ulonglong, layout.CUT)
+_RAW = cython.declare(cython.ulonglong, 101)
+
+
+@cython.final
+@cython.cclass
+class Wrappers:
+    """Takes wrappers off a capture file's layers."""
+
+    buf = cython.declare(cython.uchar[::1])
+    before = cython.declare(cython.uchar[::1])  # layout.WRAPPED: bytes before
+    inner = cython.declare(cython.uchar[::1])  # and the link type then
+    at = cython.declare(cython.Py_ssize_t)
+    end = cython.declare(cython.Py_ssize_t)
+    link = cython.declare(cython.ulonglong)
+
+    def __init__(self) -> None:
+        before, inner = np.zeros(512, np.uint8), np.zeros(512, np.uint8)
+        for link, (size, kind) in layout.WRAPPED.items():
+            before[link], inner[link] = size, kind
+        self.before, self.inner = before.data, inner.data
+
+    def open(self, buf: memoryview, layers: memoryview, count: cython.Py_ssize_t) -> None:
+        """Turn the wrapped ones of layers[:count] into what is inside."""
+        lay: cython.ulonglong[:, ::1] = layers
+        i: cython.Py_ssize_t
+        size: cython.ulonglong
+        self.buf = buf
+        with cython.nogil:
+            for i in range(count):
+                self.link = lay[i, _LINK]
+                if self.link == 1 or self.link >= 512:
+                    continue
+                self.at = lay[i, _START]
+                self.end = self.at + lay[i, _CAPLEN]
+                if self.at == self.end or not self._wrapped(self.at):
+                    continue
+                if self.at >= self.end:
+                    lay[i, _LINK] = _CUT
+                    continue
+                size = self.at - lay[i, _START]
+                lay[i, _START] = self.at
+                lay[i, _CAPLEN] -= size
+                lay[i, _WIRELEN] = max(lay[i, _WIRELEN], size) - size
+                lay[i, _LINK] = self.link
+
+    @cython.cfunc
+    @cython.nogil
+    def _u16(self, at: cython.Py_ssize_t) -> cython.ulonglong:
+        high: cython.ulonglong = self.buf[at]
+        return high << 8 | self.buf[at + 1]
+
+    @cython.cfunc
+    @cython.nogil
+    def _is(self, link: cython.ulonglong, at: cython.Py_ssize_t) -> cython.int:
+        """Inside, a packet of a link type begins at `at`."""
+        self.link = link
+        self.at = at
+        return 1
+
+    @cython.cfunc
+    @cython.nogil
+    def _wrapped(self, at: cython.Py_ssize_t) -> cython.int:
+        """1 where a whole wrapper is before a packet."""
+        link: cython.ulonglong = self.link
+        if self.inner[link]:
+            return self._is(self.inner[link], at + self.before[link])
+        if link == 239:
+            return self._nflog(at + 4)
+        if link == 117:  # packet filter log: its own length, padded
+            return self._is(_RAW, at + (self.buf[at] + 3) // 4 * 4)
+        if 178 <= link <= 181:
+            return self._juniper(at)
+        return (link == 258 or link == 149) and self._pktap(at)
+
+    @cython.cfunc
+    @cython.nogil
+    def _nflog(self, at: cython.Py_ssize_t) -> cython.int:
+        """Netfilter log: attributes in the byte order of the machine, one of them the packet."""
+        size: cython.Py_ssize_t
+        kind: cython.int
+        link: cython.ulonglong = _RAW
+        for _ in range(64):
+            if self.end - at < 6:
+                return 0
+            size = self.buf[at] | self.buf[at + 1] << 8
+            kind = self.buf[at + 2]
+            if kind == 0:  # a big-endian machine: types are below 256
+                size = self._u16(at)
+                kind = self.buf[at + 3]
+            if kind == 1 and self._u16(at + 4):  # the packet's header says its EtherType
+                link = _ETHERTYPE | self._u16(at + 4)
+            if kind == 9:
+                return self._is(link, at + 4)
+            if size < 4:
+                return 0
+            at += (size + 3) // 4 * 4
+        return 0
+
+    @cython.cfunc
+    @cython.nogil
+    def _juniper(self, at: cython.Py_ssize_t) -> cython.int:
+        """Juniper: "MGC", flags, extensions (flag 0x80), then the frame; flag 2: bare IP."""
+        flags: cython.ulonglong
+        if self.end - at < 6 or self._u16(at) != 0x4D47 or self.buf[at + 2] != 0x43:
+            return 0
+        flags = self.buf[at + 3]
+        at += 6 + cython.cast(cython.Py_ssize_t, self._u16(at + 4)) if flags & 0x80 else 4
+        if flags & 2:
+            return self._is(_RAW, at + 4)
+        if self.link == 178:
+            return self._is(1, at)
+        if self.link == 179:
+            return self._is(9, at)
+        return self._is(107 if self.link == 180 else 104, at)
+
+    @cython.cfunc
+    @cython.nogil
+    def _pktap(self, at: cython.Py_ssize_t) -> cython.int:
+        """Apple's packet tap: a little-endian header whose first word is its length.
+
+        Older files have it as 149, which is free for any use: it has to look like one.
+        """
+        size: cython.Py_ssize_t
+        inner: cython.ulonglong
+        if self.end - at < 12:
+            return 0
+        size = self.buf[at] | self.buf[at + 1] << 8
+        inner = self.buf[at + 8] | self.buf[at + 9] << 8
+        if self.buf[at + 2] or self.buf[at + 3] or size < 48 or self.buf[at + 4] != 1:
+            return 0
+        return self._is(_RAW if inner == 12 or inner == 14 else inner, at + size)
