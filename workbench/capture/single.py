@@ -77,10 +77,10 @@ def records_of(wanted: Wanted, progress: Tell = None, cancelled: Stop = None) ->
         meter = _Meter(path, last, progress, cancelled)
         for reader, block in blocks_from(path, first, ends.begin, meter.tick):
             offsets = np.asarray(block.records)[: block.count, layout.REC_OFFSET]
-            if offsets[0] > last:
-                break
             if offsets[-1] >= first:
                 yield from _matching(reader, block, kernel.packets(block), ends, waiting)
+            if offsets[-1] >= last:
+                break
 
 
 class _Meter:
