@@ -9,10 +9,12 @@ import inspect
 import tempfile
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -65,9 +67,9 @@ class Rooms:
         if thorough or chance == 0:
             self._in_drops(seen, 1 + len(data) % 61)
         if thorough or chance == 1:
-            few = read(self.plain or self.compiled, self._path, capacity=FEW)
-            consistent(few)
-            assert totals(few) == totals(seen), f"other totals with {FEW} flows held at once"
+            self._in_small(seen)
+        if thorough or chance == 2:
+            self._records(seen)
         return seen
 
     def _in_drops(self, seen: Seen, step: int) -> None:
@@ -77,6 +79,41 @@ class Rooms:
         for room in filter(None, (self.compiled, self.plain)):
             with dribbling(room, step):
                 same(seen, read(room, self._path), "at once", f"in drops of {step} bytes")
+
+    def _in_small(self, seen: Seen) -> None:
+        """Small blocks change nothing; few flows at once only into how many pieces they fall."""
+        room = self.plain or self.compiled
+        with constants(room, ROOM=3):
+            same(seen, read(room, self._path), "blocks", "blocks of 3 records")
+            same(seen, read(room, self._path, threads=3), "some threads", "3 threads")
+        with constants(room, ROOM=2, ROUND=5):
+            few = read(room, self._path, capacity=FEW)
+        consistent(few)
+        assert totals(few) == totals(seen), f"other totals with {FEW} flows held at once"
+
+    def _records(self, seen: Seen) -> None:
+        """What the reader gives out, before anything is decoded."""
+        framed = [records(room, self._path) for room in (self.compiled, self.plain) if room]
+        assert framed[0] == framed[-1], f"compiled: {framed[0]}\nuncompiled: {framed[-1]}"
+        if seen.report is not None:
+            assert len(framed[0]) == seen.report.packets + 1
+
+
+def records(room: ModuleType, path: Path) -> list[object]:
+    """Every record with its bytes; then what else the reader has found."""
+    out: list[object] = []
+    try:
+        with room.reader.Reader(path) as reader:
+            for block in reader.blocks():
+                rows = np.asarray(block.records)[: block.count].tolist()
+                out += [(*row[1:6], bytes(block.buffer[row[0] : row[0] + row[1]])) for row in rows]
+            for name in getattr(reader, "names", {}).values():
+                printable(name)
+            told = ("problems", "names", "drops", "block_counts", "snaplen", "interfaces")
+            out.append([getattr(reader, name, None) for name in told])
+    except CaptureError as error:
+        out.append(str(error))
+    return out
 
 
 def read(room: ModuleType, path: Path, **options: Any) -> Seen:
@@ -94,6 +131,19 @@ def read(room: ModuleType, path: Path, **options: Any) -> Seen:
     empty = {name: np.zeros(0, kind) for name, kind in FLOW_DTYPES.items()}
     flows = {name: np.concatenate([b[name] for b in (empty, *batches)]) for name in FLOW_DTYPES}
     return Seen(None, report, flows)
+
+
+@contextmanager
+def constants(room: ModuleType, **values: int) -> Iterator[None]:
+    """Inside, a room's modules have other sizes of blocks and rounds."""
+    modules = [module for module in vars(room).values() if isinstance(module, ModuleType)]
+    with ExitStack() as stack:
+        for name, value in values.items():
+            held = [module for module in modules if hasattr(module, name)]
+            assert held, name
+            for module in held:
+                stack.enter_context(patch.object(module, name, value))
+        yield
 
 
 class dribbling:  # noqa: N801 - used like a function
