@@ -1,18 +1,23 @@
 """Packets of one flow: found by our kernel, cut into a small capture, dissected by tshark."""
 
+import os
 import struct
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from workbench.capture import dissect, packets_of, read_capture, records
 from workbench.capture.cut import pcapng
+from workbench.capture.layers import layers_of
 from workbench.capture.single import Found, flow_records
 from workbench.model.errors import Cancelled, CaptureError, MissingTool
-from workbench.model.net import TCP, UDP
-from workbench.model.packets import Piece
+from workbench.model.net import TCP, UDP, format_address
+from workbench.model.packets import Piece, printable
 from workbench.model.traffic import FLOW_DTYPES, Direction, Flow, FlowColumns, Outcome
 
 DEMO = next((Path(__file__).resolve().parents[2] / "demo_data").glob("*.pcap*"))
@@ -121,3 +126,146 @@ def test_a_capture_that_went_away(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match=r"gone\.pcap"):
         flow = one_flow(DEMO, UDP, 53)
         packets_of(flow, whole(tmp_path / "gone.pcap", flow))
+
+
+# What tshark may and may not do
+
+
+def fake_tshark(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """A program of that name in front of all others."""
+    folder.mkdir()
+    program = folder / "tshark"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+def dns_flow() -> tuple[Flow, tuple[Piece, ...]]:
+    flow = one_flow(DEMO, UDP, 53)
+    return flow, whole(DEMO, flow)
+
+
+def test_tshark_sees_a_small_file_and_nothing_of_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WIRESHARK_CONFIG_DIR", str(tmp_path / "preferences"))
+    monkeypatch.setenv("SECRET", "mine")
+    log = tmp_path / "log"
+    script = f'(env; pwd; echo args "$@"; ls -A; cat >&2) >{log}; echo sorry >&2; exit 2'
+    fake_tshark(tmp_path / "bin", monkeypatch, script)
+    with pytest.raises(CaptureError, match=r"^dissection: tshark failed: sorry; .*$"):
+        dissect(*dns_flow())
+    told = log.read_text().splitlines()
+    here = next(line for line in told if line.startswith("/"))
+    assert f"HOME={here}" in told and f"WIRESHARK_CONFIG_DIR={here}" in told
+    assert f"args -n -l -T pdml -r {here}/flow.pcapng" in told and told[-1] == "flow.pcapng"
+    assert not any(line.startswith(("SECRET=", "USER=", "DISPLAY=")) for line in told)
+    assert not Path(here).exists()
+
+
+@pytest.mark.parametrize("cause", ["cancelled", "slow", "endless"])
+def test_tshark_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cause: str) -> None:
+    log = tmp_path / "log"
+    waits = "yes '<packet>'" if cause == "endless" else "sleep 300"
+    fake_tshark(tmp_path / "bin", monkeypatch, f"echo $$ >>{log}; pwd >>{log}; exec {waits}")
+    module = sys.modules["workbench.capture.dissect"]
+    error, problem = (Cancelled, "stopped") if cause == "cancelled" else (CaptureError, "")
+    if cause == "slow":
+        monkeypatch.setattr(module, "_LONGEST", 0.3)
+        problem = "tshark took more than"
+    if cause == "endless":
+        monkeypatch.setattr(module, "_MOST", 100_000)
+        problem = "to say of this flow"
+
+    def cancelled() -> bool:
+        return cause == "cancelled" and log.exists() and log.read_text().count("\n") == 2
+
+    with pytest.raises(error, match=problem):
+        dissect(*dns_flow(), cancelled=cancelled)
+    process, folder = log.read_text().splitlines()
+    assert not Path("/proc", process).exists() and not Path(folder).exists()
+
+
+def test_scripts_of_the_user_do_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wireshark runs init.lua and reads preferences from its configuration folder."""
+    mark = tmp_path / "ran"
+    config = tmp_path / ".config" / "wireshark"
+    config.mkdir(parents=True)
+    (config / "init.lua").write_text(f'io.open("{mark}", "w"):close()')
+    (config / "preferences").write_text("nonsense.preference: TRUE\nnameres.network_name: TRUE\n")
+    (config / "disabled_protos").write_text("dns\n")
+    for name in ("HOME", "WIRESHARK_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(tmp_path if name == "HOME" else config))
+    assert {packet.protocol for packet in dissect(*dns_flow())} == {"dns"}
+    assert not mark.exists()
+
+
+def test_fields_know_their_bytes() -> None:
+    packet = dissect(*dns_flow())[0]
+    fields = {field.name: field for layer in packet.layers for field in layer.fields}
+    port = fields["Destination Port"]
+    assert packet.raw[port.start : port.start + port.size] == (53).to_bytes(2)
+    udp = next(layer for layer in packet.layers if layer.name == "udp")
+    assert (udp.start, udp.size) == (port.start - 2, 8)
+
+
+# Our own decode, field by field
+
+
+def said(data: bytes, link: int = 1) -> dict[str, dict[str, str]]:
+    return {
+        layer.name: {field.name: field.value for field in layer.fields}
+        for layer in layers_of(data, link)
+    }
+
+
+def test_headers_field_by_field() -> None:
+    flow = one_flow(DEMO, TCP, 445)
+    syn, answer, *_ = packets_of(flow, whole(DEMO, flow))
+    assert answer.info.endswith("[SYN ACK]") and answer.protocol == "tcp"
+    told = said(syn.raw)
+    ip = told.get("IPv4") or told["IPv6"]
+    ends = format_address(flow.client), format_address(flow.server)
+    assert (ip["source"], ip["destination"]) == ends
+    assert told["TCP"]["destination port"] == "445" and told["TCP"]["flags"] == "SYN"
+    assert told["TCP"]["maximum segment size"].isdigit()
+    for layer in syn.layers:
+        for field in layer.fields:
+            assert layer.start <= field.start <= field.start + field.size <= len(syn.raw)
+    port = next(one for layer in syn.layers for one in layer.fields if one.value == "445")
+    assert syn.raw[port.start : port.start + port.size] == (445).to_bytes(2)
+
+
+def test_layers_within_layers() -> None:
+    inner = dns_query(b"name")
+    ip = struct.pack(">BBHHHBBH", 0x45, 0, 36 + len(inner), 1, 0, 64, 17, 0) + bytes(8)
+    vxlan = struct.pack(">4HII", 5, 4789, 16 + len(inner), 0, 0x08000000, 77 << 8) + inner
+    frame = bytes(12) + struct.pack(">4H", 0x8100, 0x2000 | 12, 0x0800, 0)[:6] + ip + vxlan
+    names = [layer.name for layer in layers_of(frame + bytes(6), 1)]
+    assert names == ["Ethernet", "802.1Q VLAN", "IPv4", "UDP", "VXLAN", "Ethernet", "IPv4", "UDP",
+                     "data", "trailer"]  # fmt: skip
+    assert said(frame)["802.1Q VLAN"]["VLAN id"] == "12" and said(frame)["VXLAN"]["network"] == "77"
+    cooked = bytes(14) + frame[16:]
+    assert [layer.name for layer in layers_of(cooked, 113)][:2] == ["Linux cooked v1", "IPv4"]
+    assert [layer.name for layer in layers_of(bytes(30) + ip + vxlan, 127)][:2] == [
+        "802.11 with radiotap",
+        "IPv4",
+    ]
+
+
+@given(
+    st.binary(max_size=120),
+    st.sampled_from([0, 1, 9, 12, 113, 127, 276, 999]),
+    st.sampled_from([b"", bytes(12) + b"\x08\x00\x45", bytes(12) + b"\x86\xdd\x60"]),
+)
+@settings(max_examples=300)
+def test_hostile_bytes_are_only_shown(data: bytes, link: int, head: bytes) -> None:
+    data = head + data
+    end = 0
+    for layer in layers_of(data, link):
+        assert layer.start == end, "no byte is left out, none is shown twice"
+        end = layer.start + layer.size
+        for field in layer.fields:
+            assert field.start + field.size <= len(data)
+            assert printable(field.value) == field.value
+    assert end == len(data)

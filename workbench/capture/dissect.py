@@ -149,6 +149,9 @@ class _Reading:
                     self._layers.append(tuple(_layers(packet, raw)))
             finally:
                 capture.close()
+                if self._process is not None:
+                    self._process._transport.close()  # what a killed tshark left in the pipe
+                    loop.run_until_complete(asyncio.sleep(0))
         except Exception as error:  # pyshark's own errors share no root; told in the other thread
             self._error = error
         finally:
