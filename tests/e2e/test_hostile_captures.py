@@ -33,18 +33,27 @@ class Measured(Done):
     """MB of memory."""
 
 
+_LAUNCHER = """
+import resource, subprocess, sys
+done = subprocess.run(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+sys.exit(done.returncode)
+"""
+
+
 def measured(*arguments: object) -> Measured:
-    """The command line in a process of its own, and the most memory that it had."""
-    command = [sys.executable, "-m", "workbench", *map(str, arguments)]
-    read, write = os.pipe()
-    with open(write, "wb") as errors:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=errors, stderr=errors)
-    with open(read, "rb") as told:
-        text = told.read().decode()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert "Traceback" not in text, text
-    return Measured(process.returncode, text, text, usage.ru_maxrss / 1024)
+    """The command line, and the most memory that it had.
+
+    Started by a small process: what a process had before it became another one counts too.
+    """
+    command = [sys.executable, "-c", _LAUNCHER, sys.executable, "-m", "workbench"]
+    command += map(str, arguments)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+    )
+    told, _, peak = done.stderr.rstrip().rpartition("\n")
+    assert "Traceback" not in told, told
+    return Measured(done.returncode, done.stdout, told, int(peak) / 1024)
 
 
 def deflated(pieces: Iterator[bytes]) -> bytes:
