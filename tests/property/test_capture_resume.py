@@ -141,6 +141,23 @@ def test_a_reading_that_was_interrupted(content: bytes, pack: Callable[[bytes], 
         blocks += 1
 
 
+@settings(max_examples=150, deadline=None)
+@given(st.one_of(pcaps(), pcapngs()), st.data(), st.integers(1, 3))
+def test_a_damaged_file_in_two_readings(content: bytes, data: st.DataObject, blocks: int) -> None:
+    damaged = bytearray(content)
+    for at in data.draw(st.lists(st.integers(4, len(content) - 1), max_size=5)):
+        damaged[at] = data.draw(st.sampled_from([0, 1, 4, 8, 127, 128, 255]))
+    try:
+        whole = read(bytes(damaged))
+    except CaptureError:
+        return
+    part = read(bytes(damaged), blocks=blocks)
+    rest = read(bytes(damaged), part.state)
+    assert part.records + rest.records == whole.records
+    assert (rest.said, rest.state) == (whole.said, whole.state)
+    assert rest.problems == [line for line in whole.problems if "reserved bits" not in line]
+
+
 def test_many_records_in_many_blocks() -> None:
     content = pcap([bytes([number % 256]) * (number % 90) for number in range(30_000)])
     whole = read(content)

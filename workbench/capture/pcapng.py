@@ -112,8 +112,10 @@ class Pcapng:
             return self._names(length)
         if kind == _ISB:
             return self._statistics(length)
+        if not self._skip(length, _KINDS.get(kind, "other")):
+            return False
         self._contents.troubles["oversized"] += oversized
-        return self._skip(length, _KINDS.get(kind, "other"))
+        return True
 
     def _stop(self, problem: str) -> bool:
         self._contents.problems.append(f"stopped at byte {self._window.base}: {problem}")
