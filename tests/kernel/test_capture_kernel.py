@@ -65,6 +65,29 @@ SEEDS = [
 ]
 
 
+class Table:
+    """A flow table with its dealer, as one part."""
+
+    def __init__(self, module: Any, capacity: int, seed: int) -> None:
+        self._dealer, self._table = module.Dealer(1, seed), module.FlowTable(capacity, seed)
+        self.keep = self._table.keep
+
+    def add(self, packets: np.ndarray[Any, Any], at: int, count: int) -> int:
+        """Deal out packets[:count] and add those from `at` on; where the table stopped."""
+        flat = packets.reshape(-1).data
+        hashes, order = np.zeros(count, np.uint64).data, np.zeros((1, count), np.uint32)
+        self._dealer.deal(flat, count, 0, hashes, order.data, np.zeros(1, np.int64).data)
+        return int(self._table.add(flat, hashes, order[0].data, at, count))
+
+    @property
+    def used(self) -> int:
+        return int(self._table.used)
+
+    @property
+    def flows(self) -> np.ndarray[Any, Any]:
+        return np.asarray(self._table.flows)
+
+
 def run(modules: dict[str, Any], packets: list[tuple[bytes, int, int]]) -> dict[str, Any]:
     """Push (bytes, wire length, link type) through a table."""
     buffer = np.frombuffer(b"".join(data for data, _, _ in packets) + b"\0", np.uint8).copy().data
@@ -74,14 +97,14 @@ def run(modules: dict[str, Any], packets: list[tuple[bytes, int, int]]) -> dict[
         records[row, :6] = (start, len(data), wire, row * 10, kind, start)
         start += len(data)
     out = np.zeros((2 * ROOM, layout.PACKET_WORDS), np.uint64)
-    table = modules["table"].FlowTable(ROOM * 2, 12345)
+    table = Table(modules["table"], ROOM * 2, 12345)
     made = PacketDecoder().decode(buffer, records.data, len(packets), out.data)
     Fragments().join(out.data, made)
-    stopped = table.add(out.data, 0, made)
+    stopped = table.add(out, 0, made)
     kept = np.arange(0, table.used, 2, dtype=np.uint64)
     flows = np.asarray(table.flows)[: table.used].tolist()
     table.keep(kept.data, len(kept))
-    again = table.add(out.data, 0, made)
+    again = table.add(out, 0, made)
     return {
         "flows": flows,
         "flows again": np.asarray(table.flows)[: table.used].tolist(),
@@ -198,8 +221,8 @@ def test_the_seed_changes_nothing_but_the_slots() -> None:
     packets_[:, layout.PKT_PACKETS] = 1
     results = []
     for seed in (0, 1, 2**64 - 1):
-        table = table_c.FlowTable(2048, seed)
-        assert table.add(packets_.data, 0, 3000) == 3000
+        table = Table(table_c, 2048, seed)
+        assert table.add(packets_, 0, 3000) == 3000
         results.append(np.asarray(table.flows)[: table.used].tolist())
     assert results[0] == results[1] == results[2]
 
@@ -208,11 +231,11 @@ def test_a_full_table_says_where_it_stopped() -> None:
     packets_ = np.zeros((10, layout.PACKET_WORDS), np.uint64)
     packets_[:, layout.PKT_SRC_LO] = np.arange(10)
     packets_[:, layout.PKT_PACKETS] = 1
-    table = table_c.FlowTable(4, 7)
-    assert table.add(packets_.data, 0, 10) == 4
+    table = Table(table_c, 4, 7)
+    assert table.add(packets_, 0, 10) == 4
     table.keep(np.zeros(0, np.uint64).data, 0)
     assert table.used == 0
-    assert table.add(packets_.data, 4, 10) == 8
+    assert table.add(packets_, 4, 10) == 8
 
 
 def test_the_whole_room_runs_without_a_compiler(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Reading ahead: a thread fills buffers while the kernel, which needs no GIL, empties others."""
 
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from contextlib import suppress
+from queue import Empty, Queue, SimpleQueue
 from threading import Thread
 
 import numpy as np
@@ -12,9 +13,23 @@ CHUNK = 1 << 20
 """Bytes read at a time."""
 MARGIN = 1 << 20
 """Bytes that may be carried from one buffer to the front of the next."""
-_BUFFERS = 3
+_AHEAD = 2
+"""Buffers filled before they are asked for."""
 _TICK = 0.1
 """Seconds between ticks."""
+
+
+class Loan:
+    """A buffer on loan: when nobody holds this any more, the buffer is filled again."""
+
+    __slots__ = ("_shelf", "buffer")
+
+    def __init__(self, buffer: memoryview, shelf: SimpleQueue[memoryview]) -> None:
+        self.buffer = buffer
+        self._shelf = shelf
+
+    def __del__(self) -> None:
+        self._shelf.put(self.buffer)
 
 
 class ReadAhead:
@@ -22,11 +37,10 @@ class ReadAhead:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._free: SimpleQueue[memoryview | None] = SimpleQueue()
-        self._full: SimpleQueue[tuple[memoryview, int | BaseException]] = SimpleQueue()
-        for _ in range(_BUFFERS):
-            self._free.put(np.empty(MARGIN + CHUNK, np.uint8).data)
-        self._current: memoryview | None = None
+        self._shelf: SimpleQueue[memoryview] = SimpleQueue()
+        self._full: Queue[tuple[memoryview, int | BaseException]] = Queue(_AHEAD)
+        self.loan: Loan | None = None
+        """Hold it as long as the bytes that `more` gave last are used."""
         self._closing = False
         self._thread = Thread(target=self._run, name="read-ahead", daemon=True)
         self._thread.start()
@@ -34,30 +48,32 @@ class ReadAhead:
     def _run(self) -> None:
         got: int | BaseException = 1
         while isinstance(got, int) and got and not self._closing:
-            buffer = self._free.get()
-            if buffer is None:
-                return
+            buffer = self._empty()
             try:
                 got = self._source.readinto(buffer[MARGIN:]) or 0
             except BaseException as error:  # raised again by `more`, where it belongs
                 got = error
             self._full.put((buffer, got))
 
+    def _empty(self) -> memoryview:
+        try:
+            return self._shelf.get_nowait()
+        except Empty:
+            return np.empty(MARGIN + CHUNK, np.uint8).data
+
     def more(self, rest: memoryview, tick: Callable[[], None] | None = None) -> memoryview:
         """`rest`, at most MARGIN bytes, and what follows it; just `rest` at the end.
 
-        What was given before is valid no longer. Must not be called again after the end.
-        `tick` is called before and while waiting, and may raise. Raises Damaged or OSError when
-        reading fails.
+        Valid as long as the `loan` is held. Must not be called again after the end. `tick` is
+        called before and while waiting, and may raise. Raises Damaged or OSError when reading
+        fails.
         """
         buffer, got = self._wait(tick)
         if isinstance(got, BaseException):
             raise got
         start = MARGIN - len(rest)
         buffer[start:MARGIN] = rest
-        if self._current is not None:
-            self._free.put(self._current)
-        self._current = buffer
+        self.loan = Loan(buffer, self._shelf)
         return buffer[start : MARGIN + got]
 
     def _wait(self, tick: Callable[[], None] | None) -> tuple[memoryview, int | BaseException]:
@@ -72,5 +88,7 @@ class ReadAhead:
     def close(self) -> None:
         """End the thread; the source may be closed afterwards."""
         self._closing = True
-        self._free.put(None)
-        self._thread.join()
+        while self._thread.is_alive():
+            with suppress(Empty):  # it may wait for room
+                self._full.get_nowait()
+            self._thread.join(0.001)

@@ -81,16 +81,20 @@ class Splitter:
 
     def __init__(self, records: memoryview, interfaces: memoryview, limit: int) -> None:
         """`limit`: captured bytes above it are absurd."""
-        self.records = records
+        self.use(records)
         self.interfaces = interfaces
-        if self.records.shape[1] < layout.RECORD_WORDS:
-            raise ValueError("too few words in a record")
         self.limit = limit
         self.big = False
         self.known = self.described = self.now = 0
         self.count = self.at = 0
         self.enhanced = self.simple = self.obsolete = 0
         self.timeless = self.odd_times = self.strays = self.beyond = self.broken = 0
+
+    def use(self, records: memoryview) -> None:
+        """The next split fills these."""
+        self.records = records
+        if self.records.shape[1] < layout.RECORD_WORDS:
+            raise ValueError("too few words in a record")
 
     @cython.cfunc
     @cython.nogil

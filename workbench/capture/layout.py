@@ -118,13 +118,13 @@ packet | B's << 8 | the tunnel that carried the first packet << 16 (see the deco
 
 # MARKS: bits 0-7 TCP flags of A, 8-15 of B, 16-27 VLAN id, from 32 the evidence of `Mark`.
 # A packet carries its marks as if it came from A.
-ENDED = 0x0505
-"""FIN or RST, from either end."""
+RESET, CLOSED = 0x0404, 0x0101
+"""RST, and FIN, from both ends."""
 LEFT = 1 << 63
 """The ports went on as another flow: nothing more can be added to this one."""
 LINGER = 60_000_000
-"""Microseconds of silence after which a flow without connections, or a TCP flow that has ended, is
-over."""
+"""Microseconds of silence after which a flow is over: a TCP flow once it was closed by both ends or
+reset, all others always."""
 VLAN_SHIFT = 16
 EVIDENCE_SHIFT = 32
 OPEN, ANSWER, LIVE, QUOTED, ABORT, GROUP = (

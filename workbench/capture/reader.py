@@ -7,15 +7,17 @@ interruption.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
 from workbench.capture import framing, layout
-from workbench.capture.ahead import ReadAhead
+from workbench.capture.ahead import Loan, ReadAhead
 from workbench.capture.inflate import inflated
 from workbench.capture.links import link_name
 from workbench.capture.pcap import MAGICS, MAX_CAPTURED, Pcap, Shape, read_header
@@ -53,11 +55,13 @@ _OTHERS = {  # what files begin with that are no captures to us, and what to do 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Up to ROOM records and the buffer they point into; valid until the next block."""
+    """Up to ROOM records and the buffer they point into."""
 
     buffer: memoryview
     records: memoryview
     count: int
+    loans: tuple[Loan | None, ...] = ()
+    """What keeps the bytes and the records from being used again, as long as this block lives."""
 
 
 class Reader:
@@ -86,9 +90,10 @@ class Reader:
         """LINKTYPE numbers met so far, each once, in order."""
         self.names = self._contents.names
         """pcapng: 128-bit address → the first name that the file gives it, safe to show."""
-        self._records = np.zeros((ROOM, layout.RECORD_WORDS), np.uint64).data
+        self._rooms: SimpleQueue[memoryview] = SimpleQueue()
+        self._records = self._room()
         self._table = np.zeros((MAX_INTERFACES, layout.INTERFACE_WORDS), np.uint64)
-        self._splitter = framing.Splitter(self._records, self._table.data, MAX_CAPTURED)
+        self._splitter = framing.Splitter(self._records.buffer, self._table.data, MAX_CAPTURED)
         self._raw = open_raw(path, tick) if stream is None else RawFile(path, stream, tick)
         try:
             source, self._packed = inflated(self._raw)
@@ -262,12 +267,21 @@ class Reader:
     def blocks(self) -> Iterator[Block]:
         """All records in file order, or all that follow the state this reader began with."""
         for _ in self._framer.splits():
-            yield Block(self._window.buffer, self._records, self._splitter.count)
+            loans = self._ahead.loan, self._records
+            yield Block(self._window.buffer, self._records.buffer, self._splitter.count, loans)
+            self._records = self._room()
+            self._splitter.use(self._records.buffer)
         self.problems += [f"{count} {_TROUBLES[kind]}" for kind, count in self._troubles().items()]
         if (size := self.size) < self._raw.first_size:
             self.problems.append(
                 f"the file shrank from {self._raw.first_size} to {size} bytes while it was read"
             )
+
+    def _room(self) -> Loan:
+        """Room for the records of a block."""
+        with suppress(Empty):
+            return Loan(self._rooms.get_nowait(), self._rooms)
+        return Loan(np.empty((ROOM, layout.RECORD_WORDS), np.uint64).data, self._rooms)
 
     def _troubles(self) -> Counter[str]:
         kinds = ("strays", "beyond", "broken", "timeless", "odd_times")

@@ -1,7 +1,13 @@
 """The flow table kernel: rows of packets to rows of flows, both directions in one.
 
-Compiled by Cython with bounds checks on; it runs uncompiled with the same results. Flows lie in the
-order they were first seen, whatever the seed; memory is bounded by the capacity.
+Compiled by Cython with bounds checks on; it runs uncompiled with the same results. A table may
+hold all flows of a capture or one part of them: `Dealer` gives every packet the hash of its flow
+and deals the packets out to the parts, so that several threads fill one part each. What is in which
+part, and the seed, make no difference to the flows.
+
+Rows of packets and flows are addressed as flat arrays of words, which need one bounds check less.
+
+Sources: RFC 9293 section 3.5 (a reused port brings a new initial sequence number).
 """
 
 # mypy: disable-error-code="untyped-decorator,no-any-return"
@@ -10,20 +16,17 @@ import numpy as np
 
 from workbench.capture import layout
 
-_SRC_HI = cython.declare(cython.Py_ssize_t, layout.PKT_SRC_HI)
-_SRC_LO = cython.declare(cython.Py_ssize_t, layout.PKT_SRC_LO)
-_DST_HI = cython.declare(cython.Py_ssize_t, layout.PKT_DST_HI)
-_DST_LO = cython.declare(cython.Py_ssize_t, layout.PKT_DST_LO)
+_PACKET = cython.declare(cython.Py_ssize_t, layout.PACKET_WORDS)
 _PKT_WHO = cython.declare(cython.Py_ssize_t, layout.PKT_WHO)
 _PKT_MARKS = cython.declare(cython.Py_ssize_t, layout.PKT_MARKS)
 _PACKETS = cython.declare(cython.Py_ssize_t, layout.PKT_PACKETS)
 _BYTES = cython.declare(cython.Py_ssize_t, layout.PKT_BYTES)
 _TIME = cython.declare(cython.Py_ssize_t, layout.PKT_TIME)
 _OFFSET = cython.declare(cython.Py_ssize_t, layout.PKT_OFFSET)
-_A_HI = cython.declare(cython.Py_ssize_t, layout.FLOW_A_HI)
-_A_LO = cython.declare(cython.Py_ssize_t, layout.FLOW_A_LO)
-_B_HI = cython.declare(cython.Py_ssize_t, layout.FLOW_B_HI)
-_B_LO = cython.declare(cython.Py_ssize_t, layout.FLOW_B_LO)
+_PKT_PATH = cython.declare(cython.Py_ssize_t, layout.PKT_PATH)
+_TTL_SHIFT = cython.declare(cython.int, layout.TTL_SHIFT)
+_TUNNEL_SHIFT = cython.declare(cython.int, layout.TUNNEL_SHIFT)
+_FLOW = cython.declare(cython.Py_ssize_t, layout.FLOW_WORDS)
 _WHO = cython.declare(cython.Py_ssize_t, layout.FLOW_WHO)
 _MARKS = cython.declare(cython.Py_ssize_t, layout.FLOW_MARKS)
 _PACKETS_A = cython.declare(cython.Py_ssize_t, layout.FLOW_PACKETS_A)
@@ -34,16 +37,108 @@ _FIRST_OFFSET = cython.declare(cython.Py_ssize_t, layout.FLOW_FIRST_OFFSET)
 _LAST_OFFSET = cython.declare(cython.Py_ssize_t, layout.FLOW_LAST_OFFSET)
 _TOKENS = cython.declare(cython.Py_ssize_t, layout.FLOW_TOKENS)
 _PATH = cython.declare(cython.Py_ssize_t, layout.FLOW_PATH)
-_OPEN = cython.declare(cython.ulonglong, layout.OPEN)
 _ANSWERED = cython.declare(cython.ulonglong, layout.ANSWER | layout.ANSWER << 1)
+_LEFT = cython.declare(cython.ulonglong, layout.LEFT)
+_LINGER = cython.declare(cython.ulonglong, layout.LINGER)
 _TCP = cython.declare(cython.ulonglong, 6)
-_ENDED = cython.declare(cython.ulonglong, 0x0505)  # FIN or RST, either way
+_SYN = cython.declare(cython.ulonglong, 2)
+_OPEN = cython.declare(cython.ulonglong, layout.OPEN)
+_RESET = cython.declare(cython.ulonglong, layout.RESET)
+_CLOSED = cython.declare(cython.ulonglong, layout.CLOSED)
+_ENDED = cython.declare(cython.ulonglong, layout.RESET | layout.CLOSED)
 _PROTOCOL = cython.declare(cython.ulonglong, 0xFF_0000_0000)  # of WHO
+_TOKEN = cython.declare(cython.ulonglong, 0xFFFF_FFFF)
 _ROW = cython.declare(cython.ulonglong, 0xFFFF_FFFF)  # the row number in a slot
 _TAG = cython.declare(cython.ulonglong, 0xFFFF_FFFF_0000_0000)  # the hash bits in a slot
 _MASK = cython.declare(cython.ulonglong, 0xFFFF_FFFF_FFFF_FFFF)
 _MIX_1 = cython.declare(cython.ulonglong, 0x9E37_79B9_7F4A_7C15)  # odd constants: splitmix64
 _MIX_2 = cython.declare(cython.ulonglong, 0xBF58_476D_1CE4_E5B9)
+_WINDOW = cython.declare(cython.Py_ssize_t, 64)
+"""Packets whose places in memory are asked for at once, so that their delays overlap."""
+_FIRST_SLOTS = 1 << 12
+
+
+@cython.final
+@cython.cclass
+class Dealer:
+    """Hashes packets and deals them out to the parts of the flow table, in order."""
+
+    seed = cython.declare(cython.ulonglong)
+    parts = cython.declare(cython.ulonglong)
+
+    def __init__(self, parts: int, seed: int) -> None:
+        """seed: 64 secret bits, so that nobody can prepare a capture that collides."""
+        self.parts = parts
+        self.seed = seed
+
+    def deal(
+        self,
+        packets: memoryview,
+        count: cython.Py_ssize_t,
+        who: cython.ulonglong,
+        hashes: memoryview,
+        order: memoryview,
+        dealt: memoryview,
+    ) -> None:
+        """Fill hashes[:count]; list the packets of part p in order[p, :dealt[p]].
+
+        packets: flat. who: the number of the decoder, put beside the number of a tunnel.
+        """
+        pkt: cython.ulonglong[::1] = packets
+        out: cython.ulonglong[::1] = hashes
+        lists: cython.uint[:, ::1] = order
+        sizes: cython.longlong[::1] = dealt
+        i: cython.Py_ssize_t
+        at: cython.Py_ssize_t
+        part: cython.Py_ssize_t
+        h: cython.ulonglong
+        with cython.nogil:
+            for part in range(sizes.shape[0]):
+                sizes[part] = 0
+            for i in range(count):
+                at = i * _PACKET
+                h = _hash(
+                    self.seed, pkt[at], pkt[at + 1], pkt[at + 2], pkt[at + 3], pkt[at + _PKT_WHO]
+                )
+                out[i] = h
+                if pkt[at + _PKT_PATH] >> _TUNNEL_SHIFT:
+                    pkt[at + _PKT_PATH] |= who << (_TUNNEL_SHIFT + 16)
+                part = (h >> 56) * self.parts >> 8
+                lists[part, sizes[part]] = i
+                sizes[part] += 1
+
+
+@cython.cfunc
+@cython.nogil
+@cython.inline
+@cython.exceptval(check=False)
+def _hash(
+    seed: cython.ulonglong,
+    a_hi: cython.ulonglong,
+    a_lo: cython.ulonglong,
+    b_hi: cython.ulonglong,
+    b_lo: cython.ulonglong,
+    who: cython.ulonglong,
+) -> cython.ulonglong:
+    """64 seeded bits, equal for both directions."""
+    a: cython.ulonglong = _mix(seed, a_hi, a_lo, who >> 16 & 0xFFFF)
+    b: cython.ulonglong = _mix(seed, b_hi, b_lo, who & 0xFFFF)
+    both: cython.ulonglong = ((a + b) & _MASK) ^ who >> 32
+    both = (both ^ both >> 29) * _MIX_2 & _MASK
+    return both ^ both >> 32
+
+
+@cython.cfunc
+@cython.nogil
+@cython.inline
+@cython.exceptval(check=False)
+def _mix(
+    seed: cython.ulonglong, hi: cython.ulonglong, lo: cython.ulonglong, port: cython.ulonglong
+) -> cython.ulonglong:
+    x: cython.ulonglong = (hi ^ seed) * _MIX_1 & _MASK
+    x = ((x ^ x >> 31) + lo & _MASK) * _MIX_2 & _MASK
+    x = ((x ^ x >> 30) + port & _MASK) * _MIX_1 & _MASK
+    return x ^ x >> 32
 
 
 @cython.final
@@ -51,35 +146,53 @@ _MIX_2 = cython.declare(cython.ulonglong, 0xBF58_476D_1CE4_E5B9)
 class FlowTable:
     """Open addressing over dense rows. A slot holds 32 bits of hash and a row number plus 1."""
 
-    pkt = cython.declare(cython.ulonglong[:, ::1])
-    rows = cython.declare(cython.ulonglong[:, ::1])
+    pkt = cython.declare(cython.ulonglong[::1])
+    rows = cython.declare(cython.ulonglong[::1])
     slots = cython.declare(cython.ulonglong[::1])
     flows = cython.declare(object, visibility="readonly")
-    """Writable memoryview (capacity, FLOW_WORDS); the first `used` rows are flows."""
+    """Array (capacity, FLOW_WORDS), aligned to cache lines; the first `used` rows are flows."""
     used = cython.declare(cython.Py_ssize_t, visibility="readonly")
     mask = cython.declare(cython.ulonglong)
     seed = cython.declare(cython.ulonglong)
+    touched = cython.declare(cython.ulonglong)
 
     def __init__(self, capacity: int, seed: int) -> None:
-        """seed: 64 secret bits, so that nobody can prepare a capture that collides."""
-        size = 4
-        while size < 2 * capacity:
-            size *= 2
-        self.flows = np.zeros((capacity, layout.FLOW_WORDS), np.uint64).data
-        self.rows = self.flows
-        self.slots = np.zeros(size, np.uint64).data
-        self.mask = size - 1
+        """seed: that of the Dealer."""
+        words = np.zeros(capacity * layout.FLOW_WORDS + 8, np.uint64)
+        skip = -(words.ctypes.data // 8) % 8
+        flat = words[skip : skip + capacity * layout.FLOW_WORDS]
+        self.flows = flat.reshape(capacity, layout.FLOW_WORDS)
+        self.rows = flat.data
         self.seed = seed
         self.used = 0
+        self.touched = 0
+        self._index(_FIRST_SLOTS)
 
-    def add(self, packets: memoryview, at: cython.Py_ssize_t, count: cython.Py_ssize_t) -> int:
-        """Count packets[at:count] into their flows; returns where it stopped for want of room."""
-        room: cython.Py_ssize_t = self.rows.shape[0]
+    def add(
+        self,
+        packets: memoryview,
+        hashes: memoryview,
+        order: memoryview,
+        at: cython.Py_ssize_t,
+        count: cython.Py_ssize_t,
+    ) -> int:
+        """Count the packets order[at:count] into their flows; returns where it stopped for room."""
+        keys: cython.ulonglong[::1] = hashes
+        chosen: cython.uint[::1] = order
+        room: cython.Py_ssize_t = self.rows.shape[0] // _FLOW
+        stop: cython.Py_ssize_t
+        i: cython.Py_ssize_t
         self.pkt = packets
-        with cython.nogil:
-            while at < count and self.used < room:
-                self._one(at)
-                at += 1
+        while at < count and self.used < room:
+            stop = min(at + _WINDOW, count, at + room - self.used)
+            if cython.cast(cython.ulonglong, self.used + _WINDOW) * 2 > self.mask:
+                self._index(2 * (self.mask + 1))
+            with cython.nogil:
+                for i in range(at, stop):
+                    self._touch(keys[chosen[i]])
+                for i in range(at, stop):
+                    self._one(chosen[i] * _PACKET, keys[chosen[i]])
+            at = stop
         return at
 
     def keep(self, kept: memoryview, count: cython.Py_ssize_t) -> None:
@@ -87,67 +200,54 @@ class FlowTable:
         order: cython.ulonglong[::1] = kept
         i: cython.Py_ssize_t
         word: cython.Py_ssize_t
+        for i in range(count):
+            for word in range(_FLOW):
+                self.rows[i * _FLOW + word] = self.rows[order[i] * _FLOW + word]
+        self.used = count
+        self._index(self.mask + 1)
+
+    @cython.cfunc
+    def _index(self, size: cython.ulonglong) -> object:
+        """New slots for all flows but those that a later one of the same ports has followed."""
+        i: cython.Py_ssize_t
+        at: cython.Py_ssize_t
         slot: cython.ulonglong
         tag: cython.ulonglong
-        for i in range(self.slots.shape[0]):
-            self.slots[i] = 0
-        for i in range(count):
-            for word in range(self.rows.shape[1]):
-                self.rows[i, word] = self.rows[order[i], word]
-            tag = self._hash(
-                self.rows[i, _A_HI],
-                self.rows[i, _A_LO],
-                self.rows[i, _B_HI],
-                self.rows[i, _B_LO],
-                self.rows[i, _WHO],
+        self.slots = np.zeros(size, np.uint64).data
+        self.mask = size - 1
+        for i in range(self.used):
+            at = i * _FLOW
+            if self.rows[at + _MARKS] & _LEFT:
+                continue
+            tag = _hash(
+                self.seed,
+                self.rows[at],
+                self.rows[at + 1],
+                self.rows[at + 2],
+                self.rows[at + 3],
+                self.rows[at + _WHO],
             )
             slot = tag & self.mask
             while self.slots[slot]:
                 slot = (slot + 1) & self.mask
             self.slots[slot] = tag & _TAG | (i + 1)
-        self.used = count
+        return None
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1)
-    def _hash(
-        self,
-        a_hi: cython.ulonglong,
-        a_lo: cython.ulonglong,
-        b_hi: cython.ulonglong,
-        b_lo: cython.ulonglong,
-        who: cython.ulonglong,
-    ) -> cython.ulonglong:
-        """64 seeded bits, equal for both directions."""
-        a: cython.ulonglong = self._mix(a_hi, a_lo, who >> 16 & 0xFFFF)
-        b: cython.ulonglong = self._mix(b_hi, b_lo, who & 0xFFFF)
-        both: cython.ulonglong = ((a + b) & _MASK) ^ who >> 32
-        both = (both ^ both >> 29) * _MIX_2 & _MASK
-        return both ^ both >> 32
+    def _touch(self, tag: cython.ulonglong) -> cython.int:
+        """Ask for the memory that a packet's flow is likely to be in, without waiting for it."""
+        held: cython.ulonglong = self.slots[tag & self.mask]
+        if held:
+            self.touched += self.rows[((held & _ROW) - 1) * _FLOW]
+        return 0
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1)
-    def _mix(
-        self, hi: cython.ulonglong, lo: cython.ulonglong, port: cython.ulonglong
-    ) -> cython.ulonglong:
-        x: cython.ulonglong = (hi ^ self.seed) * _MIX_1 & _MASK
-        x = ((x ^ x >> 31) + lo & _MASK) * _MIX_2 & _MASK
-        x = ((x ^ x >> 30) + port & _MASK) * _MIX_1 & _MASK
-        return x ^ x >> 32
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(-1)
-    def _one(self, at: cython.Py_ssize_t) -> cython.int:
+    def _one(self, at: cython.Py_ssize_t, tag: cython.ulonglong) -> cython.int:
         """Count one packet into its flow, old or new."""
-        tag: cython.ulonglong = self._hash(
-            self.pkt[at, _SRC_HI],
-            self.pkt[at, _SRC_LO],
-            self.pkt[at, _DST_HI],
-            self.pkt[at, _DST_LO],
-            self.pkt[at, _PKT_WHO],
-        )
         slot: cython.ulonglong = tag & self.mask
         held: cython.ulonglong
         row: cython.Py_ssize_t
@@ -158,14 +258,15 @@ class FlowTable:
             if held == 0:
                 break
             if held & _TAG == tag:
-                row = (held & _ROW) - 1
+                row = ((held & _ROW) - 1) * _FLOW
                 side = self._side(row, at)
                 if side < 2:
-                    if self._reopens(row, self.pkt[at, _PKT_MARKS]):
-                        break
-                    return self._count(row, side, at)
+                    if not self._is_over(row, side, at):
+                        return self._count(row, side, at)
+                    self.rows[row + _MARKS] |= _LEFT
+                    break
             slot = (slot + 1) & self.mask
-        if self.pkt[at, _PACKETS] == 0:  # only quoted by an ICMP error, or a fragment that waits
+        if self.pkt[at + _PACKETS] == 0:  # only quoted by an ICMP error, or a fragment that waits
             return 0
         self.slots[slot] = tag | (self.used + 1)
         return self._count(self._new(at), 0, at)
@@ -175,22 +276,22 @@ class FlowTable:
     @cython.exceptval(-1)
     def _side(self, row: cython.Py_ssize_t, at: cython.Py_ssize_t) -> cython.int:
         """Who of a flow sent a packet: 0 for A, 1 for B, 2 when it is of another flow."""
-        who: cython.ulonglong = self.pkt[at, _PKT_WHO]
-        back: cython.ulonglong = who & _PROTOCOL | (who & 0xFFFF) << 16 | who >> 16 & 0xFFFF
+        who: cython.ulonglong = self.pkt[at + _PKT_WHO]
+        held: cython.ulonglong = self.rows[row + _WHO]
         if (
-            self.rows[row, _WHO] == who
-            and self.rows[row, _A_LO] == self.pkt[at, _SRC_LO]
-            and self.rows[row, _B_LO] == self.pkt[at, _DST_LO]
-            and self.rows[row, _A_HI] == self.pkt[at, _SRC_HI]
-            and self.rows[row, _B_HI] == self.pkt[at, _DST_HI]
+            held == who
+            and self.rows[row + 1] == self.pkt[at + 1]
+            and self.rows[row + 3] == self.pkt[at + 3]
+            and self.rows[row] == self.pkt[at]
+            and self.rows[row + 2] == self.pkt[at + 2]
         ):
             return 0
         if (
-            self.rows[row, _WHO] == back
-            and self.rows[row, _B_LO] == self.pkt[at, _SRC_LO]
-            and self.rows[row, _A_LO] == self.pkt[at, _DST_LO]
-            and self.rows[row, _B_HI] == self.pkt[at, _SRC_HI]
-            and self.rows[row, _A_HI] == self.pkt[at, _DST_HI]
+            held == who & _PROTOCOL | (who & 0xFFFF) << 16 | who >> 16 & 0xFFFF
+            and self.rows[row + 3] == self.pkt[at + 1]
+            and self.rows[row + 1] == self.pkt[at + 3]
+            and self.rows[row + 2] == self.pkt[at]
+            and self.rows[row] == self.pkt[at + 2]
         ):
             return 1
         return 2
@@ -200,57 +301,66 @@ class FlowTable:
     @cython.exceptval(-1)
     def _new(self, at: cython.Py_ssize_t) -> cython.Py_ssize_t:
         """An empty row for the flow that a packet begins."""
-        row: cython.Py_ssize_t = self.used
-        self.used = row + 1
-        self.rows[row, _A_HI] = self.pkt[at, _SRC_HI]
-        self.rows[row, _A_LO] = self.pkt[at, _SRC_LO]
-        self.rows[row, _B_HI] = self.pkt[at, _DST_HI]
-        self.rows[row, _B_LO] = self.pkt[at, _DST_LO]
-        self.rows[row, _WHO] = self.pkt[at, _PKT_WHO]
-        self.rows[row, _MARKS] = 0
-        self.rows[row, _PACKETS_A] = self.rows[row, _PACKETS_A + 1] = 0
-        self.rows[row, _BYTES_A] = self.rows[row, _BYTES_A + 1] = 0
-        self.rows[row, _FIRST] = self.rows[row, _LAST] = self.pkt[at, _TIME]
-        self.rows[row, _FIRST_OFFSET] = self.pkt[at, _OFFSET]
-        self.rows[row, _TOKENS] = self.rows[row, _PATH] = 0
+        row: cython.Py_ssize_t = self.used * _FLOW
+        word: cython.Py_ssize_t
+        self.used += 1
+        for word in range(5):  # both addresses and WHO
+            self.rows[row + word] = self.pkt[at + word]
+        for word in range(5, _FLOW):
+            self.rows[row + word] = 0
+        self.rows[row + _MARKS] = self.pkt[at + _PKT_MARKS] & 0xFFF_0000  # the VLAN
+        self.rows[row + _FIRST] = self.rows[row + _LAST] = self.pkt[at + _TIME]
+        self.rows[row + _FIRST_OFFSET] = self.pkt[at + _OFFSET]
+        self.rows[row + _PATH] = self.pkt[at + _PKT_PATH] >> _TUNNEL_SHIFT << 16
         return row
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1)
-    def _reopens(self, row: cython.Py_ssize_t, marks: cython.ulonglong) -> cython.bint:
-        """A SYN after a TCP flow that was answered and ended: the ports are used again."""
-        return (
-            marks & _OPEN != 0
-            and self.rows[row, _WHO] >> 32 == _TCP
-            and self.rows[row, _MARKS] & _ENDED != 0
-            and self.rows[row, _MARKS] & _ANSWERED != 0
-        )
+    def _is_over(
+        self, row: cython.Py_ssize_t, side: cython.int, at: cython.Py_ssize_t
+    ) -> cython.bint:
+        """Whether a packet of the same ends belongs to a flow of its own.
+
+        TCP: it opens (or answers) with another sequence number than the flow, or opens one that was
+        answered and ended, or comes long after the close. Everything else: it comes long after.
+        """
+        marks: cython.ulonglong = self.rows[row + _MARKS]
+        late: cython.bint = self.pkt[at + _TIME] > self.rows[row + _LAST] + _LINGER
+        token: cython.ulonglong
+        known: cython.ulonglong
+        if self.rows[row + _WHO] >> 32 != _TCP:
+            return late
+        if self.pkt[at + _PKT_MARKS] & _SYN:
+            if marks & _ENDED and marks & _ANSWERED and self.pkt[at + _PKT_MARKS] & _OPEN:
+                return True
+            token = self.pkt[at + _PKT_PATH] & _TOKEN
+            known = self.rows[row + _TOKENS] >> (32 * (1 - side)) & _TOKEN
+            if token and known and token != known:
+                return True
+        return late and (marks & _RESET != 0 or marks & _CLOSED == _CLOSED)
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1)
-    def _count(
-        self,
-        row: cython.Py_ssize_t,
-        side: cython.int,
-        at: cython.Py_ssize_t,
-    ) -> cython.int:
+    def _count(self, row: cython.Py_ssize_t, side: cython.int, at: cython.Py_ssize_t) -> cython.int:
         """Add a packet to a flow; side 0: A sent it, 1: B."""
-        marks: cython.ulonglong = self.pkt[at, _PKT_MARKS]
-        time: cython.ulonglong = self.pkt[at, _TIME]
-        vlan: cython.ulonglong = marks & 0xFFF_0000
-        marks = (marks & 0xFF) << (8 * side) | (marks >> 32) << 32 + side
-        if self.rows[row, _PACKETS_A] + self.rows[row, _PACKETS_A + 1] == 0:
-            marks |= vlan
-        self.rows[row, _MARKS] |= marks
-        if self.pkt[at, _PACKETS] == 0:
+        marks: cython.ulonglong = self.pkt[at + _PKT_MARKS]
+        time: cython.ulonglong = self.pkt[at + _TIME]
+        path: cython.ulonglong = self.pkt[at + _PKT_PATH]
+        packets: cython.ulonglong = self.pkt[at + _PACKETS]
+        self.rows[row + _MARKS] |= (marks & 0xFF) << (8 * side) | (marks >> 32) << 32 + side
+        if packets == 0:
             return 0
-        self.rows[row, _PACKETS_A + side] += self.pkt[at, _PACKETS]
-        self.rows[row, _BYTES_A + side] += self.pkt[at, _BYTES]
-        if time < self.rows[row, _FIRST]:
-            self.rows[row, _FIRST] = time
-        if time > self.rows[row, _LAST]:
-            self.rows[row, _LAST] = time
-        self.rows[row, _LAST_OFFSET] = self.pkt[at, _OFFSET]
+        if self.rows[row + _PACKETS_A + side] == 0:
+            self.rows[row + _PATH] |= (path >> _TTL_SHIFT & 0xFF) << (8 * side)
+        if self.rows[row + _TOKENS] >> (32 * (1 - side)) & _TOKEN == 0:
+            self.rows[row + _TOKENS] |= (path & _TOKEN) << (32 * (1 - side))
+        self.rows[row + _PACKETS_A + side] += packets
+        self.rows[row + _BYTES_A + side] += self.pkt[at + _BYTES]
+        if time < self.rows[row + _FIRST]:
+            self.rows[row + _FIRST] = time
+        if time > self.rows[row + _LAST]:
+            self.rows[row + _LAST] = time
+        self.rows[row + _LAST_OFFSET] = self.pkt[at + _OFFSET]
         return 0

@@ -1,0 +1,275 @@
+"""Every core on one capture, with the same flows whatever their number.
+
+Blocks are framed in file order by whichever thread is free, and decoded side by side. A dealer
+hands the packets of a block out to the parts of the flow table, by hash; each thread owns one part
+and counts the packets of all blocks into it, in file order. So only finished rows are merged.
+
+The work goes in rounds of a fixed number of records. Between two rounds no thread works, and flows
+that are over are handed on; only where more than `capacity` are left, the longest silent go as
+well, so memory is bounded whatever the capture holds. What a round hands on depends on the records
+alone.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from threading import Condition, Thread
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.capture import layout
+from workbench.capture.ends import Bools, Rows
+from workbench.capture.fragments import Fragments
+from workbench.capture.kernel import Decoding, skipped
+from workbench.capture.reader import ROOM, Block
+from workbench.capture.table import Dealer, FlowTable
+from workbench.model.net import TCP
+
+MAX_FLOWS = 1 << 20
+"""Flows that may go on into the next round (128 bytes each)."""
+ROUND = 1 << 19
+"""Records in a round."""
+MAX_THREADS = 16
+_SLICE = 1 << 16
+"""Rows handed on at a time."""
+
+
+@dataclass(slots=True)
+class _Dealt:
+    """A block on its way: decoded, then counted by every part."""
+
+    block: Block | None
+    """None on the shelf."""
+    packets: NDArray[np.uint64]
+    """Flat rows, layout.PACKET_WORDS each."""
+    hashes: NDArray[np.uint64]
+    order: NDArray[np.uint32]
+    """(parts, room): the packets of each part."""
+    sizes: NDArray[np.int64]
+    dealt: bool = False
+    waiting: int = 0
+    """Parts that have not counted it yet."""
+
+
+class Engine:
+    """The threads, kernels and flow table of one capture file."""
+
+    def __init__(
+        self,
+        before_block: Callable[[], None],
+        in_order: Callable[[Block], None],
+        on_rows: Callable[[Rows], None],
+        *,
+        threads: int | None = None,
+        capacity: int = MAX_FLOWS,
+    ) -> None:
+        """before_block: called by any thread, and may raise. in_order: called with each block once
+        it is decoded, in file order, by any thread. on_rows: called with finished flows, by the
+        thread that calls `run`."""
+        self._before_block = before_block
+        self._in_order = in_order
+        self._on_rows = on_rows
+        self._capacity = capacity
+        self._threads = threads or min(len(os.sched_getaffinity(0)), MAX_THREADS)
+        seed = int.from_bytes(os.urandom(8))
+        parts = self._threads
+        room = (capacity + ROUND + ROOM) * (1 if parts <= 2 else 2) // max(1, parts - 1)
+        self._tables = [FlowTable(room, seed) for _ in range(parts)]
+        self._dealer = Dealer(parts, seed)
+        self._fragments = Fragments()
+        self._decoders = [Decoding() for _ in range(parts)]
+        self.in_pieces = False
+        """Flows that were not over have been handed on."""
+        self._blocks: Iterator[Block] = iter(())
+        self._turn = Condition()
+        self._ways: dict[int, _Dealt] = {}  # by number of the block
+        self._shelf: list[_Dealt] = []
+        self._next = [0] * parts  # the block that each part counts next
+        self._framed = self._joined = 0
+        self._left = 0  # records that this round still takes
+        self._framing = self._ended = self._closed = False
+        self._failure: BaseException | None = None
+
+    @property
+    def decoded(self) -> int:
+        """Records so far that became part of a flow."""
+        return sum(one.decoded for one in self._decoders) - int(self._fragments.lost)
+
+    def skipped(self) -> dict[str, int]:
+        """Reason in words → records that became part of no flow, most frequent first."""
+        return skipped(self._decoders, int(self._fragments.lost))
+
+    def run(self, blocks: Iterator[Block]) -> None:
+        """Take in all blocks. Raises what reading them or a callback raises."""
+        self._blocks = blocks
+        helpers = [
+            Thread(target=self._work, args=(part,), name=f"decode-{part}", daemon=True)
+            for part in range(1, self._threads)
+        ]
+        for thread in helpers:
+            thread.start()
+        try:
+            while not self._ended:
+                with self._turn:
+                    self._left = ROUND
+                    self._turn.notify_all()
+                self._work(0)
+                if self._failure is not None:
+                    raise self._failure
+                self._hand_on(last=self._ended)
+        finally:
+            with self._turn:
+                self._closed = True
+                self._turn.notify_all()
+            for thread in helpers:
+                thread.join()
+
+    # ── what the threads do ────────────────────────────────────────────────────────────────
+
+    def _work(self, part: int) -> None:
+        """Count and decode as long as there is something to do; part 0: until the round ends."""
+        try:
+            while (job := self._job(part)) is not None:
+                if isinstance(job, _Dealt):
+                    self._count(part, job)
+                else:
+                    self._decode(part)
+        except BaseException as error:  # raised again by `run`
+            with self._turn:
+                self._failure = self._failure or error
+                self._turn.notify_all()
+
+    def _job(self, part: int) -> "_Dealt | bool | None":
+        """A block to count, True for one to frame and decode, None at the end."""
+        with self._turn:
+            while True:
+                if self._closed or self._failure is not None:
+                    return None
+                way = self._ways.get(self._next[part])
+                if way is not None and way.dealt:
+                    return way
+                if self._left > 0 and not self._framing and len(self._ways) <= 2 * self._threads:
+                    self._framing = True
+                    return True
+                if part == 0 and self._left <= 0 and not self._framing and not self._ways:
+                    return None
+                self._turn.wait()
+
+    def _count(self, part: int, way: _Dealt) -> None:
+        size = int(way.sizes[part])
+        order = way.order[part].data
+        counted = self._tables[part].add(way.packets.data, way.hashes.data, order, 0, size)
+        if counted < size:
+            raise RuntimeError("a part of the flow table is full")
+        with self._turn:
+            way.waiting -= 1
+            if not way.waiting:
+                way.block = None
+                del self._ways[self._next[part]]
+                self._shelf.append(way)
+            self._next[part] += 1
+            self._turn.notify_all()
+
+    def _decode(self, part: int) -> None:
+        self._before_block()
+        block = next(self._blocks, None)
+        with self._turn:
+            self._framing = False
+            if block is None:
+                self._left, self._ended = 0, True
+                self._turn.notify_all()
+                return
+            self._left -= block.count
+            number, self._framed = self._framed, self._framed + 1
+            way = self._ways[number] = self._way(block)
+            self._turn.notify_all()
+        decoder = self._decoders[part]
+        rows = way.packets.reshape(-1, layout.PACKET_WORDS)
+        made = decoder.decode(block, rows)
+        with self._turn:
+            while self._joined < number and self._failure is None:
+                self._turn.wait()
+        if decoder.pieces:
+            self._fragments.join(rows.data, made)
+        self._in_order(block)
+        with self._turn:
+            self._joined += 1
+            self._turn.notify_all()
+        self._dealer.deal(
+            way.packets.data, made, part, way.hashes.data, way.order.data, way.sizes.data
+        )
+        with self._turn:
+            way.dealt = True
+            self._turn.notify_all()
+
+    def _way(self, block: Block) -> _Dealt:
+        """Arrays with room for a block, used before where there are some."""
+        room = 2 * block.count
+        while self._shelf:
+            way = self._shelf.pop()
+            if len(way.hashes) >= room:
+                way.block, way.dealt = block, False
+                way.waiting = self._threads
+                return way
+        room = max(room, 2 * ROOM)
+        return _Dealt(
+            block,
+            np.empty(room * layout.PACKET_WORDS, np.uint64),
+            np.empty(room, np.uint64),
+            np.empty((self._threads, room), np.uint32),
+            np.empty(self._threads, np.int64),
+            waiting=self._threads,
+        )
+
+    # ── between rounds ─────────────────────────────────────────────────────────────────────
+
+    def _hand_on(self, last: bool) -> None:
+        held: list[Rows] = [table.flows[: table.used] for table in self._tables]
+        lasts = np.concatenate([rows[:, layout.FLOW_LAST] for rows in held])
+        if not len(lasts):
+            return
+        keep = [np.zeros(len(rows), np.bool_) if last else ~_over(rows, lasts) for rows in held]
+        kept = lasts[np.concatenate(keep)]
+        if len(kept) > self._capacity:
+            self.in_pieces = True
+            oldest = np.partition(kept, -self._capacity // 2)[-self._capacity // 2]
+            keep = [
+                one & (rows[:, layout.FLOW_LAST] > oldest)
+                for rows, one in zip(held, keep, strict=True)
+            ]
+        self._emit(held, [np.flatnonzero(~one) for one in keep])
+        for table, one in zip(self._tables, keep, strict=True):
+            if not one.all():
+                order = np.flatnonzero(one).astype(np.uint64)
+                table.keep(order.data, len(order))
+
+    def _emit(self, held: list[Rows], leaving: list[NDArray[np.int64]]) -> None:
+        """Hand on rows of all parts, in order of the first packet, a slice at a time."""
+        parts = np.repeat(np.arange(len(held)), [len(rows) for rows in leaving])
+        rows = np.concatenate(leaving)
+        first = [held[p][at, layout.FLOW_FIRST_OFFSET] for p, at in enumerate(leaving)]
+        order = np.argsort(np.concatenate(first), kind="stable")
+        for begin in range(0, len(order), _SLICE):
+            some = order[begin : begin + _SLICE]
+            out = np.empty((len(some), layout.FLOW_WORDS), np.uint64)
+            for part, whole in enumerate(held):
+                mine = parts[some] == part
+                out[mine] = whole[rows[some[mine]]]
+            self._on_rows(out)
+
+
+def _over(rows: Rows, lasts: NDArray[np.uint64]) -> Bools:
+    """Flows that nothing more can be added to, as the table itself would decide it.
+
+    lasts: when all flows were last seen. Now is where nine tenths of them lie before: a clock that
+    is wrong for a few packets does not end everything else.
+    """
+    now = np.partition(lasts, len(lasts) * 9 // 10)[len(lasts) * 9 // 10]
+    late = rows[:, layout.FLOW_LAST] + np.uint64(layout.LINGER) < now
+    tcp = rows[:, layout.FLOW_WHO] >> np.uint64(32) == TCP
+    marks = rows[:, layout.FLOW_MARKS]
+    closed = (marks & np.uint64(layout.CLOSED)) == layout.CLOSED
+    reset = (marks & np.uint64(layout.RESET)) != 0
+    left = (marks & np.uint64(layout.LEFT)) != 0
+    return np.asarray(left | late & (~tcp | closed | reset))
