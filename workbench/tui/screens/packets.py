@@ -38,7 +38,8 @@ class PacketsScreen(WorkScreen):
                 tooltip="The packet's bytes: beside its layers, or in their place"),
         Binding("w", "save", "save packets", id="packets.save",
                 tooltip="Write the packets of this flow to a capture file of their own"),
-        Binding("tab", "app.focus_next", "other pane", show=False, id="packets.other"),
+        Binding("tab", "other", "other pane", show=False, id="packets.other",
+                tooltip="Packets, fields, bytes"),
     ]  # fmt: skip
 
     def __init__(self, tab: str, flow: Flow) -> None:
@@ -111,6 +112,13 @@ class PacketsScreen(WorkScreen):
     @on(PagedTable.Chosen, "#table")
     def _packet_chosen(self) -> None:
         self.query_one(PacketView).enter()
+
+    def action_other(self) -> None:
+        """The focus to the next pane that is shown."""
+        found = [self.query_one(name) for name in ("#table", "#fields", "#bytes")]
+        panes = [pane for pane in found if pane.display]
+        at = next((at for at, pane in enumerate(panes) if pane.has_focus), -1)
+        panes[(at + 1) % len(panes)].focus()
 
     def action_bytes(self) -> None:
         self.query_one(PacketView).toggle_bytes()

@@ -89,14 +89,15 @@ def hex_content(raw: bytes, start: int = 0, size: int = 0) -> Content:
         text = "".join(chr(one) if 32 <= one < 127 else "·" for one in piece)
         parts.append((f"{at:04x}  ", "$foreground 50%"))
         line, first, last = f"{left:<23}  {right:<23}", _column(low), _column(high - 1) + 2
-        for shown, a, b, style in ((line, first, last, ""), (text, low, high, "$primary")):
+        for half, a, b, style in ((line, first, last, ""), (text, low, high, "$primary")):
             if low == high:
                 a = b = 0
-            parts += [(shown[:a], style), (shown[a:b], f"{style} {_LIT}"), (shown[b:], style)]
-            parts.append(("  " if shown is line else "\n", ""))
+            parts += [(half[:a], style), (half[a:b], f"{style} {_LIT}"), (half[b:], style)]
+            parts.append(("  " if half is line else "\n", ""))
     if len(raw) > _MOST:
         parts.append((f"… {len(raw) - _MOST:,} more bytes", "$foreground 50%"))
-    return Content.assemble(*parts) if parts else Content("no bytes were kept")
+    shown = [part for part in parts if part[0]]
+    return Content.assemble(*shown) if shown else Content("no bytes were kept")
 
 
 def _column(byte: int) -> int:
