@@ -143,3 +143,49 @@ def test_an_uncompiled_kernel_is_one_warning(
     out, err = capsys.readouterr()
     assert err.count("not compiled") == 1 and len(json.loads(out)) == 1
     assert "cut short" in err or "cut" in err
+
+
+def test_packets_are_saved(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, many = tmp_path / "one.pcapng", tmp_path / "many.pcapng"
+    assert main(["dissect", str(shop), "1", "--save", str(one)]) == 0
+    out, err = capsys.readouterr()
+    assert not out and err.startswith("saved ") and " of 1 flow (" in err
+    assert main(["dissect", str(shop), "1", "--save", str(one)]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert main(["dissect", str(shop), "1", "--save", str(one), "--replace"]) == 0
+    where = ["--where", "service:tcp/5432"]
+    monkeypatch.setattr("workbench.cli.commands.see.MOST_SAVED", 1)
+    capsys.readouterr()
+    assert main(["dissect", str(shop), *where, "--save", str(many)]) == 0
+    assert "only the first 1 are saved" in capsys.readouterr().err
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("dissect {site}", "name one flow by its id"),
+        ("dissect {site} 1 2", "name one flow by its id"),
+        ("dissect {site} --save x", "say which flows to save"),
+        ("dissect {site} 1 --where tcp --save x", "say which flows to save"),
+        ("dissect {site} --where service:udp/9 --save x", "no flow matches"),
+    ],
+)
+def test_which_packets_are_meant(
+    shop: Path, capsys: pytest.CaptureFixture[str], line: str, problem: str
+) -> None:
+    assert main(line.format(site=shop).split()) == 2
+    assert problem in capsys.readouterr().err
+
+
+def test_without_tshark_our_own_decode_is_shown(
+    shop: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert main(["dissect", str(shop), "1", "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    assert "tshark is not installed: install the package" in err and "our own decode" in err
+    [first, *_] = json.loads(out)
+    assert [layer["name"] for layer in first["layers"]][:2] == ["Ethernet", "IPv4"]

@@ -121,6 +121,6 @@ def _save(session: "Session", options: Options, meter: Meter) -> int:
         cancelled=meter.cancelled,
     )
     meter.clear()
-    size = short_bytes(saved.size)
-    say(f"saved {saved.packets:,} packets of {saved.flows:,} flows ({size}) in {saved.path}")
+    what = f"{saved.packets:,} packets of {saved.flows:,} flow{'' if saved.flows == 1 else 's'}"
+    say(f"saved {what} ({short_bytes(saved.size)}) in {saved.path}")
     return 0
