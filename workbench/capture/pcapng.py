@@ -15,6 +15,10 @@ MAX_INTERFACES = 1 << 14
 """Interfaces of a section whose packets are read."""
 MAX_NAMES = 1 << 16
 """Addresses whose names are kept."""
+MAX_NAME_RECORDS = 4 * MAX_NAMES
+"""Name records looked at in a file."""
+_MAX_OPTIONS = 1 << 12
+"""Options looked at in a block."""
 MAX_NAME = 255
 """Characters of a name: as long as DNS allows."""
 SECTION = b"\x0a\x0d\x0d\x0a"
@@ -59,6 +63,7 @@ class Pcapng:
         self._splitter = splitter
         self._contents = contents
         self._interfaces = interfaces
+        self._name_records = 0
 
     def splits(self) -> Iterator[None]:
         """Each time, the splitter holds some records more."""
@@ -182,7 +187,9 @@ class Pcapng:
     def _options(self, at: int, end: int) -> Iterator[tuple[int, int, int]]:
         """Code, index of the value, length of each option at hand."""
         end = min(end, len(self._window))
-        while at + 4 <= end:
+        for _ in range(_MAX_OPTIONS):
+            if at + 4 > end:
+                return
             code, size = self._int(at, 2), self._int(at + 2, 2)
             if code == 0 or at + 4 + size > end:
                 return
@@ -208,15 +215,20 @@ class Pcapng:
 
     def _names(self, length: int) -> bool:
         """Name records: an address and its names, each ended by a zero byte."""
-        self._window.fill(min(length, MARGIN))
+        window, at = self._window, 8
+        window.fill(min(length, MARGIN))
+        end = min(length - 4, len(window))
         found: dict[int, str] = {}
-        for kind, at, size in self._options(8, length - 4):
-            width = {1: 4, 2: 16}.get(kind, size)
-            value = bytes(self._window.buffer[at : at + min(size, width + 4 * MAX_NAME)])
-            name = value[width:].split(b"\0", 1)[0].decode("utf-8", "replace")
-            if name:
-                prefix = bytes(10) + b"\xff\xff" if width == 4 else b""
-                found.setdefault(int.from_bytes(prefix + value[:width]), printable(name, MAX_NAME))
+        while at + 4 <= end and self._name_records < MAX_NAME_RECORDS:
+            self._name_records += 1
+            kind, size = self._int(at, 2), self._int(at + 2, 2)
+            if kind == 0 or at + 4 + size > end:
+                break
+            if kind in _ADDRESS:
+                address, name = _name(bytes(window.buffer[at + 4 : at + 4 + size]), _ADDRESS[kind])
+                if name:
+                    found.setdefault(address, name)
+            at += 4 + (size + 3) // 4 * 4
         if not self._skip(length, "NRB"):
             return False
         names = self._contents.names
@@ -224,6 +236,17 @@ class Pcapng:
             if address in names or len(names) < MAX_NAMES:
                 names.setdefault(address, name)
         return True
+
+
+_ADDRESS = {1: 4, 2: 16}
+"""Kind of name record → bytes of its address."""
+
+
+def _name(value: bytes, width: int) -> tuple[int, str]:
+    """The address of a name record and its first name, which may be empty."""
+    name = value[width : width + 4 * MAX_NAME].split(b"\0", 1)[0].decode("utf-8", "replace")
+    prefix = bytes(10) + b"\xff\xff" if width == 4 else b""
+    return int.from_bytes(prefix + value[:width]), printable(name, MAX_NAME)
 
 
 def _ticks(resolution: int) -> tuple[int, int]:
