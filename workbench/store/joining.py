@@ -6,20 +6,17 @@ table `pieces`, so that it can be made anew when more is loaded, in whatever ord
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from itertools import groupby
+from itertools import count, groupby
 from operator import itemgetter
 
 import numpy as np
 
 from workbench.store.database import Connection
 from workbench.store.judging import Judge, judge_asked
-from workbench.store.vantages import OVERLAP, Place, find_vantages, places, read_vantages
-
-LINGER = 60_000_000
-"""Microseconds of silence after which a flow without connections, or a TCP connection that has
-ended, is over: as the engine has it within one file."""
+from workbench.store.line import Line
+from workbench.store.vantages import Place, find_vantages, places, read_vantages
 
 # Everything as captured. The two ends in order of number, so that either way round is the same.
 _RAW = """
@@ -64,70 +61,18 @@ _NEAR = """
     FROM raw SEMI JOIN repeated USING (a, b, protocol)
 """
 
-# Which of them are one flow. In order of time, by one clock, a row begins a new flow when it opens
-# another connection than the one before it, or comes too long after it, or when two captures of
-# different networks that use the same addresses are all that the two rows have in common.
-_GROUPED = """
-    CREATE OR REPLACE TEMP TABLE grouped AS
-    WITH placed AS (
-        SELECT near.id, a, b, protocol, token_a, token_b,
-            first_us - clock AS first_us, last_us - clock AS last_us, family, low, high,
-            protocol = 6 AND marks & 3 <> 0 AS opens,
-            protocol = 6 AND (flags_a | flags_b) & 5 <> 0 AS ends
-        FROM near JOIN places USING (capture)
-    ), tokens AS (
-        SELECT *,
-            last_value(nullif(token_a, 0) IGNORE NULLS) OVER before AS known_a,
-            last_value(nullif(token_b, 0) IGNORE NULLS) OVER before AS known_b,
-            coalesce(token_a = known_a OR token_b = known_b, FALSE) AS same
-        FROM placed
-        WINDOW before AS (
-            PARTITION BY a, b, protocol ORDER BY first_us, low, id
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        )
-    ), connections AS (
-        SELECT *,
-            sum(CASE
-                WHEN protocol <> 6 THEN 0
-                WHEN (token_a <> 0 AND token_a <> known_a) OR (token_b <> 0 AND token_b <> known_b)
-                    THEN 1
-                WHEN opens AND NOT same THEN 1
-                ELSE 0 END
-            ) OVER (PARTITION BY a, b, protocol ORDER BY first_us, low, id) AS connection
-        FROM tokens
-    ), heard AS (
-        SELECT *,
-            max(last_us) OVER before AS heard_us,
-            bool_or(ends) OVER before AS ended,
-            lag(family) OVER before AS family_before,
-            lag(low) OVER before AS low_before,
-            lag(high) OVER before AS high_before
-        FROM connections
-        WINDOW before AS (
-            PARTITION BY a, b, protocol, connection ORDER BY first_us, low, id
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        )
-    ), begun AS (
-        SELECT *,
-            coalesce(
-                first_us - heard_us > $linger AND (protocol <> 6 OR opens OR ended), TRUE
-            ) OR (
-                family <> family_before
-                AND least(high, high_before) - greatest(low, low_before) > least(
-                    $overlap, (high - low) // 2, (high_before - low_before) // 2
-                )
-            ) AS begins
-        FROM heard
-    ), flowing AS (
-        SELECT id, last_value(CASE WHEN begins THEN id END IGNORE NULLS) OVER (
-            PARTITION BY a, b, protocol ORDER BY connection, first_us, low, id
-            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-        ) AS flow
-        FROM begun
-    )
-    SELECT id, flow, count(*) OVER (PARTITION BY flow) AS pieces FROM flowing
+# The same in order of time, by one clock, with what `Line` asks for.
+_ORDERED = """
+    CREATE OR REPLACE TEMP TABLE ordered AS
+    SELECT near.id, dense_rank() OVER (ORDER BY a, b, protocol) AS ends, capture,
+        first_us - clock AS first_us, last_us - clock AS last_us,
+        packets_a > 0 AS sends_a, packets_b > 0 AS sends_b,
+        CASE WHEN protocol = 6 THEN token_a ELSE 0 END AS token_a,
+        CASE WHEN protocol = 6 THEN token_b ELSE 0 END AS token_b,
+        protocol <> 6 OR (flags_a | flags_b) & 5 <> 0 AS over
+    FROM near JOIN places USING (capture)
+    ORDER BY ends, near.first_us - clock, low, near.id
 """
-
 _MEMBERS = """
     CREATE OR REPLACE TEMP TABLE members AS
     SELECT near.* REPLACE (
@@ -214,6 +159,11 @@ _MOVE = (
         OR (pieces > 1 AND id IN (SELECT flow FROM near))
     """,
 )
+_GROUPED = """
+    CREATE OR REPLACE TEMP TABLE grouped AS
+    SELECT id, flow, count(*) OVER (PARTITION BY flow) AS pieces FROM paired
+"""
+_BATCH = 65_536
 _SPANS = "SELECT id, coalesce(first_us, 0), coalesce(last_us, 0) FROM captures"
 
 
@@ -230,11 +180,31 @@ def join_flows(cursor: Connection, judge: Judge, fresh: Iterable[int]) -> None:
     if moved := {place.capture for place in set(before) - set(now)}:
         _look(cursor, fresh | moved)  # what the fresh ones told of others changes those, too
     _register(cursor, now)
-    cursor.execute(_GROUPED, {"linger": LINGER, "overlap": OVERLAP})
+    _group(cursor, {place.capture: place for place in now})
     for statement in (_MEMBERS, _SUMS, _FACTS, _WHOLE, *_MOVE):
         cursor.execute(statement)
     cursor.unregister("places")
     judge_asked(cursor, judge, new=True)
+
+
+def _group(cursor: Connection, where: Mapping[int, Place]) -> None:
+    """Fill `grouped`: row → flow, named after its first row, and how many pieces it has."""
+    cursor.execute(_ORDERED)
+    cursor.execute("CREATE OR REPLACE TEMP TABLE paired (id BIGINT, flow BIGINT)")
+    line = Line(where)
+    told = {"id": np.zeros(_BATCH, np.int64), "flow": np.zeros(_BATCH, np.int64)}
+    cursor.register("told", told)
+    for begin in count(0, _BATCH):
+        found = cursor.execute("FROM ordered LIMIT ? OFFSET ?", (_BATCH, begin)).fetchnumpy()
+        rows = len(found["id"])
+        told["id"][:rows] = found["id"]
+        told["id"][rows:] = 0
+        told["flow"][:rows] = line.flows(found)
+        cursor.execute("INSERT INTO paired SELECT id, flow FROM told WHERE id > 0")
+        if rows < _BATCH:
+            break
+    cursor.unregister("told")
+    cursor.execute(_GROUPED)
 
 
 def _look(cursor: Connection, fresh: set[int]) -> None:
