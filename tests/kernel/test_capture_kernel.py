@@ -159,7 +159,7 @@ def split(modules: dict[str, Any], data: bytes, pcapng: bool, big: bool) -> list
     else:
         stop = splitter.split_pcap(buffer, 0, len(data), 7, 16)
     count = splitter.count
-    names = "at now enhanced simple obsolete timeless odd_times strays beyond broken".split()
+    names = "at now enhanced simple obsolete timeless odd_times strays beyond broken empty".split()
     counters = [getattr(splitter, name) for name in names]
     return [stop, counters, records[:count].tolist(), interfaces.tolist()]
 

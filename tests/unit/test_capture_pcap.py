@@ -153,6 +153,17 @@ def test_what_is_not_read_says_why(data: bytes, problem: str) -> None:
     assert problem in str(caught.value)
 
 
+def test_a_file_that_was_filled_up_with_zeros() -> None:
+    """As file systems leave it after a crash: not a million empty packets of 1970."""
+    reader, found = read(file_of() + bytes(4000))
+    assert found == expected()
+    assert reader.problems == ["250 records are nothing but zeros and were skipped"]
+    reader, found = read(file_of() + bytes(16) + file_of(packets=PACKETS[:1])[24:] + bytes(7))
+    assert found == expected() + expected()[:1]
+    assert reader.problems[0].startswith("cut short: the packet at byte ")
+    assert reader.problems[1:] == ["1 records are nothing but zeros and were skipped"]
+
+
 def test_lengths_that_cannot_be() -> None:
     reader, found = read(file_of(packets=[bytes(MAX_CAPTURED)]))
     assert (len(found), reader.problems) == (1, [])

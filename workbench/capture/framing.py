@@ -24,7 +24,7 @@ _IF_OFFSET = cython.declare(cython.Py_ssize_t, layout.IF_OFFSET)
 _IF_SNAPLEN = cython.declare(cython.Py_ssize_t, layout.IF_SNAPLEN)
 _IF_DROPS = cython.declare(cython.Py_ssize_t, layout.IF_DROPS)
 _OFFSET_BIAS = cython.declare(cython.ulonglong, layout.OFFSET_BIAS)
-_FAR = cython.declare(cython.ulonglong, 1 << 40)  # seconds
+_FAR = cython.declare(cython.ulonglong, 1 << 41)  # seconds, whatever is added or taken off
 _LAST_TIME = cython.declare(cython.ulonglong, layout.LAST_TIME)
 _MANY = cython.declare(cython.ulonglong, 1 << 40)  # more drops than that at once are nonsense
 
@@ -77,6 +77,8 @@ class Splitter:
     """Packets of interfaces that the table has no room for."""
     broken = cython.declare(cython.ulonglong, visibility="readonly")
     """Packets that claim more captured bytes than their block holds."""
+    empty = cython.declare(cython.ulonglong, visibility="readonly")
+    """pcap: record headers of zeros; they gave no record."""
     limit = cython.declare(cython.ulonglong)
 
     def __init__(self, records: memoryview, interfaces: memoryview, limit: int) -> None:
@@ -88,7 +90,7 @@ class Splitter:
         self.known = self.described = self.now = 0
         self.count = self.at = 0
         self.enhanced = self.simple = self.obsolete = 0
-        self.timeless = self.odd_times = self.strays = self.beyond = self.broken = 0
+        self.timeless = self.odd_times = self.strays = self.beyond = self.broken = self.empty = 0
 
     def use(self, records: memoryview) -> None:
         """The next split fills these."""
@@ -197,6 +199,10 @@ class Splitter:
                 stop = _MORE
                 break
             fraction = self._u32(at + 4)
+            if wirelen == 0 and caplen == 0 and fraction == 0 and self._u32(at) == 0:
+                self.empty += 1
+                at += header
+                continue
             if nano:
                 fraction = fraction // 1000
             self._put(
@@ -365,13 +371,6 @@ class Splitter:
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(check=False)
-    def _clamped(self, time: cython.ulonglong) -> cython.ulonglong:
-        self.odd_times += 1
-        return time
-
-    @cython.cfunc
-    @cython.nogil
     @cython.exceptval(-1, check=True)
     def _time(self, ticks: cython.ulonglong, number: cython.ulonglong) -> cython.ulonglong:
         """A time stamp of an interface in microseconds since the epoch, clamped to 1970-9999."""
@@ -383,16 +382,19 @@ class Splitter:
         if pre == 1 and bias == _OFFSET_BIAS and (units == 1_000_000 or units == 1_000_000_000):
             if units != 1_000_000:
                 ticks = ticks // 1000
-            return ticks if ticks <= _LAST_TIME else self._clamped(_LAST_TIME)
+            if ticks <= _LAST_TIME:
+                return ticks
+            self.odd_times += 1
+            return _LAST_TIME
         ticks = ticks // pre
         seconds = ticks // units
         rest = (ticks - seconds * units) * 1_000_000 // units
-        if seconds > _FAR:
-            return self._clamped(_LAST_TIME)
-        seconds += bias  # at most 2 * OFFSET_BIAS: no wrap
+        seconds = min(seconds, _FAR) + bias  # no wrap: bias is at most 2 * OFFSET_BIAS
         if seconds < _OFFSET_BIAS:
-            return self._clamped(0)
+            self.odd_times += 1
+            return 0
         seconds -= _OFFSET_BIAS
         if seconds > _LAST_TIME // 1_000_000:
-            return self._clamped(_LAST_TIME)
+            self.odd_times += 1
+            return _LAST_TIME
         return seconds * 1_000_000 + rest

@@ -35,6 +35,7 @@ _TROUBLES = {
     "oversized": f"packets of more than {MAX_CAPTURED} bytes were skipped",
     "strays": "packets of interfaces that are not described were skipped",
     "beyond": f"packets of interfaces after a section's first {MAX_INTERFACES} were skipped",
+    "empty": "records are nothing but zeros and were skipped",
     "broken": "packets claim more bytes than their block holds and were skipped",
     "timeless": "packets carry no time and took that of the packet before",
     "odd_times": "times before 1970 or after 9999 were clamped",
@@ -175,9 +176,22 @@ class Reader:
         }
         return +(self._contents.blocks + Counter(packets))
 
-    def fingerprint(self) -> str:
-        """Of the bytes read so far (for a pipe too). See `files.fingerprint`."""
-        return self._raw.fingerprint()
+    @property
+    def seekable(self) -> bool:
+        """A file that can be read again, not a pipe."""
+        return self._raw.seekable
+
+    @property
+    def packed(self) -> str:
+        """gzip or zstd; empty for plain."""
+        return self._packed
+
+    def fingerprint(self, upto: int | None = None) -> str:
+        """Of the bytes read so far (for a pipe too), or the first `upto` of them.
+
+        See `files.fingerprint`.
+        """
+        return self._raw.fingerprint(upto)
 
     def _begin(self) -> Pcap | Pcapng:
         window = self._window
@@ -284,7 +298,7 @@ class Reader:
         return Loan(np.empty((ROOM, layout.RECORD_WORDS), np.uint64).data, self._rooms)
 
     def _troubles(self) -> Counter[str]:
-        kinds = ("strays", "beyond", "broken", "timeless", "odd_times")
+        kinds = ("strays", "beyond", "broken", "empty", "timeless", "odd_times")
         seen = Counter({kind: int(getattr(self._splitter, kind)) for kind in kinds})
         counts = seen + self._contents.troubles
         return Counter({kind: counts[kind] for kind in _TROUBLES if counts[kind]})
