@@ -76,7 +76,7 @@ class Table:
         """Deal out packets[:count] and add those from `at` on; where the table stopped."""
         flat = packets.reshape(-1).data
         hashes, order = np.zeros(count, np.uint64).data, np.zeros((1, count), np.uint32)
-        self._dealer.deal(flat, count, 0, hashes, order.data, np.zeros(1, np.int64).data)
+        self._dealer.deal(flat, count, hashes, order.data, np.zeros(1, np.int64).data)
         return int(self._table.add(flat, hashes, order[0].data, at, count))
 
     @property

@@ -19,12 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.capture import layout
+from workbench.capture.decoding import TunnelList
 from workbench.capture.ends import Bools, Rows
 from workbench.capture.fragments import Fragments
 from workbench.capture.kernel import Decoding, skipped
 from workbench.capture.reader import ROOM, Block
+from workbench.capture.recording import tunnels
 from workbench.capture.table import Dealer, FlowTable
 from workbench.model.net import TCP
+from workbench.model.recording import Tunnel
 
 MAX_FLOWS = 1 << 20
 """Flows that may go on into the next round (128 bytes each)."""
@@ -78,9 +81,11 @@ class Engine:
         self._tables = [FlowTable(room, seed) for _ in range(parts)]
         self._dealer = Dealer(parts, seed)
         self._fragments = Fragments()
+        self._tunnels = TunnelList()
         self._decoders = [Decoding() for _ in range(parts)]
-        self.in_pieces = False
+        self.crowded = False
         """Flows that were not over have been handed on."""
+        self.rounds = 0
         self._blocks: Iterator[Block] = iter(())
         self._turn = Condition()
         self._ways: dict[int, _Dealt] = {}  # by number of the block
@@ -100,6 +105,10 @@ class Engine:
         """Reason in words → records that became part of no flow, most frequent first."""
         return skipped(self._decoders, int(self._fragments.lost))
 
+    def tunnels(self) -> tuple[Tunnel, ...]:
+        """Those met so far; flows carry their numbers, from 1."""
+        return tunnels(self._tunnels.rows([one.packets for one in self._decoders]))
+
     def run(self, blocks: Iterator[Block]) -> None:
         """Take in all blocks. Raises what reading them or a callback raises."""
         self._blocks = blocks
@@ -118,6 +127,7 @@ class Engine:
                 if self._failure is not None:
                     raise self._failure
                 self._hand_on(last=self._ended)
+                self.rounds += 1
         finally:
             with self._turn:
                 self._closed = True
@@ -190,15 +200,14 @@ class Engine:
         with self._turn:
             while self._joined < number and self._failure is None:
                 self._turn.wait()
+        self._tunnels.renumber(decoder.packets, rows[:made])
         if decoder.pieces:
             self._fragments.join(rows.data, made)
         self._in_order(block)
         with self._turn:
             self._joined += 1
             self._turn.notify_all()
-        self._dealer.deal(
-            way.packets.data, made, part, way.hashes.data, way.order.data, way.sizes.data
-        )
+        self._dealer.deal(way.packets.data, made, way.hashes.data, way.order.data, way.sizes.data)
         with self._turn:
             way.dealt = True
             self._turn.notify_all()
@@ -232,7 +241,7 @@ class Engine:
         keep = [np.zeros(len(rows), np.bool_) if last else ~_over(rows, lasts) for rows in held]
         kept = lasts[np.concatenate(keep)]
         if len(kept) > self._capacity:
-            self.in_pieces = True
+            self.crowded = True
             oldest = np.partition(kept, -self._capacity // 2)[-self._capacity // 2]
             keep = [
                 one & (rows[:, layout.FLOW_LAST] > oldest)

@@ -1,19 +1,23 @@
-"""One capture file to flows: the reader, the kernels and the flow table, end to end."""
+"""One capture file to flows: the reader, the engine and the report, end to end."""
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from workbench.capture import layout
 from workbench.capture.ends import Rows
 from workbench.capture.engine import MAX_FLOWS, Engine
-from workbench.capture.files import fingerprint
 from workbench.capture.flows import flow_columns
 from workbench.capture.reader import Block, Reader, link_names
-from workbench.capture.recording import recording, tally_problems
+from workbench.capture.recording import one_list, read_on, recording, tally_problems
+from workbench.capture.state import State
 from workbench.capture.tally import Tally
 from workbench.model.errors import Cancelled
 from workbench.model.net import ServiceRange
+from workbench.model.recording import Ending
 from workbench.model.traffic import CaptureReport, FlowColumns, Progress
 
 _TICK = 0.1
@@ -29,57 +33,129 @@ def read_capture(
     cancelled: Callable[[], bool] | None = None,
     capacity: int = MAX_FLOWS,
     threads: int | None = None,
+    before: CaptureReport | None = None,
+    limit: int | None = None,
 ) -> CaptureReport:
     """Decode a capture and hand its flows to `on_flows` in batches; memory stays bounded.
 
     hints: services whose ports are servers' ports. capacity: flows held at once. threads: that work
-    side by side, one for each core unless given; the flows are the same.
-    Raises CaptureError when the file is no capture at all, Cancelled when `cancelled()` says so;
-    everything else that is wrong with the file is in the report.
+    side by side, one for each core unless given; the flows are the same. before: the report of a
+    reading that stopped; this one goes on from there, and the result speaks of both. limit: stop
+    after about so many bytes of the file, with a report that can be gone on from.
+
+    `-` is standard input. Raises CaptureError when the file is no capture at all, Cancelled when
+    `cancelled()` says so; everything else that is wrong with the file is in the report.
     """
-    began = told = time.monotonic()
-    tally = Tally()
-    flows = 0
+    return _Job(path, on_flows, hints, progress, cancelled, before).run(capacity, threads, limit)
 
-    def look_up() -> None:
-        nonlocal told
-        if cancelled is not None and cancelled():
-            raise Cancelled(f"{path}: stopped")
-        now = time.monotonic()
-        if progress is not None and now - told >= _TICK:
-            told = now
-            progress(Progress(path.name, reader.position, size, tally.packets, now - began))
 
-    def count(block: Block) -> None:
-        tally.add(block.buffer, block.records, block.count)
+class _Job:
+    """One reading of one file."""
 
-    def hand_on(rows: Rows) -> None:
-        nonlocal flows
-        flows += len(rows)
-        on_flows(flow_columns(rows, hints))
+    def __init__(
+        self,
+        path: Path,
+        on_flows: Callable[[FlowColumns], None],
+        hints: Sequence[ServiceRange],
+        progress: Callable[[Progress], None] | None,
+        cancelled: Callable[[], bool] | None,
+        before: CaptureReport | None,
+    ) -> None:
+        self._path = path
+        self._on_flows = on_flows
+        self._hints = hints
+        self._progress = progress
+        self._cancelled = cancelled
+        self._before = before
+        self._began = self._told = time.monotonic()
+        self._tally = Tally()
+        self._flows = 0
+        self._stopped = False
 
-    with Reader(path) as reader:
-        size = reader.size
-        engine = Engine(look_up, count, hand_on, threads=threads, capacity=capacity)
-        engine.run(reader.blocks())
-        if progress is not None:
-            progress(Progress(path.name, size, size, tally.packets, time.monotonic() - began))
-    return CaptureReport(
-        path=os.path.realpath(path),
-        format=reader.format,
-        size=size,
-        fingerprint=fingerprint(path),
-        packets=tally.packets,
-        decoded=engine.decoded,
-        skipped=engine.skipped(),
-        truncated_packets=tally.truncated,
-        snaplen=reader.snaplen,
-        link_types=link_names(reader),
-        interfaces=reader.interfaces,
-        first_us=tally.first if tally.packets else None,
-        last_us=tally.last if tally.packets else None,
-        wire_bytes=tally.wire_bytes,
-        flows=flows,
-        problems=tuple(reader.problems + tally_problems(tally)),
-        recording=recording(tally),
-    )
+    def run(self, capacity: int, threads: int | None, limit: int | None) -> CaptureReport:
+        state = State.loads(self._before.state) if self._before else None
+        with Reader(self._path, state=state, tick=self._look_up) as reader:
+            self._reader = reader
+            self._engine = Engine(
+                self._look_up, self._count, self._hand_on, threads=threads, capacity=capacity
+            )
+            self._engine.run(self._blocks(limit))
+            self._tell(reader.size or reader.position)
+            report = self._report()
+        return report if self._before is None else read_on(self._before, report)
+
+    def _blocks(self, limit: int | None) -> Iterator[Block]:
+        begin = self._reader.position
+        for block in self._reader.blocks():
+            yield block
+            if limit is not None and self._reader.position - begin >= limit:
+                self._stopped = True
+                return
+
+    def _look_up(self) -> None:
+        """Called all the time, by any thread."""
+        if self._cancelled is not None and self._cancelled():
+            raise Cancelled(f"{self._path}: stopped")
+        if self._progress is not None and time.monotonic() - self._told >= _TICK:
+            self._tell(self._reader.position)
+
+    def _tell(self, done: int) -> None:
+        self._told = time.monotonic()
+        if self._progress is not None:
+            size, packets = self._reader.size, self._tally.packets
+            elapsed = self._told - self._began
+            self._progress(Progress(self._path.name, done, size, packets, elapsed))
+
+    def _count(self, block: Block) -> None:
+        self._tally.add(block.buffer, block.records, block.count)
+
+    def _hand_on(self, rows: Rows) -> None:
+        self._flows += len(rows)
+        columns = flow_columns(rows, self._hints)
+        if self._before is not None and columns["tunnel"].any():
+            columns = {**columns, "tunnel": self._numbers(self._before)[columns["tunnel"]]}
+        self._on_flows(columns)
+
+    def _numbers(self, before: CaptureReport) -> np.ndarray[tuple[int], np.dtype[np.uint16]]:
+        """Number of a tunnel in this reading → its number in the capture's list."""
+        numbers = np.full(layout.OTHER_TUNNELS + 1, layout.OTHER_TUNNELS, np.uint16)
+        _, ours = one_list(before.tunnels, self._engine.tunnels())
+        numbers[: len(ours) + 1] = [0, *(min(one, layout.OTHER_TUNNELS) for one in ours)]
+        return numbers
+
+    def _report(self) -> CaptureReport:
+        reader, tally, engine = self._reader, self._tally, self._engine
+        state = reader.state()
+        size = state.offset if self._stopped and not reader.packed else reader.position
+        jumped = engine.rounds > 1 and tally.step_back > layout.LINGER
+        return CaptureReport(
+            path=os.path.realpath(self._path),
+            format=reader.format,
+            size=size,
+            fingerprint=reader.fingerprint(size),
+            packets=tally.packets,
+            decoded=engine.decoded,
+            skipped=engine.skipped(),
+            truncated_packets=tally.truncated,
+            snaplen=reader.snaplen,
+            link_types=link_names(reader),
+            interfaces=reader.interfaces,
+            first_us=tally.first if tally.packets else None,
+            last_us=tally.last if tally.packets else None,
+            wire_bytes=tally.wire_bytes,
+            flows=self._flows,
+            problems=tuple(reader.problems + tally_problems(tally)),
+            recording=recording(tally),
+            drops=reader.drops,
+            names=len(reader.names),
+            tunnels=engine.tunnels(),
+            ending=self._ending(),
+            state=state.dumps() if reader.seekable else "",
+            in_pieces=engine.crowded or jumped,
+            host_names=dict(reader.names),
+        )
+
+    def _ending(self) -> Ending:
+        if self._stopped:
+            return Ending.PART
+        return Ending.CUT if self._reader.cut_short else Ending.COMPLETE

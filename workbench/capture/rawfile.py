@@ -123,11 +123,14 @@ class RawFile:
             self._passed.add(buffer[:got])
         return got
 
-    def fingerprint(self) -> str:
-        """Of the bytes before `position`. To be asked for before the file is closed."""
+    def fingerprint(self, upto: int | None = None) -> str:
+        """Of the bytes before `position`, or the first `upto` of a seekable file.
+
+        To be asked for before the file is closed.
+        """
         if self._passed is not None:
             return self._passed.hexdigest()
-        return sampled(self._read_at, self.position)
+        return sampled(self._read_at, self.position if upto is None else upto)
 
     def _read_at(self, size: int, offset: int) -> bytes:
         try:

@@ -1,7 +1,15 @@
 """What the tally kernel counted, as the model says it."""
 
-from workbench.capture.tally import Tally
-from workbench.model.recording import Gap, Recording
+import heapq
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.capture import layout
+from workbench.capture.tally import BUCKETS, GAPS, Tally
+from workbench.model.recording import Gap, Recording, Tunnel
+from workbench.model.traffic import CaptureReport
 
 
 def recording(tally: Tally) -> Recording:
@@ -34,3 +42,96 @@ def tally_problems(tally: Tally) -> list[str]:
     if tally.longer:
         return [f"{tally.longer} packets claim fewer bytes on the wire than were captured"]
     return []
+
+
+def tunnels(rows: NDArray[np.uint64]) -> tuple[Tunnel, ...]:
+    """The decoders' list (n, layout.TUNNEL_WORDS), in its order."""
+    return tuple(map(_tunnel, rows.tolist()))
+
+
+def _tunnel(row: list[int]) -> Tunnel:
+    a_hi, a_lo, b_hi, b_lo, key, from_a, from_b = row[: layout.TUN_PACKETS_B + 1]
+    kind, key = key >> 32, key & 0xFFFF_FFFF
+    ends = a_hi << 64 | a_lo, b_hi << 64 | b_lo
+    return Tunnel(layout.TUNNELS[kind], ends, key or None, from_a + from_b)
+
+
+def read_on(before: CaptureReport, part: CaptureReport) -> CaptureReport:
+    """One report for a capture that was read in two goes.
+
+    `part` is of the later one, whose reader already counted on in what the file says of itself
+    (links, interfaces, losses, problems).
+    """
+    skipped = dict(before.skipped)
+    for reason, count in part.skipped.items():
+        skipped[reason] = skipped.get(reason, 0) + count
+    times = (before.first_us, part.first_us), (before.last_us, part.last_us)
+    first, last = ([time for time in two if time is not None] for two in times)
+    return replace(
+        part,
+        id=before.id,
+        packets=before.packets + part.packets,
+        decoded=before.decoded + part.decoded,
+        skipped=dict(sorted(skipped.items(), key=lambda item: (-item[1], item[0]))),
+        truncated_packets=before.truncated_packets + part.truncated_packets,
+        first_us=min(first, default=None),
+        last_us=max(last, default=None),
+        wire_bytes=before.wire_bytes + part.wire_bytes,
+        flows=before.flows + part.flows,
+        recording=_both(before, part),
+        tunnels=one_list(before.tunnels, part.tunnels)[0],
+        names=max(before.names, part.names),
+    )
+
+
+def _both(before: CaptureReport, part: CaptureReport) -> Recording:
+    one, two = before.recording, part.recording
+    if before.last_us is None or before.first_us is None or part.first_us is None:
+        return one if part.first_us is None else two
+    gaps = [*one.gaps, *two.gaps]
+    back = before.last_us - part.first_us
+    if back <= 0:
+        gaps.append(Gap(before.last_us, part.first_us))
+    begin = min(before.first_us, part.first_us)
+    width = max(one.bucket_us, two.bucket_us, 1)
+    activity: dict[int, int] = {}
+    for start, recording in ((before.first_us, one), (part.first_us, two)):
+        for at, packets in enumerate(recording.activity):
+            when = start - begin + at * recording.bucket_us
+            activity[when // width] = activity.get(when // width, 0) + packets
+    while activity and max(activity) >= BUCKETS:
+        width *= 2
+        halves: dict[int, int] = {}
+        for at, packets in activity.items():
+            halves[at // 2] = halves.get(at // 2, 0) + packets
+        activity = halves
+    step = max((one.step_back_us, one.step_back_at_us), (two.step_back_us, two.step_back_at_us))
+    return Recording(
+        captured_bytes=one.captured_bytes + two.captured_bytes,
+        gaps=tuple(heapq.nlargest(GAPS, gaps, key=lambda gap: gap.length_us)),
+        steps_back=one.steps_back + two.steps_back,
+        step_back_us=step[0],
+        step_back_at_us=step[1],
+        compared=one.compared + two.compared,
+        copies=one.copies + two.copies,
+        activity=tuple(activity.get(at, 0) for at in range(max(activity, default=-1) + 1)),
+        bucket_us=width,
+    )
+
+
+def one_list(
+    before: tuple[Tunnel, ...], after: tuple[Tunnel, ...]
+) -> tuple[tuple[Tunnel, ...], list[int]]:
+    """Two lists of tunnels as one, and the number in it of each of the second list."""
+    found = {(one.kind, frozenset(one.ends), one.key): at for at, one in enumerate(before)}
+    whole = list(before)
+    numbers = []
+    for tunnel in after:
+        name = tunnel.kind, frozenset(tunnel.ends), tunnel.key
+        at = found.setdefault(name, len(whole))
+        if at == len(whole):
+            whole.append(tunnel)
+        else:
+            whole[at] = replace(whole[at], packets=whole[at].packets + tunnel.packets)
+        numbers.append(at + 1)
+    return tuple(whole), numbers

@@ -75,15 +75,11 @@ class Dealer:
         self,
         packets: memoryview,
         count: cython.Py_ssize_t,
-        who: cython.ulonglong,
         hashes: memoryview,
         order: memoryview,
         dealt: memoryview,
     ) -> None:
-        """Fill hashes[:count]; list the packets of part p in order[p, :dealt[p]].
-
-        packets: flat. who: the number of the decoder, put beside the number of a tunnel.
-        """
+        """Fill hashes[:count]; list the packets of part p in order[p, :dealt[p]]. packets: flat."""
         pkt: cython.ulonglong[::1] = packets
         out: cython.ulonglong[::1] = hashes
         lists: cython.uint[:, ::1] = order
@@ -101,8 +97,6 @@ class Dealer:
                     self.seed, pkt[at], pkt[at + 1], pkt[at + 2], pkt[at + 3], pkt[at + _PKT_WHO]
                 )
                 out[i] = h
-                if pkt[at + _PKT_PATH] >> _TUNNEL_SHIFT:
-                    pkt[at + _PKT_PATH] |= who << (_TUNNEL_SHIFT + 16)
                 part = (h >> 56) * self.parts >> 8
                 lists[part, sizes[part]] = i
                 sizes[part] += 1
@@ -322,8 +316,9 @@ class FlowTable:
     ) -> cython.bint:
         """Whether a packet of the same ends belongs to a flow of its own.
 
-        TCP: it opens (or answers) with another sequence number than the flow, or opens one that was
-        answered and ended, or comes long after the close. Everything else: it comes long after.
+        TCP: it opens (or answers) with another sequence number than the flow, or although that end
+        has been sending without (the opening was not captured), or opens one that was answered and
+        ended, or comes long after the close. Everything else: it comes long after.
         """
         marks: cython.ulonglong = self.rows[row + _MARKS]
         late: cython.bint = self.pkt[at + _TIME] > self.rows[row + _LAST] + _LINGER
@@ -336,7 +331,7 @@ class FlowTable:
                 return True
             token = self.pkt[at + _PKT_PATH] & _TOKEN
             known = self.rows[row + _TOKENS] >> (32 * (1 - side)) & _TOKEN
-            if token and known and token != known:
+            if token and (token != known if known else self.rows[row + _PACKETS_A + side] > 0):
                 return True
         return late and (marks & _RESET != 0 or marks & _CLOSED == _CLOSED)
 

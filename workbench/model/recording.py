@@ -12,6 +12,8 @@ class Ending(StrEnum):
     """In the middle of a packet or block, or where nothing sensible followed."""
     GROWING = "still growing"
     """It was being written to while it was read."""
+    PART = "read in part"
+    """Reading it was stopped, and can go on."""
 
 
 @dataclass(frozen=True, slots=True)

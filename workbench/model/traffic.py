@@ -169,6 +169,13 @@ class CaptureReport:
     tunnels: tuple[Tunnel, ...] = ()
     """What carried packets inside packets; a flow's `tunnel` is a number in it, from 1."""
     ending: Ending = Ending.COMPLETE
+    state: str = ""
+    """How to read on where this reading stopped (JSON of the reader's own); empty where nothing can
+    follow."""
+    in_pieces: bool = False
+    """Flows may lie in several rows: they were more than are held at once, or the clock jumped."""
+    host_names: Mapping[int, str] = field(default_factory=dict)
+    """Address → the name that the file gives it; safe to show."""
     id: int | None = None
     """Number in the store; None before it is stored."""
 

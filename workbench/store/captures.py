@@ -13,24 +13,28 @@ _INSERT = """
     INSERT INTO captures (
         id, path, format, size, fingerprint, packets, decoded, skipped, truncated_packets,
         snaplen, link_types, interfaces, first_us, last_us, wire_bytes, flows, problems,
-        recording, drops, names, tunnels, ending
+        recording, drops, names, tunnels, ending, state
     ) VALUES (
         $id, $path, $format, $size, $fingerprint, $packets, $decoded, $skipped, $truncated_packets,
         $snaplen, $link_types, $interfaces, $first_us, $last_us, $wire_bytes, $flows, $problems,
-        $recording, $drops, $names, $tunnels, $ending
+        $recording, $drops, $names, $tunnels, $ending, $state
     )
 """
 _SELECT = """
     SELECT id, path, format, size, fingerprint, packets, decoded, skipped, truncated_packets,
         snaplen, link_types, interfaces, first_us, last_us, wire_bytes, flows, problems,
-        recording, drops, names, tunnels, ending
+        recording, drops, names, tunnels, ending, state
     FROM captures ORDER BY id
 """
 
 
 def insert_capture(cursor: Connection, capture_id: int, report: CaptureReport) -> None:
     """Store one report under its number."""
-    values = {field.name: getattr(report, field.name) for field in fields(report)}
+    values = {
+        field.name: getattr(report, field.name)
+        for field in fields(report)
+        if field.name not in ("in_pieces", "host_names")
+    }
     values["id"] = capture_id
     values["path"] = os.fsencode(report.path)
     values["skipped"] = json.dumps(dict(report.skipped))

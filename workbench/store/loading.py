@@ -59,7 +59,6 @@ class Loading:
         self._open = False  # whether a transaction is
         self._current: int | None = None  # the capture that takes flows
         self._flows = 0  # of the current capture, so far
-        self._batches = 0
         self._fresh = set(unsettled(cursor))
         self._whole = not (self._fresh or self._old)
         # One set of arrays for the whole load: until a transaction ends, the driver keeps
@@ -90,13 +89,12 @@ class Loading:
         self._cursor.execute("BEGIN TRANSACTION")
         self._open = True
         self._current = number
-        self._flows = self._batches = 0
+        self._flows = 0
 
     def flows(self, capture_id: int, columns: FlowColumns) -> None:
         """Add a batch of flows to the capture that has begun last."""
         if capture_id != self._current:
             raise StoreError(f"capture {capture_id} does not take flows now")
-        self._batches += 1
         for begin in range(0, len(columns["protocol"]), _BATCH):
             self._add(
                 capture_id, {name: columns[name][begin : begin + _BATCH] for name in FLOW_DTYPES}
@@ -120,8 +118,8 @@ class Loading:
         self._cursor.execute("DELETE FROM captures WHERE id = ?", (capture_id,))
         insert_capture(self._cursor, capture_id, report)
         self._cursor.execute("INSERT INTO unsettled VALUES (?)", (capture_id,))
-        # The first capture of a store, in one batch: nothing in it can be a piece of another.
-        self._whole &= not self._fresh and self._batches <= 1
+        # The first capture of a store, read in one go: nothing in it can be a piece of another.
+        self._whole &= not self._fresh and not report.in_pieces
         self._old.add(capture_id)
         self._fresh.add(capture_id)
         self._current = None
