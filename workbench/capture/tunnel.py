@@ -217,7 +217,7 @@ class Tunnels:
             return self._is(_VXLAN, _ETHERNET, at + 8)
         if flags & 0xF1:  # a version, or operations and maintenance
             return 0
-        if not flags & 4 or following == 3:
+        if following == 3 or not (flags & 4 or following):
             return self._is(_VXLAN_GPE, _ETHERNET, at + 8)
         if following == 1 or following == 2:
             return self._is(_VXLAN_GPE, _RAW, at + 8)
