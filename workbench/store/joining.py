@@ -64,14 +64,17 @@ _NEAR = """
 # The same in order of time, by one clock, with what `Line` asks for.
 _ORDERED = """
     CREATE OR REPLACE TEMP TABLE ordered AS
-    SELECT near.id, dense_rank() OVER (ORDER BY a, b, protocol) AS ends, capture,
+    SELECT near.id, dense_rank() OVER (ORDER BY a, b, protocol) AS pair, capture,
         first_us - clock AS first_us, last_us - clock AS last_us,
         packets_a > 0 AS sends_a, packets_b > 0 AS sends_b,
         CASE WHEN protocol = 6 THEN token_a ELSE 0 END AS token_a,
         CASE WHEN protocol = 6 THEN token_b ELSE 0 END AS token_b,
-        protocol <> 6 OR (flags_a | flags_b) & 5 <> 0 AS over
+        CASE WHEN protocol <> 6 THEN 7
+            ELSE flags_a & 1 | ((flags_b & 1) << 1) | ((flags_a | flags_b) & 4) END AS ends,
+        protocol = 6 AND marks & 3 <> 0 AS opens,
+        protocol = 6 AND marks & 12 <> 0 AS answered
     FROM near JOIN places USING (capture)
-    ORDER BY ends, near.first_us - clock, low, near.id
+    ORDER BY pair, near.first_us - clock, low, near.id
 """
 _MEMBERS = """
     CREATE OR REPLACE TEMP TABLE members AS

@@ -13,6 +13,12 @@ LINGER = 60_000_000
 ended, is over: as the engine has it within one file."""
 
 
+_COLUMNS = (
+    "id", "pair", "capture", "first_us", "last_us", "sends_a", "sends_b", "token_a", "token_b",
+    "ends", "opens", "answered",
+)  # fmt: skip
+
+
 @dataclass(slots=True)
 class _Flow:
     """What has been seen of a flow so far."""
@@ -26,48 +32,53 @@ class _Flow:
     token_b: int
     sends_a: bool
     sends_b: bool
-    over: bool
-    """TCP: ended by FIN or RST. Everything else has no connection that keeps it alive."""
+    ends: int
+    """How it was ended: 1 FIN of a, 2 FIN of b, 4 RST; 7 for all but TCP: nothing keeps them."""
+    answered: bool
     last_us: int
 
 
 class Line:
     """Goes through rows in order of ends and time, and remembers the flow that goes on.
 
-    These are the rules of the engine's flow table, for rows instead of packets. A row is a flow of
-    its own when an end opens (or answers) with another sequence number than before, or opens
-    although it has been sending already, or when the row comes long after the flow was over.
+    These are the rules of the engine's flow table, for rows instead of packets. A row of TCP is a
+    flow of its own when an end opens (or answers) with another sequence number than before, or
+    although it has been sending without, when it opens what was answered and ended, or when it
+    comes long after the close; any other row when it comes long after.
     """
 
     def __init__(self, places: Mapping[int, Place]) -> None:
         self._places = places
-        self._ends = -1
+        self._pair = -1
         self._flows: list[_Flow] = []  # of these ends: several where captures are of other networks
 
     def flows(self, rows: Mapping[str, NDArray[Any]]) -> list[int]:
         """For each row the id of the first row of its flow."""
-        names = ("id", "ends", "capture", "first_us", "last_us", "sends_a", "sends_b", "token_a")
-        columns = [rows[name].tolist() for name in (*names, "token_b", "over")]
+        columns = [rows[name].tolist() for name in _COLUMNS]
         numbers = []
-        for number, ends, capture, first, last, sends_a, sends_b, token_a, token_b, over in zip(
-            *columns, strict=True
-        ):
-            if ends != self._ends:
-                self._ends, self._flows = ends, []
+        for (
+            number, pair, capture, first, last, sends_a, sends_b, token_a, token_b, ends, opens,
+            answered,
+        ) in zip(*columns, strict=True):  # fmt: skip
+            if pair != self._pair:
+                self._pair, self._flows = pair, []
             place = self._places[capture]
             flow = self._of(place)
-            if flow is not None and _goes_on(flow, first, token_a, token_b):
+            if flow is not None and _goes_on(flow, first, token_a, token_b, opens):
                 flow.place = place
                 flow.token_a = flow.token_a or token_a
                 flow.token_b = flow.token_b or token_b
                 flow.sends_a |= sends_a
                 flow.sends_b |= sends_b
-                flow.over |= over
+                flow.ends |= ends
+                flow.answered |= answered
                 flow.last_us = max(flow.last_us, last)
             else:
                 if flow is not None:
                     self._flows.remove(flow)
-                flow = _Flow(number, place, token_a, token_b, sends_a, sends_b, over, last)
+                flow = _Flow(
+                    number, place, token_a, token_b, sends_a, sends_b, ends, answered, last
+                )
                 self._flows.append(flow)
             numbers.append(flow.number)
         return numbers
@@ -87,19 +98,16 @@ class Line:
         return None
 
 
-def _goes_on(flow: _Flow, first_us: int, token_a: int, token_b: int) -> bool:
+def _goes_on(flow: _Flow, first_us: int, token_a: int, token_b: int, opens: bool) -> bool:
     """Whether a row that begins then and opens with these sequence numbers is part of it."""
     same = False
     for token, known, sends in (
         (token_a, flow.token_a, flow.sends_a),
         (token_b, flow.token_b, flow.sends_b),
     ):
-        if token and known:
-            if token != known:
-                return False
-            same = True
-        elif token and sends:
+        if token and (token != known if known else sends):
             return False
-    if same or not flow.over:
-        return True
-    return not (token_a or token_b) and first_us - flow.last_us <= LINGER
+        same |= token > 0 and token == known
+    if opens and flow.ends and flow.answered and not same:
+        return False
+    return flow.ends < 3 or first_us - flow.last_us <= LINGER
