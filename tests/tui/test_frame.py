@@ -15,13 +15,24 @@ import workbench.tui
 from tests.tui.conftest import DAY
 from tests.tui.driver import press, settle, shown
 from workbench.model.packets import Field, Layer, Packet
+from workbench.model.quality import (
+    CaptureQuality,
+    Coverage,
+    FlowShares,
+    NetworkPair,
+    NetworkView,
+    Remark,
+    View,
+    Weight,
+)
 from workbench.model.traffic import CaptureReport, Direction, Flow, Outcome
 from workbench.tui.app import TABS, WorkbenchApp
 from workbench.tui.commands import Commands
 from workbench.tui.keys import read_keys
 from workbench.tui.lines import flow_row, packet_row
-from workbench.tui.screens.sources import capture_content, capture_row
+from workbench.tui.screens.captures import capture_row
 from workbench.tui.themes import THEMES
+from workbench.tui.widgets.capturepanel import capture_lines, content, unseen_lines
 from workbench.tui.widgets.cellpanel import CellPanel
 from workbench.tui.widgets.facts import FactsLine
 from workbench.tui.widgets.keybar import KeyBar
@@ -268,7 +279,9 @@ async def test_names_are_text_and_never_markup(bench: WorkbenchApp) -> None:
 
 def test_what_packets_say_is_cleaned_where_it_is_drawn() -> None:
     evil = "x\x1b[31m\u202e\x07\n"
-    packet = Packet(1, 0, 60, 60, True, evil, evil, (Layer(evil, (Field(evil, evil),)),), b"\x1b[31m")
+    packet = Packet(
+        1, 0, 60, 60, True, evil, evil, (Layer(evil, (Field(evil, evil),)),), b"\x1b[31m"
+    )
     texts = [cell if isinstance(cell, str) else cell[0] for cell in packet_row(packet).cells]
     for row, _ in field_rows(packet):
         texts += [cell if isinstance(cell, str) else cell[0] for cell in row.cells]
@@ -276,8 +289,13 @@ def test_what_packets_say_is_cleaned_where_it_is_drawn() -> None:
     report = CaptureReport(
         evil, "pcap", 1, "", 1, 1, {evil: 1}, 0, 0, ("Ethernet",), 1, 0, 0, 1, 1, (evil,)
     )
-    texts += [cell if isinstance(cell, str) else cell[0] for cell in capture_row(0, report).cells]
-    texts += capture_content(report).plain.splitlines()
+    remarks = (Remark("problem", Weight.CARE, evil),)
+    judged = CaptureQuality(report, FlowShares(), remarks)
+    row = capture_row(0, judged, Coverage(0, 1))
+    texts += [cell if isinstance(cell, str) else cell[0] for cell in row.cells]
+    texts += content(capture_lines(judged, 80)).plain.splitlines()
+    seen = View(1, 0, (NetworkView(evil, False, 3, 0, 1, 0),), (NetworkPair(evil, evil, 9),), 1)
+    texts += content(unseen_lines(seen, 80)).plain.splitlines()
     flow = Flow(
         1, 1, 1, 2, 6, 3, 4, 1, 1, 1, 1, 0, 0, Outcome.ESTABLISHED, Direction.SYN, 0, 0, 0, 0, 0
     )

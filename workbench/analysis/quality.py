@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from workbench.analysis.recordings import (
     capture_remarks,
@@ -21,13 +22,17 @@ from workbench.model.quality import (
     HostSides,
     Quality,
     Remark,
+    View,
 )
 from workbench.model.recording import Ending, Gap
 from workbench.model.site import Inventory
 from workbench.model.text import duration, percent
 from workbench.model.traffic import CaptureReport, ConversationTable
+from workbench.model.vantage import Vantage
 
 UNCOVERED = 20
+PLACES = 5
+"""Pairs of captures with the same traffic that are told in full."""
 _SECOND = 1_000_000
 _WEEK = 7 * 86_400 * _SECOND
 
@@ -38,6 +43,7 @@ def quality(
     table: ConversationTable,
     sides: HostSides,
     inventory: Inventory,
+    vantages: Sequence[Vantage] = (),
 ) -> Quality:
     """`shares` by capture number; `sides` of the seen hosts of `table`."""
     nothing = FlowShares()
@@ -46,14 +52,12 @@ def quality(
         for report in reports
         for held in (shares.get(report.id or 0, nothing),)
     )
-    return Quality(captures, _dataset(captures, table, sides, inventory))
+    dataset = _dataset(captures, view(table, sides, inventory), vantages)
+    return Quality(captures, dataset)
 
 
 def _dataset(
-    captures: Sequence[CaptureQuality],
-    table: ConversationTable,
-    sides: HostSides,
-    inventory: Inventory,
+    captures: Sequence[CaptureQuality], seen: View, vantages: Sequence[Vantage]
 ) -> DatasetQuality:
     reports = [one.report for one in captures]
     skipped: Counter[str] = Counter()
@@ -76,8 +80,9 @@ def _dataset(
         copies=sum(report.recording.copies for report in reports),
         shares=shares,
         time=time,
-        view=view(table, sides, inventory),
-        remarks=tuple(_remarks(reports, shares, time)) if reports else (),
+        view=seen,
+        remarks=(*_remarks(reports, shares, time), *_places(reports, vantages)) if reports else (),
+        vantages=tuple(vantages),
     )
 
 
@@ -169,3 +174,21 @@ def _time(time: Coverage) -> Iterator[Remark]:
             f"{many(time.overlapping, 'capture')} share {duration(time.overlap_us)} with others: "
             "several capture points, or the same packets twice",
         )
+
+
+def _places(reports: Sequence[CaptureReport], vantages: Sequence[Vantage]) -> Iterator[Remark]:
+    """Captures that recorded the same traffic, and how their clocks differ."""
+    names = {report.id: Path(report.path).name for report in reports}
+    for pair in sorted(vantages, key=lambda pair: -pair.shared)[:PLACES]:
+        later, earlier = names.get(pair.capture, "?"), names.get(pair.reference, "?")
+        way = "ahead" if pair.offset_us >= 0 else "behind"
+        sure = "" if pair.certain else ", by few flows"
+        hops = f", {many(pair.hops, 'router')} between them" if pair.hops else ""
+        yield fact(
+            "same-traffic",
+            f"{later} and {earlier} recorded some of the same traffic: {many(pair.shared, 'flow')} "
+            f"in both, counted once; the clock of {later} is {duration(abs(pair.offset_us))} {way} "
+            f"(give or take {duration(pair.spread_us)}{sure}){hops}",
+        )
+    if len(vantages) > PLACES:
+        yield fact("same-traffic", f"{len(vantages) - PLACES:,} more pairs of captures share flows")

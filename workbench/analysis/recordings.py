@@ -129,8 +129,9 @@ def _time(report: CaptureReport) -> Found:
     if size >= _SECOND:
         yield care(
             "clock",
-            f"the time goes back {many(steps, 'time')}, by {duration(size)}{where}: the clock was "
-            "set, or captures were joined; first and last times cannot be trusted",
+            f"the time goes back {'once' if steps == 1 else f'{steps:,} times, at most'} by "
+            f"{duration(size)}{where}: the clock was set, or captures were joined; first and last "
+            "times cannot be trusted",
         )
     else:
         yield fact(
@@ -153,7 +154,7 @@ def flow_remarks(shares: FlowShares) -> Found:
             else "the other one took another path, or its packets were lost"
         )
         yield care(
-            "one-direction",
+            "half-tcp",
             f"of {percent(half, tcp)} of the TCP flows only one direction was recorded: {why}",
         )
     yield from _share(
@@ -172,7 +173,7 @@ def flow_remarks(shares: FlowShares) -> Found:
     if unknown.flows:
         weight = Weight.CARE if unknown.flows * 20 >= total and total >= ENOUGH else Weight.FACT
         yield Remark(
-            "direction-unknown",
+            "direction",
             weight,
             f"{_of(unknown, shares.total)}: nothing but who spoke first tells the client from the "
             "server",

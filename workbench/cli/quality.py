@@ -88,6 +88,7 @@ def dataset_record(dataset: DatasetQuality) -> Record:
         "overlapping_captures": time.overlapping,
         "overlap_us": time.overlap_us,
         "flow_shares": _shares(dataset.shares),
+        "same_traffic": [asdict(pair) for pair in dataset.vantages],
         "remarks": list(map(_remark, dataset.remarks)),
         "unseen": _view(dataset.view),
     }

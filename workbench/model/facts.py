@@ -36,6 +36,24 @@ def sparkline(values: Sequence[int], width: int) -> str:
     )
 
 
+def activity_of_all(reports: Sequence[CaptureReport], steps: int) -> tuple[int, ...]:
+    """Packets of all captures in equal stretches of time, from the first packet to the last."""
+    spans = [
+        (report.first_us, report.last_us, report.recording)
+        for report in reports
+        if report.first_us is not None and report.last_us is not None
+    ]
+    if not spans:
+        return ()
+    begin, end = min(first for first, _, _ in spans), max(last for _, last, _ in spans)
+    counts, whole = [0] * steps, end - begin + 1
+    for first, _, recording in spans:
+        for at, packets in enumerate(recording.activity):
+            middle = first - begin + at * recording.bucket_us + recording.bucket_us // 2
+            counts[max(0, min(steps - 1, middle * steps // whole))] += packets
+    return tuple(counts)
+
+
 def bar(share: float, width: int) -> str:
     """`████▌·····`: never empty for something, never full for less than all."""
     halves = round(share * width * 2)
@@ -58,6 +76,13 @@ def moment(microseconds: int | None) -> str:
     return "never" if microseconds is None else format_time(microseconds)[:19].replace("T", " ")
 
 
+def period(first_us: int, last_us: int) -> str:
+    """`2026-03-31 14:02:09 – 14:09:10 UTC, 7 min 1 s`; the second day only where it is another."""
+    first, last = moment(first_us), moment(last_us)
+    last = last[11:] if first[:10] == last[:10] else last
+    return f"{first} – {last} UTC, {duration(max(0, last_us - first_us))}"
+
+
 def capture_facts(one: CaptureQuality) -> Iterator[Fact]:
     """One capture, from the file to its flows."""
     report, recording = one.report, one.report.recording
@@ -67,8 +92,7 @@ def capture_facts(one: CaptureQuality) -> Iterator[Fact]:
     yield Fact("file", f"{report.format}, {short_bytes(report.size)}, {report.ending}")
     yield Fact("links", printable(f"{links}; {where}"))
     if report.first_us is not None and report.last_us is not None:
-        span = duration(report.last_us - report.first_us)
-        yield Fact("time", f"{moment(report.first_us)} to {moment(report.last_us)} UTC, {span}")
+        yield Fact("time", period(report.first_us, report.last_us))
     yield from _packets(report)
     yield Fact("lost", _lost(report.drops, report.packets))
     yield from _copies(recording.copies, recording.compared, report.decoded)
@@ -78,7 +102,8 @@ def capture_facts(one: CaptureQuality) -> Iterator[Fact]:
         yield Fact("silence", f"the longest: {text}")
     if recording.steps_back:
         size = duration(recording.step_back_us)
-        yield Fact("clock", f"{recording.steps_back:,} steps back, the largest {size}")
+        plural = "" if recording.steps_back == 1 else "s"
+        yield Fact("clock", f"{recording.steps_back:,} step{plural} back, the largest {size}")
     yield from share_facts(one.shares)
     if report.tunnels:
         packets = sum(tunnel.packets for tunnel in report.tunnels)
@@ -151,7 +176,7 @@ def dataset_facts(dataset: DatasetQuality) -> Iterator[Fact]:
     cut = f", {dataset.cut:,} of them not complete" if dataset.cut else ""
     yield Fact("captures", f"{dataset.captures:,}{cut}")
     if time.first_us is not None:
-        yield Fact("time", f"{moment(time.first_us)} to {moment(time.last_us)} UTC")
+        yield Fact("time", period(time.first_us, time.last_us or time.first_us))
         covered = percent(time.covered_us, time.span_us) if time.span_us else "100 %"
         text = f"{duration(time.covered_us)} of {duration(time.span_us)} ({covered})"
         yield Fact("covered", text, time.covered_us / time.span_us if time.span_us else 1.0)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.model.recording import Gap
 from workbench.model.traffic import CaptureReport
+from workbench.model.vantage import Vantage
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,8 @@ class DatasetQuality:
     """Unseen is not unused."""
     remarks: tuple[Remark, ...]
     """What was lost, over all captures."""
+    vantages: tuple[Vantage, ...] = ()
+    """Pairs of captures that recorded some of the same traffic."""
 
 
 @dataclass(frozen=True, slots=True)

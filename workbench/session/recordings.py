@@ -24,5 +24,7 @@ class Recordings:
         with self._lock:
             if self._known is None or self._known[0] is not inventory:
                 shares, sides = self._store.flow_shares(), self._store.host_sides()
-                self._known = inventory, quality(captures, shares, table, sides, inventory)
+                pairs = self._store.vantages()
+                found = quality(captures, shares, table, sides, inventory, pairs)
+                self._known = inventory, found
             return self._known[1]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workbench.session import Session
 
 TABS: Mapping[str, str] = {
-    "sources": "Sources",
+    "captures": "Captures",
     "matrix": "Matrix",
     "flows": "Flows",
     "hosts": "Hosts",
@@ -81,7 +81,7 @@ class WorkbenchApp(Desk):
     ) -> None:
         super().__init__(workspace, on)
         self.captures_to_load = tuple(captures)
-        """Taken by the Sources screen once the workspace is open."""
+        """Taken by the Captures screen once the workspace is open."""
         for theme in THEMES:
             self.register_theme(theme)
         self.set_reactive(Desk.theme, THEMES[0].name)  # unwatched: the sheet is parsed once less
@@ -102,7 +102,7 @@ class WorkbenchApp(Desk):
     @on(Desk.Opened)
     def _show_first(self, message: Desk.Opened) -> None:
         if self.captures_to_load or not message.summary.captures:
-            self.switch_mode("sources")
+            self.switch_mode("captures")
 
     # ── actions ────────────────────────────────────────────────────────────────────────────
 
@@ -122,7 +122,7 @@ class WorkbenchApp(Desk):
     def action_save(self) -> None:
         def save(session: "Session") -> str:
             unchanged = not session.draft.changed
-            session.draft.save()
+            session.save()
             return "nothing to save" if unchanged else f"saved in {session.workspace}"
 
         self.edit(save)

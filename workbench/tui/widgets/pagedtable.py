@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import ClassVar
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -18,6 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from workbench.tui.glyphs import TONES
+from workbench.tui.widgets.fitting import Align, fitted
 
 PAGE = 200
 """Rows a page."""
@@ -38,8 +39,14 @@ class Column:
     flex: int = 0
     """Share of the width that is left over."""
     right: bool = False
+    middle: bool = False
+    """Where a text is too long its middle goes: names differ at their ends."""
     spare: int = 0
     """Where space is short the column with the highest figure goes first; 0 always stays."""
+
+    @property
+    def align(self) -> Align:
+        return "right" if self.right else "middle" if self.middle else "left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +283,7 @@ class PagedTable(ScrollView, can_focus=True):
         for at, room in self._fitted():
             text, tone = ("·", "dim") if row is None else _cell(row.cells[at])
             column = self.columns[at]
-            shown = _right(text, room) if column.right else _left(text, room)
+            shown = fitted(text, room, column.align)
             tone = "" if lit and tone in ("dim", "out") else tone  # faint on bright: unreadable
             segments += [Segment(shown, style + self._style(tone)), Segment(" ", style)]
         return Strip(segments).adjust_cell_length(width, style)
@@ -288,7 +295,7 @@ class PagedTable(ScrollView, can_focus=True):
             column = self.columns[at]
             arrow = ("▼" if self.descending else "▲") if column.key == self.sort_key != "" else ""
             title = column.title + arrow
-            shown = _right(title, room) if column.right else _left(title, room)
+            shown = fitted(title, room, "right" if column.right else "left")
             segments.append(Segment(shown + " ", style))
         return Strip(segments).adjust_cell_length(width, style)
 
@@ -383,14 +390,3 @@ class PagedTable(ScrollView, can_focus=True):
 
 def _cell(cell: Cell) -> tuple[str, str]:
     return (cell, "") if isinstance(cell, str) else cell
-
-
-def _left(text: str, room: int) -> str:
-    if cell_len(text) <= room:
-        return set_cell_size(text, room)
-    return set_cell_size(text, room - 1) + "…" if room > 1 else set_cell_size(text, room)
-
-
-def _right(text: str, room: int) -> str:
-    gap = room - cell_len(text)
-    return " " * gap + text if gap >= 0 else _left(text, room)

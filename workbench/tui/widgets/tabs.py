@@ -1,4 +1,4 @@
-"""The tab line: `1 Sources │ 2 Matrix │ …`."""
+"""The tab line: `1 Captures │ 2 Matrix │ …`."""
 
 from collections.abc import Mapping
 
