@@ -49,7 +49,8 @@ SCREENS = {
     "allow": (SMALL, "a"),
     "explain": (USUAL, "e"),
     "help": (SMALL, "question_mark"),
-    "packets-without-tshark": (USUAL, "enter enter enter x"),
+    "packets-without-tshark": (USUAL, "enter enter enter enter down down down"),
+    "packets-small": (SMALL, "enter enter enter down x"),
 }
 
 
