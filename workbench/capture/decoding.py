@@ -85,7 +85,7 @@ class PacketDecoder:
     @property
     def skips(self) -> Words:
         """Records left out so far, by number of the reason (layout.REASONS) or EtherType."""
-        codes = np.array(self._links.skips) + np.asarray(self._wifi.skips)
+        codes: Words = np.array(self._links.skips) + np.asarray(self._wifi.skips)
         codes[: len(self._decoder.skips)] += np.asarray(self._decoder.skips)
         return codes
 
