@@ -149,6 +149,7 @@ def test_ip_is_found_on_every_link_type(link: int, packet: bytes) -> None:
         (127, b"\0\0\4\0" + bytes(40), "cut inside the link header"),
         (107, b"\x18\x41\3\x08" + bytes(20), "frame relay without IP"),
         (104, b"\x0f\0\x80\x35" + bytes(20), "RARP"),
+        (239, layers.nflog(b"\0\1\x08\0" + bytes(24), kind=0x0806), "ARP"),
         (178, b"XYZ" + bytes(40), "link type 178 (Juniper Ethernet)"),
         (149, bytes(120), "link type 149 (user 2)"),
         (143, bytes(60), "link type 143 (DOCSIS)"),

@@ -38,7 +38,7 @@ _MACSEC = cython.declare(cython.int, layout.MACSEC)
 _LOOPBACK_OTHER = cython.declare(cython.int, layout.LOOPBACK_OTHER)
 _FRAME_RELAY_OTHER = cython.declare(cython.int, layout.FRAME_RELAY_OTHER)
 _NSH_OTHER = cython.declare(cython.int, layout.NSH_OTHER)
-_MAX_DEPTH = cython.declare(cython.int, 16)
+_MAX_DEPTH = cython.declare(cython.int, 12)
 """Headers between the start of a record and its IP header."""
 
 

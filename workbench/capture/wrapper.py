@@ -111,8 +111,9 @@ class Wrappers:
                 kind = self.buf[at + 3]
             if kind == 1 and self._u16(at + 4):  # the packet's header says its EtherType
                 link = _ETHERTYPE | self._u16(at + 4)
-            if kind == 9:
-                return self._is(link, at + 4)
+            if kind == 9:  # the packet itself
+                kind = self.buf[at + 4] >> 4
+                return self._is(_RAW if kind == 4 or kind == 6 else link, at + 4)
             if size < 4:
                 return 0
             at += (size + 3) // 4 * 4
