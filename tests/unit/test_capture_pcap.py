@@ -164,6 +164,27 @@ def test_a_file_that_was_filled_up_with_zeros() -> None:
     assert reader.problems[1:] == ["1 records are nothing but zeros and were skipped"]
 
 
+@pytest.mark.parametrize("name", VARIANTS)
+def test_files_joined_by_cat(name: str) -> None:
+    one = file_of(wire=7, **VARIANTS[name])
+    reader, found = read(one * 3)
+    assert found == expected(wire=7) * 3
+    assert (reader.problems, reader.interfaces) == ([], 3)
+    reader, found = read(one + file_of(network=101) if one[:4] == file_of()[:4] else one)
+    assert found[:5] == expected(wire=7)
+    assert found[5:] in ([], expected(link=101))
+
+
+def test_joined_files_that_end_in_a_header() -> None:
+    reader, found = read(file_of() + file_of()[:20])
+    assert found == expected()
+    where = len(file_of())
+    assert reader.problems == [f"stopped at byte {where}: a pcap file header cut short at byte 20"]
+    reader, found = read(file_of() + file_of(version=(7, 1)))
+    assert found == expected()
+    assert reader.problems == [f"stopped at byte {where}: pcap version 7.1 is unknown"]
+
+
 def test_lengths_that_cannot_be() -> None:
     reader, found = read(file_of(packets=[bytes(MAX_CAPTURED)]))
     assert (len(found), reader.problems) == (1, [])

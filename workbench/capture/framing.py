@@ -32,7 +32,7 @@ _MANY = cython.declare(cython.ulonglong, 1 << 40)  # more drops than that at onc
 MORE = 0  # the bytes at `at` are no whole record yet
 FULL = 1  # no room for another record
 ABSURD = 2  # a length that cannot be
-OTHER = 3  # pcapng: a block that is no packet
+OTHER = 3  # pcapng: a block that is no packet; pcap: another file's header
 _MORE = cython.declare(cython.int, MORE)
 _FULL = cython.declare(cython.int, FULL)
 _ABSURD = cython.declare(cython.int, ABSURD)
@@ -53,6 +53,8 @@ class Splitter:
     records = cython.declare(cython.ulonglong[:, ::1])
     interfaces = cython.declare(cython.ulonglong[:, ::1])
     big = cython.declare(cython.bint, visibility="public")
+    magic = cython.declare(cython.ulonglong, visibility="public")
+    """pcap: what the file begins with, as a number."""
     known = cython.declare(cython.ulonglong, visibility="public")
     """How many rows of `interfaces` are filled in."""
     described = cython.declare(cython.ulonglong, visibility="public")
@@ -87,7 +89,7 @@ class Splitter:
         self.interfaces = interfaces
         self.limit = limit
         self.big = False
-        self.known = self.described = self.now = 0
+        self.magic = self.known = self.described = self.now = 0
         self.count = self.at = 0
         self.enhanced = self.simple = self.obsolete = 0
         self.timeless = self.odd_times = self.strays = self.beyond = self.broken = self.empty = 0
@@ -199,20 +201,18 @@ class Splitter:
                 stop = _MORE
                 break
             fraction = self._u32(at + 4)
-            if wirelen == 0 and caplen == 0 and fraction == 0 and self._u32(at) == 0:
-                self.empty += 1
-                at += header
-                continue
+            if wirelen == 0 and caplen == 0:
+                if fraction == 0 and self._u32(at) == 0:
+                    self.empty += 1
+                    at += header
+                    continue
+                if self._u32(at) == self.magic:  # its zone and accuracy are zero
+                    stop = _OTHER
+                    break
             if nano:
                 fraction = fraction // 1000
-            self._put(
-                at + header,
-                caplen,
-                wirelen,
-                self._u32(at) * 1_000_000 + fraction,
-                link,
-                base + at,
-            )
+            fraction += self._u32(at) * 1_000_000
+            self._put(at + header, caplen, wirelen, fraction, link, base + at)
             at += header + caplen
         self.at = at
         return stop
@@ -278,6 +278,7 @@ class Splitter:
         number: cython.ulonglong = 0
         caplen: cython.ulonglong
         drops: cython.ulonglong
+        link: cython.ulonglong
         if kind == 6:
             self.enhanced += 1
             number = self._u32(at + 8)
@@ -301,14 +302,8 @@ class Splitter:
             self.broken += 1
             return 0
         self.now = self._time(self._u32(at + 12) << 32 | self._u32(at + 16), number)
-        self._put(
-            at + 28,
-            caplen,
-            self._u32(at + 24),
-            self.now,
-            self.interfaces[number, _IF_LINK],
-            base + at,
-        )
+        link = self.interfaces[number, _IF_LINK]
+        self._put(at + 28, caplen, self._u32(at + 24), self.now, link, base + at)
         if kind == 2:
             drops = self._u32(at + 8)
             drops = drops & 0xFFFF if self.big else drops >> 16

@@ -8,12 +8,10 @@ numbers of the variants.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from workbench.capture import framing, layout
 from workbench.capture.ahead import MARGIN
 from workbench.capture.window import Contents, Window
-from workbench.model.errors import CaptureError
 
 MAX_CAPTURED = MARGIN - 4096
 """Captured bytes of one packet; more than any snap length or GSO packet, so more is nonsense."""
@@ -42,6 +40,7 @@ class Shape:
     """How the records of a pcap file are to be read."""
 
     big: bool
+    magic: int
     header: int
     """Bytes of a record header."""
     old: bool = False
@@ -49,24 +48,32 @@ class Shape:
 
 
 class Pcap:
-    """Splits the records of a pcap file."""
+    """Splits the records of a pcap file, or of several in one (`cat *.pcap`)."""
 
     def __init__(
-        self, window: Window, splitter: framing.Splitter, contents: Contents, shape: Shape
+        self,
+        window: Window,
+        splitter: framing.Splitter,
+        interface: memoryview,
+        contents: Contents,
+        shape: Shape,
     ) -> None:
-        """The window stands at a record; row 0 of the splitter's interfaces is filled in."""
+        """The window stands at a record; `interface` is the splitter's first, filled in."""
         self.shape = shape
         self.next = window.base
         """Offset of the first record not yet split."""
         self._window = window
         self._splitter = splitter
+        self._interface = interface
         self._contents = contents
+        splitter.big, splitter.magic, splitter.known = shape.big, shape.magic, 1
 
     def splits(self) -> Iterator[None]:
         """Each time, the splitter holds some records more."""
-        window, splitter, shape = self._window, self._splitter, self.shape
+        window, splitter = self._window, self._splitter
         at = 0
         while True:
+            shape = self.shape
             stop = splitter.split_pcap(
                 window.buffer, at, len(window), window.base, shape.header, shape.old
             )
@@ -75,16 +82,31 @@ class Pcap:
             if splitter.count:
                 yield
             if stop == framing.ABSURD:
-                self._contents.problems.append(
-                    f"stopped at byte {self.next}: a packet cannot be {self._length(at)} bytes long"
-                )
+                self._stop(f"a packet cannot be {self._length(at)} bytes long")
                 return
-            if stop == framing.MORE:
-                window.drop(at)
-                at = 0
-                if not window.fill(len(window) + 1):
-                    self._end()
+            if stop == framing.FULL:
+                continue
+            window.drop(at)
+            at = 0
+            if stop == framing.OTHER:
+                if not self._another():
                     return
+            elif not window.fill(len(window) + 1):
+                self._end()
+                return
+
+    def _stop(self, problem: str) -> None:
+        self._contents.problems.append(f"stopped at byte {self.next}: {problem}")
+
+    def _another(self) -> bool:
+        """Another file's header, in the middle of this one."""
+        try:
+            self.shape = read_header(self._window, self._interface, self._contents, patient=False)
+        except Unreadable as problem:
+            self._stop(str(problem))
+            return False
+        self.next = self._window.base
+        return True
 
     def _length(self, at: int) -> int:
         """Captured length of the record at an index."""
@@ -98,21 +120,26 @@ class Pcap:
             self._contents.cut("packet", self.next, have, whole)
 
 
-def read_header(
-    path: Path, window: Window, interface: memoryview, contents: Contents, patient: bool
-) -> tuple[Shape, int]:
-    """What the file header says, and its length. `interface`: a row to fill in.
+class Unreadable(Exception):
+    """Why a file header cannot be read."""
 
-    patient: wait for the first records before they are looked at. The magic is known to be one of
-    MAGICS. Raises CaptureError for a version that nobody reads.
+
+def read_header(
+    window: Window, interface: memoryview, contents: Contents, *, patient: bool
+) -> Shape:
+    """What the file header at hand says; the window moves behind it.
+
+    interface: a row to fill in. patient: wait for the first records before they are looked at. The
+    magic is known to be one of MAGICS. Raises Unreadable.
     """
     big = int.from_bytes(window.buffer[:4]) in _MAGIC
-    nano, size, headers = _MAGIC[window.number(0, 4, big)]
+    magic = window.number(0, 4, big)
+    nano, size, headers = _MAGIC[magic]
     if not window.fill(size):
-        raise CaptureError(path, f"a pcap file header cut short at byte {len(window)}")
+        raise Unreadable(f"a pcap file header cut short at byte {len(window)}")
     version = window.number(4, 2, big), window.number(6, 2, big)
     if version[0] != 2 and version != (543, 0):  # DG/UX's tcpdump says 543
-        raise CaptureError(path, f"pcap version {version[0]}.{version[1]} is unknown")
+        raise Unreadable(f"pcap version {version[0]}.{version[1]} is unknown")
     snaplen, link = window.number(16, 4, big), window.number(20, 4, big)
     if version == (2, 2) and link in _AIX_LINKS and len(headers) > 1 and size == 24:
         nano, link = True, _AIX_LINKS[link]
@@ -131,7 +158,8 @@ def read_header(
     if patient:
         window.fill(_PLENTY)
     header = headers[0] if old else _likeliest(window, size, big, headers)
-    return Shape(big, header, old), size
+    window.drop(size)
+    return Shape(big, magic, header, old)
 
 
 def _likeliest(window: Window, start: int, big: bool, headers: tuple[int, ...]) -> int:

@@ -20,7 +20,7 @@ from workbench.capture import framing, layout
 from workbench.capture.ahead import Loan, ReadAhead
 from workbench.capture.inflate import inflated
 from workbench.capture.links import link_name
-from workbench.capture.pcap import MAGICS, MAX_CAPTURED, Pcap, Shape, read_header
+from workbench.capture.pcap import MAGICS, MAX_CAPTURED, Pcap, Shape, Unreadable, read_header
 from workbench.capture.pcapng import MAX_INTERFACES, SECTION, Pcapng
 from workbench.capture.rawfile import RawFile, RawStream, open_raw
 from workbench.capture.state import State
@@ -177,6 +177,11 @@ class Reader:
         return +(self._contents.blocks + Counter(packets))
 
     @property
+    def offset(self) -> int:
+        """Of the first record of the inflated file that was not given out yet."""
+        return self._framer.next
+
+    @property
     def seekable(self) -> bool:
         """A file that can be read again, not a pipe."""
         return self._raw.seekable
@@ -200,10 +205,11 @@ class Reader:
         if self.format.startswith("pcapng"):
             return Pcapng(window, self._splitter, self._table.data, self._contents)
         row, patient = self._table[0].data, self._raw.seekable
-        shape, size = read_header(self.path, window, row, self._contents, patient)
-        self._splitter.big, self._splitter.known = shape.big, 1
-        window.drop(size)
-        return Pcap(window, self._splitter, self._contents, shape)
+        try:
+            shape = read_header(window, row, self._contents, patient=patient)
+        except Unreadable as problem:
+            raise CaptureError(self.path, str(problem)) from problem
+        return Pcap(window, self._splitter, row, self._contents, shape)
 
     def _format(self, magic: bytes) -> None:
         if magic not in MAGICS and magic != SECTION:
@@ -231,13 +237,14 @@ class Reader:
 
     def state(self) -> State:
         """Where this reader stands: behind the records given out so far."""
-        pcap = self._framer.shape if isinstance(self._framer, Pcap) else Shape(False, 0)
+        pcap = self._framer.shape if isinstance(self._framer, Pcap) else Shape(False, 0, 0)
         pcapng = self._framer if isinstance(self._framer, Pcapng) else None
         rows = self._table[: self._splitter.known].tolist()
         return State(
             format=self.format,
             offset=self._framer.next,
             big=bool(self._splitter.big),
+            magic=pcap.magic,
             header=pcap.header,
             old=pcap.old,
             now=self._splitter.now,
@@ -274,7 +281,8 @@ class Reader:
             framer = Pcapng(window, splitter, self._table.data, contents)
             framer.reported.update(state.reported)
             return framer
-        return Pcap(window, splitter, contents, Shape(state.big, state.header, state.old))
+        shape = Shape(state.big, state.magic, state.header, state.old)
+        return Pcap(window, splitter, self._table[0].data, contents, shape)
 
     # Reading
 

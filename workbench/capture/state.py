@@ -19,6 +19,8 @@ class State:
     """Of the first record or block that was not taken in yet."""
     big: bool
     """Big-endian."""
+    magic: int
+    """pcap: what the file begins with."""
     header: int
     """pcap: bytes of a record header."""
     old: bool
