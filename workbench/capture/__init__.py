@@ -2,7 +2,7 @@
 
 from workbench.capture.cut import save_packets
 from workbench.capture.dissect import dissect
-from workbench.capture.files import find_captures, fingerprint
+from workbench.capture.files import STANDARD_INPUT, find_captures, fingerprint
 from workbench.capture.flows import judge_again
 from workbench.capture.ingest import read_capture
 from workbench.capture.kernel import kernel_compiled
@@ -10,6 +10,7 @@ from workbench.capture.reader import raw_records as records
 from workbench.capture.single import packets_of
 
 __all__ = [
+    "STANDARD_INPUT",
     "dissect",
     "find_captures",
     "fingerprint",

@@ -10,6 +10,7 @@ import numpy as np
 from workbench.capture import layout
 from workbench.capture.ends import Rows
 from workbench.capture.engine import MAX_FLOWS, Engine
+from workbench.capture.files import STANDARD_INPUT
 from workbench.capture.flows import flow_columns
 from workbench.capture.reader import Block, Reader, link_names
 from workbench.capture.recording import one_list, read_on, recording, tally_problems
@@ -41,7 +42,7 @@ def read_capture(
     hints: services whose ports are servers' ports. capacity: flows held at once. threads: that work
     side by side, one for each core unless given; the flows are the same. before: the report of a
     reading that stopped; this one goes on from there, and the result speaks of both. limit: stop
-    after about so many bytes of the file, with a report that can be gone on from.
+    after about so many (inflated) bytes, with a report that can be gone on from.
 
     `-` is standard input. Raises CaptureError when the file is no capture at all, Cancelled when
     `cancelled()` says so; everything else that is wrong with the file is in the report.
@@ -71,6 +72,7 @@ class _Job:
         self._tally = Tally()
         self._flows = 0
         self._stopped = False
+        self._reader: Reader | None = None
 
     def run(self, capacity: int, threads: int | None, limit: int | None) -> CaptureReport:
         state = State.loads(self._before.state) if self._before else None
@@ -79,16 +81,16 @@ class _Job:
             self._engine = Engine(
                 self._look_up, self._count, self._hand_on, threads=threads, capacity=capacity
             )
-            self._engine.run(self._blocks(limit))
-            self._tell(reader.size or reader.position)
-            report = self._report()
+            self._engine.run(self._blocks(reader, limit))
+            self._tell()
+            report = self._report(reader)
         return report if self._before is None else read_on(self._before, report)
 
-    def _blocks(self, limit: int | None) -> Iterator[Block]:
-        begin = self._reader.position
-        for block in self._reader.blocks():
+    def _blocks(self, reader: Reader, limit: int | None) -> Iterator[Block]:
+        begin = reader.offset
+        for block in reader.blocks():
             yield block
-            if limit is not None and self._reader.position - begin >= limit:
+            if limit is not None and reader.offset - begin >= limit:
                 self._stopped = True
                 return
 
@@ -96,14 +98,14 @@ class _Job:
         """Called all the time, by any thread."""
         if self._cancelled is not None and self._cancelled():
             raise Cancelled(f"{self._path}: stopped")
-        if self._progress is not None and time.monotonic() - self._told >= _TICK:
-            self._tell(self._reader.position)
+        if time.monotonic() - self._told >= _TICK:
+            self._tell()
 
-    def _tell(self, done: int) -> None:
+    def _tell(self) -> None:
         self._told = time.monotonic()
-        if self._progress is not None:
-            size, packets = self._reader.size, self._tally.packets
-            elapsed = self._told - self._began
+        if self._progress is not None and (reader := self._reader) is not None:
+            packets, elapsed = self._tally.packets, self._told - self._began
+            done, size = reader.position, reader.size
             self._progress(Progress(self._path.name, done, size, packets, elapsed))
 
     def _count(self, block: Block) -> None:
@@ -123,13 +125,13 @@ class _Job:
         numbers[: len(ours) + 1] = [0, *(min(one, layout.OTHER_TUNNELS) for one in ours)]
         return numbers
 
-    def _report(self) -> CaptureReport:
-        reader, tally, engine = self._reader, self._tally, self._engine
+    def _report(self, reader: Reader) -> CaptureReport:
+        tally, engine = self._tally, self._engine
         state = reader.state()
         size = state.offset if self._stopped and not reader.packed else reader.position
         jumped = engine.rounds > 1 and tally.step_back > layout.LINGER
         return CaptureReport(
-            path=os.path.realpath(self._path),
+            path="-" if self._path == STANDARD_INPUT else os.path.realpath(self._path),
             format=reader.format,
             size=size,
             fingerprint=reader.fingerprint(size),
@@ -149,13 +151,15 @@ class _Job:
             drops=reader.drops,
             names=len(reader.names),
             tunnels=engine.tunnels(),
-            ending=self._ending(),
+            ending=self._ending(reader),
             state=state.dumps() if reader.seekable else "",
             in_pieces=engine.crowded or jumped,
             host_names=dict(reader.names),
         )
 
-    def _ending(self) -> Ending:
+    def _ending(self, reader: Reader) -> Ending:
         if self._stopped:
             return Ending.PART
-        return Ending.CUT if self._reader.cut_short else Ending.COMPLETE
+        if reader.size > reader.position:
+            return Ending.GROWING
+        return Ending.CUT if reader.cut_short else Ending.COMPLETE

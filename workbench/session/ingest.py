@@ -1,21 +1,24 @@
 """Captures into the store, each a transaction."""
 
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.capture import find_captures, fingerprint, judge_again
+from workbench.capture import STANDARD_INPUT, find_captures, fingerprint, judge_again
 from workbench.model.errors import CaptureError, DuplicateCapture
 from workbench.model.net import ANY_SERVICE, ServiceRange
 from workbench.model.policy import Policy
+from workbench.model.recording import Ending
 from workbench.model.traffic import CaptureReport, Progress
 from workbench.session.folder import POLICY, STORE, workspace_folder
 from workbench.session.reading import Reading
 
 if TYPE_CHECKING:
     from workbench.store import Store
+    from workbench.store.loading import Loading
 
 Loaded = tuple[tuple[CaptureReport, ...], tuple[Path, ...]]
 """Reports of what was loaded, and the files left out because the workspace already holds them."""
@@ -65,10 +68,11 @@ def ingest(
     progress: Tell = None,
     cancelled: Stop = None,
 ) -> Loaded:
-    """Load files, folders and globs; `store` may take its time to open.
+    """Load files, folders, globs and pipes; `store` may take its time to open.
 
-    On an error the captures that were finished stay. Raises DuplicateCapture when the workspace
-    already holds everything.
+    A file that has grown since it was loaded, or that was read in part, is read on from there. On
+    an error the captures that were finished stay, and so do the finished stretches of a large one.
+    Raises DuplicateCapture when the workspace already holds everything.
     """
     job = _Job(_distinct(paths), hints, progress, cancelled)
     try:
@@ -77,15 +81,32 @@ def ingest(
         job.stop()
 
 
-def _distinct(paths: Iterable[Path]) -> dict[Path, tuple[str, int]]:
-    """Each file once, under the first of its names: fingerprint and size."""
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One that is to be loaded, as it was found."""
+
+    path: Path
+    size: int = 0
+    """0 for a pipe."""
+    fingerprint: str = ""
+    """Empty for a pipe: it has none before it is read."""
+
+
+def _distinct(paths: Iterable[Path]) -> tuple[_File, ...]:
+    """Each file once, under the first of its names."""
     try:
-        found = find_captures(paths)
+        return tuple(map(_file, find_captures(paths)))
     except OSError as error:  # a folder that may not be searched, a name that is too long
         raise CaptureError(
             error.filename or "captures", error.strerror or "no such file"
         ) from error
-    return {path.resolve(): (fingerprint(path), path.stat().st_size) for path in found}
+
+
+def _file(path: Path) -> _File:
+    if path == STANDARD_INPUT or path.is_fifo():
+        return _File(path)
+    size = path.stat().st_size
+    return _File(path, size, fingerprint(path, size))
 
 
 class _Job:
@@ -93,7 +114,7 @@ class _Job:
 
     def __init__(
         self,
-        files: dict[Path, tuple[str, int]],
+        files: tuple[_File, ...],
         hints: Sequence[ServiceRange],
         progress: Tell,
         cancelled: Stop,
@@ -101,49 +122,74 @@ class _Job:
         self._files = files
         self._hints = hints
         self._cancelled = cancelled
-        self._meter = _Meter(sum(size for _, size in files.values()), progress)
-        self._reading = self._read(next(iter(files)))
+        self._meter = _Meter(sum(file.size for file in files), progress)
+        self._reading = self._read(files[0].path)
 
-    def _read(self, path: Path) -> Reading:
-        return Reading(path, self._hints, self._meter.report, self._cancelled)
+    def _read(self, path: Path, before: CaptureReport | None = None) -> Reading:
+        return Reading(path, self._hints, self._meter.report, self._cancelled, before)
 
     def stop(self) -> None:
         self._reading.stop()
 
     def store(self, store: "Store") -> Loaded:
-        """Raises DuplicateCapture, CaptureError, Cancelled; the store is then as it was."""
-        seen = {report.fingerprint for report in store.captures()}
-        new: list[Path] = []
+        """Raises DuplicateCapture, CaptureError, Cancelled; what was finished stays."""
+        held = store.captures()
+        seen = {report.fingerprint for report in held}
+        new: list[tuple[_File, CaptureReport | None]] = []
         known: list[Path] = []
-        for path, (digest, _) in self._files.items():
-            (known if digest in seen else new).append(path)
-            seen.add(digest)
+        for file in self._files:
+            if file.fingerprint in seen:
+                known.append(file.path)
+            else:
+                new.append((file, _begun(file, held)))
+            seen |= {file.fingerprint} - {""}
         if not new:
             raise DuplicateCapture(f"{known[0]}: already in the workspace; nothing was loaded")
         from workbench.store import Judge  # there already, now that there is a store
 
-        reports = []
         with store.load(Judge(judge_again, tuple(self._hints))) as load:
-            for path in new:
-                digest = self._files[path][0]
-                reading = self._take(path)
-                number = load.begin(str(path), digest)
-                for flows in reading.flows():
-                    load.flows(number, flows)
-                report = reading.report
-                if report.fingerprint != digest:
-                    problem = "changed while it was read; stop the recording, or load a copy"
-                    raise CaptureError(path, problem)
-                load.finish(number, report)
-                self._meter.next_file(report)
-                reports.append(replace(report, id=number))
+            reports = [self._load(load, file, before) for file, before in new]
         return tuple(reports), tuple(known)
 
-    def _take(self, path: Path) -> Reading:
-        if self._reading.path != path:
+    def _load(self, load: "Loading", file: _File, before: CaptureReport | None) -> CaptureReport:
+        """One file to its end, a stretch at a time."""
+        while True:
+            reading = self._take(file.path, before)
+            if before is None or before.id is None:
+                number = load.begin(str(file.path), file.fingerprint)
+            else:
+                number = before.id
+                load.extend(number)
+            for flows in reading.flows():
+                load.flows(number, flows)
+            report = reading.report
+            if report.size == file.size and report.fingerprint != file.fingerprint:
+                problem = "changed while it was read; stop the recording, or load a copy"
+                raise CaptureError(file.path, problem)
+            load.finish(number, report)
+            before = replace(report, id=number)
+            if report.ending is not Ending.PART:
+                self._meter.next_file(report)
+                return before
+
+    def _take(self, path: Path, before: CaptureReport | None) -> Reading:
+        if (self._reading.path, self._reading.before) != (path, before):
             self._reading.stop()
-            self._reading = self._read(path)
+            self._reading = self._read(path, before)
         return self._reading
+
+
+def _begun(file: _File, held: Iterable[CaptureReport]) -> CaptureReport | None:
+    """The capture that is the beginning of this file."""
+    for report in held:
+        if (
+            report.path == os.path.realpath(file.path)
+            and report.state
+            and report.size < file.size
+            and report.fingerprint == fingerprint(file.path, report.size)
+        ):
+            return report
+    return None
 
 
 class _Meter:

@@ -9,6 +9,8 @@ from workbench.capture import read_capture
 from workbench.model.net import ServiceRange
 from workbench.model.traffic import CaptureReport, FlowColumns, Progress
 
+STRETCH = 8 << 30
+"""Bytes of a file read in one go: what is lost at most when the work is interrupted."""
 _AHEAD = 2
 """Batches of flows read and not yet stored: this bounds the memory between the two threads."""
 _PATIENCE = 0.1
@@ -24,8 +26,11 @@ class Reading:
         hints: Sequence[ServiceRange],
         progress: Callable[[Progress], None] | None,
         cancelled: Callable[[], bool] | None,
+        before: CaptureReport | None = None,
     ) -> None:
+        """before: go on from there."""
         self.path = path
+        self.before = before
         self._queue: Queue[FlowColumns | CaptureReport | BaseException] = Queue(_AHEAD)
         self._stop = Event()
         self._thread = Thread(
@@ -60,7 +65,13 @@ class Reading:
 
         try:
             report = read_capture(
-                self.path, on_flows=self._put, hints=hints, progress=progress, cancelled=stopped
+                self.path,
+                on_flows=self._put,
+                hints=hints,
+                progress=progress,
+                cancelled=stopped,
+                before=self.before,
+                limit=STRETCH,
             )
         except BaseException as error:  # raised again where the flows are taken
             self._put(error)

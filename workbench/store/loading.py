@@ -68,14 +68,21 @@ class Loading:
         cursor.register("batch", self._batch)
 
     def begin(self, path: str, fingerprint: str) -> int:
-        """The number of a new capture. Raises DuplicateCapture for content that is here already."""
-        if number := self._known.get(fingerprint):
-            raise DuplicateCapture(f"{path}: already loaded, as capture {number}")
+        """The number of a new capture; fingerprint: empty while it is not known.
+
+        Raises DuplicateCapture for content that is here already.
+        """
         number = self._next_capture
+        if fingerprint:
+            self._claim(number, path, fingerprint)
         self._start(number)
         self._next_capture += 1
-        self._known[fingerprint] = number
         return number
+
+    def _claim(self, number: int, path: str, fingerprint: str) -> None:
+        known = self._known.setdefault(fingerprint, number)
+        if known != number:
+            raise DuplicateCapture(f"{path}: already loaded, as capture {known}")
 
     def extend(self, capture_id: int) -> None:
         """Take more flows of a capture that is here already; `finish` replaces its report."""
@@ -112,9 +119,13 @@ class Loading:
         self._flows += count
 
     def finish(self, capture_id: int, report: CaptureReport) -> None:
-        """Add the report of the capture whose flows are all here."""
+        """Add the report of the capture whose flows are all here.
+
+        Raises DuplicateCapture for content that is here already.
+        """
         if capture_id != self._current:
             raise StoreError(f"capture {capture_id} has not begun")
+        self._claim(capture_id, report.path, report.fingerprint)
         self._cursor.execute("DELETE FROM captures WHERE id = ?", (capture_id,))
         insert_capture(self._cursor, capture_id, report)
         self._cursor.execute("INSERT INTO unsettled VALUES (?)", (capture_id,))
