@@ -87,6 +87,8 @@ def test_gzip_cut_anywhere() -> None:
         assert (b"first" + NOISE).startswith(data)
         assert len(data) >= 5 + max(0, cut - 70_000)
         assert damage == "the gzip data are cut short"
+    data, damage = everything(Gunzip(io.BytesIO(first + b"\x1fnot gzip")))
+    assert (data, damage) == (b"first", "something else follows the gzip data")
     spoilt = bytearray(second)
     spoilt[len(spoilt) // 2 : len(spoilt) // 2 + 50] = bytes(50)
     data, damage = everything(Gunzip(io.BytesIO(bytes(spoilt))))

@@ -69,8 +69,10 @@ class Gunzip:
         if not self._input:
             self._input = self._file.read(_CHUNK)
         if self._inflate.eof:
-            if self._input[:1] != GZIP_MAGIC[:1]:  # the end, or padding that gzip tolerates
+            if not self._input.strip(b"\0"):  # the end, or padding that gzip tolerates too
                 return None
+            if not self._input.startswith(GZIP_MAGIC[: len(self._input)]):
+                raise Damaged("something else follows the gzip data")
             self._inflate = zlib.decompressobj(31)
         ended = not self._input
         try:
