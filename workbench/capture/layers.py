@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from workbench.capture.headers import HEADERS, Header
+from workbench.capture.layout import WRAPPED
 from workbench.capture.links import link_name
 from workbench.model.packets import Field, Layer, printable
 
 _LINKS = {
-    0: "null", 108: "null", 1: "ethernet", 9: "ppp", 50: "ppp", 12: "ip", 14: "ip", 101: "ip",
-    113: "sll", 228: "ip", 229: "ip", 276: "sll2",
+    0: "null", 108: "null", 1: "ethernet", 9: "ppp", 101: "ip", 113: "sll", 276: "sll2",
 }  # fmt: skip
 _DEEPEST = 32
 """Headers at most: hostile packets nest."""
@@ -30,10 +30,14 @@ def layers_of(data: bytes, link: int) -> tuple[Layer, ...]:
 
 
 def _layers(data: bytes, link: int) -> Iterator[Layer]:
-    kind, at, end = _LINKS.get(link, ""), 0, len(data)
-    if not kind and (at := _ip_inside(data)):  # behind a link header that is not in the table
-        kind = "ip"
-        yield Layer(link_name(link), (Field("header", f"{at} bytes", 0, at),), 0, at)
+    outer, end = link_name(link), len(data)
+    at, link = WRAPPED.get(link, (0, link))
+    at = min(at, end)
+    kind = _LINKS.get(link, "")
+    if not kind and (found := _ip_inside(data)):  # behind a link header that is not in the table
+        kind, at = "ip", found
+    if at:
+        yield Layer(outer, (Field("header", f"{at} bytes", 0, at),), 0, at)
     for _ in range(_DEEPEST):
         header = _header(kind, data[at:end])
         if header is None:
