@@ -252,7 +252,7 @@ class Tally:
     @cython.inline
     @cython.nogil
     @cython.exceptval(-1)
-    def _look(self, i: cython.Py_ssize_t, at: cython.Py_ssize_t) -> cython.int:
+    def _look(self, i: cython.Py_ssize_t, at: cython.size_t) -> cython.int:
         """Was the same packet here a moment ago?"""
         have: cython.Py_ssize_t = self.rows[i, _START] + self.rows[i, _CAPLEN] - at
         now: cython.ulonglong = self.rows[i, _TIME] >> 10
@@ -272,9 +272,9 @@ class Tally:
     @cython.inline
     @cython.nogil
     @cython.exceptval(-1)
-    def _mark(self, at: cython.Py_ssize_t, have: cython.Py_ssize_t) -> cython.ulonglong:
+    def _mark(self, at: cython.size_t, have: cython.Py_ssize_t) -> cython.ulonglong:
         """64 bits of what makes a packet itself wherever it is captured: 96 bytes at most."""
-        word: cython.Py_ssize_t = at >> 3
+        word: cython.size_t = at >> 3
         down: cython.int = (at & 7) * 8
         up: cython.int = 63 - down
         left: cython.Py_ssize_t
@@ -307,11 +307,12 @@ class Tally:
     @cython.inline
     @cython.nogil
     @cython.exceptval(-1)
-    def _word(self, at: cython.Py_ssize_t) -> cython.ulonglong:
+    def _word(self, at: cython.size_t) -> cython.ulonglong:
         """Eight bytes of the buffer, the last ones filled up with zeros."""
-        if at < self.words.shape[0]:
+        whole: cython.size_t = self.words.shape[0]
+        if at < whole:
             return self.words[at]
-        return self.rest if at == self.words.shape[0] else 0
+        return self.rest if at == whole else 0
 
 
 @cython.cfunc
