@@ -99,7 +99,7 @@ class Decoder:
         count: cython.Py_ssize_t,
         out: memoryview,
         inner: memoryview,
-        depth: int,
+        depth: cython.int,
     ) -> None:
         """Decode layers[:count] of `buf`, each into its row of `out`; note what to look into.
 
@@ -109,8 +109,8 @@ class Decoder:
         """
         rows: cython.ulonglong[:, ::1] = layers
         i: cython.Py_ssize_t
+        at: cython.Py_ssize_t
         reason: cython.int
-        first: cython.bint = depth == 0
         self.buf = buf
         self.out = out
         self.inner = inner
@@ -129,37 +129,36 @@ class Decoder:
                 if self.out[self.row, 5] & _VLAN:  # the outermost tag counts
                     self.marks = self.marks & ~_VLAN | self.out[self.row, 5] & _VLAN
                 self.quoted = rows[i, _TUNNEL] == _QUOTE
-                reason = self._ip(rows[i, _REC_IP])
+                at = rows[i, _REC_IP]
+                if at >= self.end:
+                    reason = _CUT_IP
+                elif self.buf[at] >> 4 == 4:
+                    reason = self._ipv4(at)
+                else:
+                    reason = self._ipv6(at) if self.buf[at] >> 4 == 6 else _BROKEN_IP
                 if reason:
                     rows[i, _REC_IP] = _NOT_IP
-                if first and reason:
+                if reason and depth == 0:
                     self._skips[reason] += 1
-                elif first:
+                elif depth == 0:
                     self.decoded += 1
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _u16(self, at: cython.Py_ssize_t) -> cython.ulonglong:
         high: cython.ulonglong = self.buf[at]
         return high << 8 | self.buf[at + 1]
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _u32(self, at: cython.Py_ssize_t) -> cython.ulonglong:
         return self._u16(at) << 16 | self._u16(at + 2)
 
     @cython.cfunc
     @cython.nogil
-    def _ip(self, at: cython.Py_ssize_t) -> cython.int:
-        """Decode one packet from its IP header; returns 0 or a reason."""
-        if at >= self.end:
-            return _CUT_IP
-        if self.buf[at] >> 4 == 4:
-            return self._ipv4(at)
-        return self._ipv6(at) if self.buf[at] >> 4 == 6 else _BROKEN_IP
-
-    @cython.cfunc
-    @cython.nogil
+    @cython.exceptval(-1)
     def _ipv4(self, at: cython.Py_ssize_t) -> cython.int:
         header: cython.Py_ssize_t
         total: cython.Py_ssize_t
@@ -190,6 +189,7 @@ class Decoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _ipv6(self, at: cython.Py_ssize_t) -> cython.int:
         total: cython.Py_ssize_t
         if self.end - at < 40:
@@ -217,6 +217,7 @@ class Decoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _extensions(self, following: cython.ulonglong, at: cython.Py_ssize_t) -> cython.int:
         """RFC 8200 section 4: hop-by-hop, routing, options, AH, fragment, HIP, shim6."""
         fragment: cython.ulonglong
@@ -248,12 +249,10 @@ class Decoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _route(self, at: cython.Py_ssize_t) -> cython.int:
-        """A routing header with segments left names the final destination: it is the server.
-
-        Segment routing (type 4, RFC 8754) lists the last segment first, type 0 (RFC 5095) last;
-        type 2 (RFC 6275) holds one address.
-        """
+        """Segments are left: the last one is the server. Segment routing (4, RFC 8754) lists it
+        first, type 0 (RFC 5095) last; type 2 (RFC 6275) holds one address."""
         kind: cython.int = self.buf[at + 2]
         size: cython.Py_ssize_t = self.buf[at + 1]  # eight-byte units behind the first
         if size < 2:
@@ -267,6 +266,7 @@ class Decoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _transport(self, protocol: cython.ulonglong, at: cython.Py_ssize_t) -> cython.int:
         who: cython.ulonglong = protocol << 32
         kind: cython.ulonglong
@@ -283,7 +283,14 @@ class Decoder:
                 return _BROKEN_TRANSPORT
             self._tcp(at)
         elif protocol == 132 and self.stop - at >= 12:
-            self._sctp(at)
+            self.path |= self._u32(at + 8)
+            kind = self.buf[at + 12] if self.stop - at > 12 else 0  # of the first chunk
+            if kind == 1:
+                self.marks |= _OPEN
+            elif kind == 2:
+                self.marks |= _ANSWER
+            elif kind == 6:
+                self.marks |= _ABORT
         elif protocol == 17 and self.stop - at >= 8:
             self.path |= self._u16(at + 6)
             kind = self.kinds[who & 0xFFFF]
@@ -299,6 +306,7 @@ class Decoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _tcp(self, at: cython.Py_ssize_t) -> cython.int:
         flags: cython.ulonglong = self.buf[at + 13]
         token: cython.ulonglong = self._u32(at + 4)
@@ -312,19 +320,7 @@ class Decoder:
 
     @cython.cfunc
     @cython.nogil
-    def _sctp(self, at: cython.Py_ssize_t) -> cython.int:
-        chunk: cython.int = self.buf[at + 12] if self.stop - at > 12 else 0
-        self.path |= self._u32(at + 8)
-        if chunk == 1:
-            self.marks |= _OPEN
-        elif chunk == 2:
-            self.marks |= _ANSWER
-        elif chunk == 6:
-            self.marks |= _ABORT
-        return 0
-
-    @cython.cfunc
-    @cython.nogil
+    @cython.exceptval(-1)
     def _icmp(self, protocol: cython.ulonglong, at: cython.Py_ssize_t) -> cython.int:
         """A reply becomes the way back of its request: the identifier is the client's port."""
         kind: cython.ulonglong
@@ -351,6 +347,7 @@ class Decoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _note(self, kind: cython.ulonglong, at: cython.Py_ssize_t) -> cython.int:
         """Something may be inside: a tunnel's packet, or (0) what an ICMP error quotes."""
         i: cython.Py_ssize_t = self.noted
@@ -376,6 +373,7 @@ class Decoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _row(self, who: cython.ulonglong) -> cython.int:
         row: cython.Py_ssize_t = self.row
         if self.quoted:

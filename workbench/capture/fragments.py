@@ -66,6 +66,7 @@ class Fragments:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _one(self, i: cython.Py_ssize_t) -> cython.int:
         ident: cython.ulonglong = self.pkt[i, _IDENT] & ~(_LATER | _CARRIER)
         slot: cython.Py_ssize_t = self._slot(i, ident)
@@ -88,6 +89,7 @@ class Fragments:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _first(
         self,
         slot: cython.Py_ssize_t,
@@ -105,6 +107,7 @@ class Fragments:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _later(self, slot: cython.Py_ssize_t, i: cython.Py_ssize_t) -> cython.int:
         self.pkt[i, _SRC_HI] = self.held[slot, _F_ENDS]
         self.pkt[i, _SRC_LO] = self.held[slot, _F_ENDS + 1]
@@ -117,6 +120,7 @@ class Fragments:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _slot(self, i: cython.Py_ssize_t, ident: cython.ulonglong) -> cython.Py_ssize_t:
         """The place of a datagram, or the one it will take: that of the oldest in its set."""
         mixed: cython.ulonglong = self.pkt[i, _SRC_LO] ^ self.pkt[i, _DST_LO]
@@ -136,6 +140,7 @@ class Fragments:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _is(
         self, slot: cython.Py_ssize_t, i: cython.Py_ssize_t, ident: cython.ulonglong
     ) -> cython.bint:
@@ -150,6 +155,7 @@ class Fragments:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _remember(
         self,
         slot: cython.Py_ssize_t,

@@ -91,18 +91,21 @@ class LinkDecoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _u16(self, at: cython.Py_ssize_t) -> cython.ulonglong:
         high: cython.ulonglong = self.buf[at]
         return high << 8 | self.buf[at + 1]
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _found(self, at: cython.Py_ssize_t) -> cython.int:
         self.found = at
         return 0
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _ip(self, at: cython.Py_ssize_t, otherwise: cython.int) -> cython.int:
         """IP of either version, by its first nibble."""
         if at < self.end and (self.buf[at] >> 4 == 4 or self.buf[at] >> 4 == 6):
@@ -111,6 +114,7 @@ class LinkDecoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _link(self, link: cython.ulonglong, at: cython.Py_ssize_t) -> cython.int:
         """Decode one packet of a link type; returns 0, a reason or an EtherType."""
         self.depth += 1
@@ -141,6 +145,7 @@ class LinkDecoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _rarer(self, link: cython.ulonglong, at: cython.Py_ssize_t) -> cython.int:
         if link == 242:  # IP over InfiniBand
             if self.end - at < 44:
@@ -159,6 +164,7 @@ class LinkDecoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _typed(self, at: cython.Py_ssize_t) -> cython.int:
         """An EtherType, then what it says."""
         if self.end - at < 4:
@@ -167,6 +173,7 @@ class LinkDecoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _cooked(self, link: cython.ulonglong, at: cython.Py_ssize_t) -> cython.int:
         """Linux cooked capture, v1 (113) and v2 (276)."""
         size: cython.Py_ssize_t = 16 if link == 113 else 20
@@ -180,6 +187,7 @@ class LinkDecoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _loopback(self, at: cython.Py_ssize_t) -> cython.int:
         """BSD loopback: the address family, in either byte order."""
         kind: cython.ulonglong
@@ -194,6 +202,7 @@ class LinkDecoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _ethernet(self, at: cython.Py_ssize_t) -> cython.int:
         if self.end - at < 14:
             return _CUT_LINK
@@ -203,6 +212,7 @@ class LinkDecoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _ethertype(self, kind: cython.ulonglong, at: cython.Py_ssize_t) -> cython.int:
         """What follows an EtherType: IP, or tags, labels and sessions before it."""
         while self.depth < _MAX_DEPTH:
@@ -249,6 +259,7 @@ class LinkDecoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _llc(self, at: cython.Py_ssize_t) -> cython.int:
         if self.end - at < 3:
             return _CUT_LINK
@@ -258,6 +269,7 @@ class LinkDecoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _mpls(self, at: cython.Py_ssize_t) -> cython.int:
         """RFC 3032: pop the labels; the first nibble behind them tells the payload.
 
@@ -277,6 +289,7 @@ class LinkDecoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _is_frame(self, at: cython.Py_ssize_t) -> cython.int:
         """Not IP, and Ethernet whose type is IP, ARP or a tag."""
         if self.end - at < 15 or (self.buf[at] >= 0x45 and self.buf[at] >> 4 in (4, 6)):
@@ -285,6 +298,7 @@ class LinkDecoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _nsh(self, at: cython.Py_ssize_t) -> cython.int:
         """Network service header (RFC 8300): its length in words, then what comes next."""
         following: cython.int
@@ -302,6 +316,7 @@ class LinkDecoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _ppp(self, at: cython.Py_ssize_t) -> cython.int:
         """RFC 1661, with or without HDLC-like framing and protocol field compression."""
         kind: cython.ulonglong
@@ -323,6 +338,7 @@ class LinkDecoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _frame_relay(self, at: cython.Py_ssize_t) -> cython.int:
         """An address of two to four bytes, then RFC 2427, or Cisco's EtherType."""
         for _ in range(4):

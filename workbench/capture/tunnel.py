@@ -98,12 +98,14 @@ class Tunnels:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _u16(self, at: cython.Py_ssize_t) -> cython.ulonglong:
         high: cython.ulonglong = self.buf[at]
         return high << 8 | self.buf[at + 1]
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _is(
         self, kind: cython.ulonglong, link: cython.ulonglong, at: cython.Py_ssize_t
     ) -> cython.int:
@@ -115,6 +117,7 @@ class Tunnels:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _inside(self) -> cython.int:
         """1 where a header of the kind that was expected ends within the captured bytes."""
         at: cython.Py_ssize_t = self.at
@@ -149,6 +152,7 @@ class Tunnels:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _gre(self, at: cython.Py_ssize_t) -> cython.int:
         flags: cython.ulonglong = self._u16(at)
         kind: cython.ulonglong = self._u16(at + 2)
@@ -185,6 +189,7 @@ class Tunnels:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _erspan(
         self, kind: cython.ulonglong, at: cython.Py_ssize_t, flags: cython.ulonglong
     ) -> cython.int:
@@ -204,6 +209,7 @@ class Tunnels:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _vxlan(self, at: cython.Py_ssize_t) -> cython.int:
         """VXLAN, perhaps with a group policy (flag 0x80), and with a next protocol (flag 4)."""
         flags: cython.ulonglong = self.buf[at]
@@ -227,6 +233,7 @@ class Tunnels:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _geneve(self, at: cython.Py_ssize_t) -> cython.int:
         if self.buf[at] >> 6 or self.buf[at + 1] & 0xBF or self.buf[at + 7]:
             return 0  # a version, or control packets, or reserved bits
@@ -235,6 +242,7 @@ class Tunnels:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _gtp(self, at: cython.Py_ssize_t) -> cython.int:
         """Version 1, G-PDU: the user's packet behind a chain of extension headers."""
         flags: cython.ulonglong = self.buf[at]
@@ -263,6 +271,7 @@ class Tunnels:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _teredo(self, at: cython.Py_ssize_t) -> cython.int:
         """IPv6 of the very length, one end a Teredo address (or link-local, to or from a server).
 
@@ -286,12 +295,14 @@ class Tunnels:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _is_teredo(self, at: cython.Py_ssize_t) -> cython.int:
         high: cython.ulonglong = self._u16(at)
         return high == 0xFE80 or (high == 0x2001 and self._u16(at + 2) == 0)
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _l2tp(self, at: cython.Py_ssize_t) -> cython.int:
         """Version 2 data messages: PPP."""
         flags: cython.ulonglong = self._u16(at)
@@ -308,6 +319,7 @@ class Tunnels:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _tzsp(self, at: cython.Py_ssize_t) -> cython.int:
         """TaZmen Sniffer Protocol: tags, then Ethernet (1) or 802.11 (18)."""
         inner: cython.ulonglong = self._u16(at + 2)

@@ -99,6 +99,7 @@ class Underlay:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _number(
         self,
         src_hi: cython.ulonglong,
@@ -148,6 +149,7 @@ class Underlay:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _mix(self, hi: cython.ulonglong, lo: cython.ulonglong) -> cython.ulonglong:
         x: cython.ulonglong = (hi ^ self.seed) * _MIX_1 & _MASK
         x = ((x ^ x >> 31) + lo & _MASK) * _MIX_2 & _MASK

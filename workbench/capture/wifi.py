@@ -72,12 +72,14 @@ class WifiDecoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _u16(self, at: cython.Py_ssize_t) -> cython.ulonglong:
         high: cython.ulonglong = self.buf[at]
         return high << 8 | self.buf[at + 1]
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _capture_header(self, link: cython.ulonglong, at: cython.Py_ssize_t) -> cython.int:
         """Radiotap (127), Prism (119), AVS (163, also found as 119) or none (105)."""
         size: cython.Py_ssize_t
@@ -98,6 +100,7 @@ class WifiDecoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _radiotap(self, at: cython.Py_ssize_t) -> cython.int:
         """Of all fields only the flags matter: 0x20 says that the 802.11 header is padded."""
         field: cython.Py_ssize_t = at + 8
@@ -116,6 +119,7 @@ class WifiDecoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _frame(self, at: cython.Py_ssize_t) -> cython.int:
         kind: cython.int
         flags: cython.int
@@ -152,6 +156,7 @@ class WifiDecoder:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _snap(self, at: cython.Py_ssize_t) -> cython.int:
         """LLC and SNAP, perhaps tags, then IP."""
         kind: cython.ulonglong

@@ -67,12 +67,14 @@ class Wrappers:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _u16(self, at: cython.Py_ssize_t) -> cython.ulonglong:
         high: cython.ulonglong = self.buf[at]
         return high << 8 | self.buf[at + 1]
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _is(self, link: cython.ulonglong, at: cython.Py_ssize_t) -> cython.int:
         """Inside, a packet of a link type begins at `at`."""
         self.link = link
@@ -81,6 +83,7 @@ class Wrappers:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _wrapped(self, at: cython.Py_ssize_t) -> cython.int:
         """1 where a whole wrapper is before a packet."""
         link: cython.ulonglong = self.link
@@ -96,6 +99,7 @@ class Wrappers:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _nflog(self, at: cython.Py_ssize_t) -> cython.int:
         """Netfilter log: attributes in the byte order of the machine, one of them the packet."""
         size: cython.Py_ssize_t
@@ -121,6 +125,7 @@ class Wrappers:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _juniper(self, at: cython.Py_ssize_t) -> cython.int:
         """Juniper: "MGC", flags, extensions (flag 0x80), then the frame; flag 2: bare IP."""
         flags: cython.ulonglong
@@ -138,6 +143,7 @@ class Wrappers:
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(-1)
     def _pktap(self, at: cython.Py_ssize_t) -> cython.int:
         """Apple's packet tap: a little-endian header whose first word is its length.
 
