@@ -169,9 +169,9 @@ class Engine:
     def _count(self, part: int, way: _Dealt) -> None:
         size = int(way.sizes[part])
         order = way.order[part].data
-        counted = self._tables[part].add(way.packets.data, way.hashes.data, order, 0, size)
-        if counted < size:
-            raise RuntimeError("a part of the flow table is full")
+        table, at = self._tables[part], 0
+        while (at := table.add(way.packets.data, way.hashes.data, order, at, size)) < size:
+            table.grow()  # a part may get more than its share: the same ports, used again and again
         with self._turn:
             way.waiting -= 1
             if not way.waiting:

@@ -51,6 +51,7 @@ _TOKEN = cython.declare(cython.ulonglong, 0xFFFF_FFFF)
 _ROW = cython.declare(cython.ulonglong, 0xFFFF_FFFF)  # the row number in a slot
 _TAG = cython.declare(cython.ulonglong, 0xFFFF_FFFF_0000_0000)  # the hash bits in a slot
 _MASK = cython.declare(cython.ulonglong, 0xFFFF_FFFF_FFFF_FFFF)
+_LOW = cython.declare(cython.ulonglong, 0xFFFF_FFFF)
 _MIX_1 = cython.declare(cython.ulonglong, 0x9E37_79B9_7F4A_7C15)  # odd constants: splitmix64
 _MIX_2 = cython.declare(cython.ulonglong, 0xBF58_476D_1CE4_E5B9)
 _WINDOW = cython.declare(cython.Py_ssize_t, 64)
@@ -88,14 +89,16 @@ class Dealer:
         at: cython.Py_ssize_t
         part: cython.Py_ssize_t
         h: cython.ulonglong
+        ends: cython.ulonglong
+        seed: cython.ulonglong = self.seed
+        more: cython.ulonglong = _more(seed)
         with cython.nogil:
             for part in range(sizes.shape[0]):
                 sizes[part] = 0
             for i in range(count):
                 at = i * _PACKET
-                h = _hash(
-                    self.seed, pkt[at], pkt[at + 1], pkt[at + 2], pkt[at + 3], pkt[at + _PKT_WHO]
-                )
+                ends = pkt[at + _PKT_WHO]
+                h = _hash(seed, more, pkt[at], pkt[at + 1], pkt[at + 2], pkt[at + 3], ends)
                 out[i] = h
                 part = (h >> 56) * self.parts >> 8
                 lists[part, sizes[part]] = i
@@ -108,6 +111,7 @@ class Dealer:
 @cython.exceptval(check=False)
 def _hash(
     seed: cython.ulonglong,
+    more: cython.ulonglong,
     a_hi: cython.ulonglong,
     a_lo: cython.ulonglong,
     b_hi: cython.ulonglong,
@@ -115,8 +119,8 @@ def _hash(
     who: cython.ulonglong,
 ) -> cython.ulonglong:
     """64 seeded bits, equal for both directions."""
-    a: cython.ulonglong = _mix(seed, a_hi, a_lo, who >> 16 & 0xFFFF)
-    b: cython.ulonglong = _mix(seed, b_hi, b_lo, who & 0xFFFF)
+    a: cython.ulonglong = _mix(seed, more, a_hi, a_lo, who >> 16 & 0xFFFF)
+    b: cython.ulonglong = _mix(seed, more, b_hi, b_lo, who & 0xFFFF)
     both: cython.ulonglong = ((a + b) & _MASK) ^ who >> 32
     both = (both ^ both >> 29) * _MIX_2 & _MASK
     return both ^ both >> 32
@@ -127,11 +131,33 @@ def _hash(
 @cython.inline
 @cython.exceptval(check=False)
 def _mix(
-    seed: cython.ulonglong, hi: cython.ulonglong, lo: cython.ulonglong, port: cython.ulonglong
+    seed: cython.ulonglong,
+    more: cython.ulonglong,
+    hi: cython.ulonglong,
+    lo: cython.ulonglong,
+    port: cython.ulonglong,
 ) -> cython.ulonglong:
-    x: cython.ulonglong = (hi ^ seed) * _MIX_1 & _MASK
-    x = ((x ^ x >> 31) + lo & _MASK) * _MIX_2 & _MASK
-    x = ((x ^ x >> 30) + port & _MASK) * _MIX_1 & _MASK
+    """One end. Halves of the address are multiplied with one another, secret bits added to each:
+    two addresses that give the same are not known without the secret. Multiplying by constants
+    alone keeps differences, which then can be made to cancel.
+
+    Source: NH, RFC 4418 section 5.2.
+    """
+    x: cython.ulonglong = ((lo >> 32) + more & _LOW) * ((lo & _LOW) + (more >> 32) & _LOW)
+    x = x + port * _MIX_2 & _MASK
+    if hi:  # nothing there in IPv4
+        x = x + ((hi >> 32) + seed & _LOW) * ((hi & _LOW) + (seed >> 32) & _LOW) & _MASK
+    x = (x ^ x >> 32) * _MIX_1 & _MASK
+    return x ^ x >> 29
+
+
+@cython.cfunc
+@cython.nogil
+@cython.inline
+@cython.exceptval(check=False)
+def _more(seed: cython.ulonglong) -> cython.ulonglong:
+    """As many secret bits again."""
+    x: cython.ulonglong = (seed ^ seed >> 29) * _MIX_2 & _MASK
     return x ^ x >> 32
 
 
@@ -152,15 +178,26 @@ class FlowTable:
 
     def __init__(self, capacity: int, seed: int) -> None:
         """seed: that of the Dealer."""
+        self.seed = seed
+        self.used = 0
+        self.touched = 0
+        self._room(capacity)
+        self._index(_FIRST_SLOTS)
+
+    @cython.cfunc
+    def _room(self, capacity: cython.Py_ssize_t) -> object:
         words = np.zeros(capacity * layout.FLOW_WORDS + 8, np.uint64)
         skip = -(words.ctypes.data // 8) % 8
         flat = words[skip : skip + capacity * layout.FLOW_WORDS]
         self.flows = flat.reshape(capacity, layout.FLOW_WORDS)
         self.rows = flat.data
-        self.seed = seed
-        self.used = 0
-        self.touched = 0
-        self._index(_FIRST_SLOTS)
+        return self.flows
+
+    def grow(self) -> None:
+        """Room for twice as many flows."""
+        held = self.flows
+        self._room(2 * len(held))
+        self.flows[: self.used] = held[: self.used]
 
     def add(
         self,
@@ -215,6 +252,7 @@ class FlowTable:
                 continue
             tag = _hash(
                 self.seed,
+                _more(self.seed),
                 self.rows[at],
                 self.rows[at + 1],
                 self.rows[at + 2],
