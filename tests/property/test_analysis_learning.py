@@ -154,7 +154,7 @@ def test_explanation_agrees_with_the_simulation(
     simulation = Simulator(table).simulate(policy)
     seen = table.at(row)
     asked = Conversation(seen.client, seen.server, seen.protocol, seen.port)
-    found = explain(simulation, asked, decide=decide)
+    found = explain(simulation, asked, Inventory(), decide=decide)
     assert found.decision == decide(policy, seen)
     assert found.klass is Class(simulation.classes[row])
     assert found.observed_flows == seen.flows

@@ -258,18 +258,25 @@ def test_a_proposal_is_one_rule_with_its_doubts(simulation: Simulation) -> None:
 
 
 def test_explanations_name_what_a_rule_lacks(simulation: Simulation) -> None:
-    found = explain(simulation, Conversation(PC1, DB, TCP, 443), decide=decide)
+    found = explain(simulation, Conversation(PC1, DB, TCP, 443), INVENTORY, decide=decide)
     assert found.decision.verdict is Verdict.BLOCKED
     assert (found.klass, found.observed_flows) == (None, 0)
     assert [(miss.rule, miss.lacks) for miss in found.near_misses] == [("office-web", ("to",))]
     assert (found.client_segments, found.server_segments) == (("office",), ("db",))
-    alone = explain(None, Conversation(PC1, DB, TCP, 443), simulation.policy, decide=decide)
-    assert alone == found
-    named = explain(simulation, TRAFFIC[3], decide=decide, inventory=INVENTORY)
+    named = explain(simulation, TRAFFIC[3], INVENTORY, decide=decide)
     assert named.conversation == "10.9.0.5 → web-1 (10.2.0.1) tcp/22"
     assert (named.klass, named.observed_flows) == (Class.WOULD_BLOCK, 1)
-    with pytest.raises(ValueError, match="needs a simulation"):
-        explain(None, TRAFFIC[0], decide=decide)
+
+
+def test_names_that_captures_claim_are_marked_and_tell_nobody_apart(
+    table: ConversationTable,
+) -> None:
+    unlisted = [one for one in table.hosts.addresses if one not in INVENTORY.by_address]
+    claimed = replace(INVENTORY, seen_names=dict.fromkeys(table.hosts.addresses, "dc-1"))
+    assert all(claimed.name(one) == "~dc-1" for one in unlisted) and len(unlisted) > 1
+    assert claimed.name(WEB) == INVENTORY.name(WEB) and claimed == INVENTORY
+    rows, named = by_host(table.hosts, INVENTORY), by_host(table.hosts, claimed)
+    assert len(rows.names) == len(named.names) == len(set(named.names))
 
 
 def test_guardrails_give_a_witness(table: ConversationTable) -> None:

@@ -1,9 +1,11 @@
 """Loading: each capture whole or not at all, whatever happens, whatever the files are."""
 
 import gzip
+import ipaddress
 import os
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import textwrap
@@ -23,6 +25,7 @@ from workbench.model.errors import (
     StoreBusy,
     StoreError,
 )
+from workbench.model.net import parse_address
 from workbench.model.recording import Ending
 from workbench.model.traffic import CaptureReport, Flow, Progress
 from workbench.session import Session, reading
@@ -404,3 +407,28 @@ def test_what_a_killed_process_committed_is_there_for_queries(session: Session, 
     assert ask(session.workspace).stdout == "2\n"
     with Session.open(session.workspace) as again:
         assert again.summary().flows == 60_005
+
+
+def test_names_that_a_capture_brings_are_shown_as_claims(session: Session, tmp_path: Path) -> None:
+    """pcapng name resolution: for hosts without a name of the user's own."""
+    head = pcapng_block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
+    link = pcapng_block(1, struct.pack("<HHI", 1, 0, 0))
+    record = ipaddress.ip_address(OTHER).packed + b"rogue\x1b[2J\0"
+    name = struct.pack("<HH", 1, len(record)) + record + bytes(-len(record) % 4)
+    names = pcapng_block(4, name + bytes(4))
+    data = udp4(OTHER, 40_000, WEB, 53)
+    packet = pcapng_block(
+        6, struct.pack("<IIIII", 0, 0, 0, len(data), len(data)) + data + bytes(-len(data) % 4)
+    )
+    (tmp_path / "names.pcapng").write_bytes(head + link + names + packet)
+    [report], _ = session.ingest([tmp_path / "names.pcapng"])
+    address = parse_address(OTHER)
+    assert report.names == 1 and session.inventory.name(address) == "~rogue·[2J"
+    assert session.draft.inventory.name(address) == OTHER, "nothing that would be saved"
+    assert any("~rogue" in name for name in session.matrix("host").rows)
+    assert "~rogue" in session.explain(OTHER, WEB, "udp/53").conversation
+
+
+def pcapng_block(kind: int, body: bytes) -> bytes:
+    size = struct.pack("<I", len(body) + 12)
+    return struct.pack("<I", kind) + size + body + size

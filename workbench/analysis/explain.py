@@ -14,29 +14,18 @@ MOST_NEAR_MISSES = 5
 
 
 def explain(
-    simulation: Simulation | None,
+    simulation: Simulation,
     conversation: Conversation,
-    resolved: ResolvedPolicy | None = None,
+    inventory: Inventory,
     *,
     decide: Callable[[ResolvedPolicy, Conversation], Decision],
-    row: int | None = None,
-    inventory: Inventory | None = None,
 ) -> Explanation:
-    """Judge a conversation and say why; one that was seen is judged as it was seen.
-
-    `resolved` defaults to the simulation's policy, `row` to where its table has the conversation;
-    with an inventory, hosts are named. Raises ValueError without simulation and policy.
-    """
-    policy = resolved or (simulation.policy if simulation else None)
-    if policy is None:
-        raise ValueError("explain() needs a simulation or a resolved policy")
-    klass = None
-    if simulation:
-        row = find_row(simulation.table, conversation) if row is None else row
-        if row is not None:
-            conversation = simulation.table.at(row)
-            if simulation.policy is policy:
-                klass = Class(int(simulation.classes[row]))
+    """Judge a conversation and say why; one that was seen is judged as it was seen."""
+    policy, klass = simulation.policy, None
+    row = find_row(simulation.table, conversation)
+    if row is not None:
+        conversation = simulation.table.at(row)
+        klass = Class(int(simulation.classes[row]))
     decision = decide(policy, conversation)
     unsettled = decision.verdict in (Verdict.BLOCKED, Verdict.UNCERTAIN)
     return Explanation(
@@ -50,10 +39,8 @@ def explain(
     )
 
 
-def _text(conversation: Conversation, inventory: Inventory | None) -> str:
+def _text(conversation: Conversation, inventory: Inventory) -> str:
     """`pc-07 (10.1.0.7) → db-1 (10.3.0.1) tcp/5432`"""
-    if inventory is None:
-        return str(conversation)
     ends = map(inventory.title, (conversation.client, conversation.server))
     return f"{' → '.join(ends)} {conversation.service}"
 

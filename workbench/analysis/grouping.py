@@ -85,9 +85,11 @@ def by_host(hosts: HostTable, inventory: Inventory) -> Grouping:
     groups = []
     for address in ascending:
         host = inventory.by_address.get(address)
-        name = host.name if host else format_address(address)
+        name = inventory.name(address)
         if not host and name in inventory.names:
             name = f"({name})"
+        elif not host and name in numbers:  # captures call several so
+            name = inventory.title(address)
         groups.append(numbers.setdefault(name, len(numbers)))
     return Grouping.of(numbers, order, _array(groups), len(hosts))
 

@@ -58,6 +58,9 @@ class Inventory:
 
     hosts: tuple[Host, ...] = ()
     networks: tuple[Network, ...] = ()
+    seen_names: Mapping[int, str] = field(default_factory=dict, compare=False)
+    """Address → what a capture calls it. A claim, not the user's word: shown as `~name` where there
+    is no other, and never used to tell hosts apart."""
 
     @cached_property
     def by_address(self) -> dict[int, Host]:
@@ -82,9 +85,11 @@ class Inventory:
         return starts, labels
 
     def name(self, address: int) -> str:
-        """The host's name, or its address when it has none."""
-        host = self.by_address.get(address)
-        return host.name if host else format_address(address)
+        """The host's name; else the one that a capture claims, as `~name`; else its address."""
+        if host := self.by_address.get(address):
+            return host.name
+        seen = self.seen_names.get(address)
+        return f"~{seen}" if seen else format_address(address)
 
     def title(self, address: int) -> str:
         """`db-1 (10.0.2.5)`, or the address alone for a host without a name."""

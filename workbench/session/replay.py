@@ -1,7 +1,8 @@
 """Drafts replayed on the recorded traffic, each once."""
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
@@ -22,6 +23,8 @@ class Scene:
 
     draft: Draft
     simulation: Simulation
+    inventory: Inventory
+    """The draft's, with the names that captures bring."""
 
     @property
     def table(self) -> ConversationTable:
@@ -30,10 +33,6 @@ class Scene:
     @property
     def resolved(self) -> ResolvedPolicy:
         return self.simulation.policy
-
-    @property
-    def inventory(self) -> Inventory:
-        return self.draft.inventory
 
     @cached_property
     def words(self) -> analysis.HostWords:
@@ -48,15 +47,24 @@ class Replay:
     Safe to call from several threads: one simulation at a time.
     """
 
-    def __init__(self, traffic: ConversationTable, drafting: Drafting, on: date) -> None:
-        """traffic: the conversations of the hosts seen; on: the day that expiry is judged by."""
+    def __init__(
+        self,
+        traffic: ConversationTable,
+        seen_names: Mapping[int, str],
+        drafting: Drafting,
+        on: date,
+    ) -> None:
+        """traffic: the conversations of the hosts seen; seen_names: address → what captures call
+        it; on: the day that expiry is judged by."""
         self._traffic = traffic
+        self._seen_names = seen_names
         self._drafting = drafting
         self._on = on
         self._lock = threading.Lock()
         self._resolver = Resolver()
         self._listed: Inventory | None = None
         self._counted: tuple[Inventory, int] | None = None
+        self._names: tuple[Inventory, Inventory] | None = None
         self._retable(traffic)
 
     def _retable(self, table: ConversationTable) -> None:
@@ -105,11 +113,23 @@ class Replay:
                 if known.draft is wanted:
                     return known
             resolved = self._resolve(wanted.policy, wanted.inventory)
-            fresh = Scene(wanted, self._simulator.simulate(resolved))
+            fresh = Scene(wanted, self._simulator.simulate(resolved), self._named(wanted.inventory))
             matter = {id(one) for one in (drafting.saved, drafting.past, drafting.present)}
             kept = (one for one in self._scenes if id(one.draft) in matter)
             self._scenes = (*kept, fresh)
             return fresh
+
+    @property
+    def inventory(self) -> Inventory:
+        """The present draft's, with the names that captures bring."""
+        return self._named(self._drafting.inventory)
+
+    def _named(self, inventory: Inventory) -> Inventory:
+        if not self._seen_names:
+            return inventory
+        if self._names is None or self._names[0] is not inventory:
+            self._names = inventory, replace(inventory, seen_names=self._seen_names)
+        return self._names[1]
 
     def simulate(self, policy: Policy) -> Simulation:
         """Another policy on the same traffic and hosts. Raises PolicyError."""

@@ -68,7 +68,7 @@ class Session:
         """Take the store's conversations into memory."""
         self._traffic = Traffic(self._store)
         self._recordings = Recordings(self._store)
-        self._replay = Replay(self._traffic.table, self.draft, self._on)
+        self._replay = Replay(self._traffic.table, self._traffic.names, self.draft, self._on)
 
     @classmethod
     def open(cls, folder: Path, *, on: date | None = None, sharing: bool = False) -> "Session":
@@ -108,8 +108,8 @@ class Session:
 
     @property
     def inventory(self) -> Inventory:
-        """The draft's."""
-        return self.draft.inventory
+        """The draft's, with the names that captures bring."""
+        return self._replay.inventory
 
     def captures(self) -> tuple[CaptureReport, ...]:
         """Everything loaded, in load order."""
@@ -345,7 +345,7 @@ class Session:
         return self._explain(self.table.at(row))
 
     def _explain(self, wanted: Conversation) -> Explanation:
-        return analysis.explain(self.simulation, wanted, decide=policy.decide)
+        return analysis.explain(self.simulation, wanted, self.inventory, decide=policy.decide)
 
     def suggest(self) -> Suggestion:
         """Rules for what works today and no rule allows; protects every segment if none is."""

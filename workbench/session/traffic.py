@@ -29,6 +29,8 @@ class Traffic:
         self.captures: tuple[CaptureReport, ...] = store.captures()
         self.table = store.conversations(store.hosts())
         """Of the hosts seen."""
+        self.names = store.names()
+        """Address → what captures call it."""
 
     def having(self, wanted: Filter) -> NDArray[np.bool_]:
         """Rows with a flow that fits all these (flow-level) terms at once. Raises FilterError."""

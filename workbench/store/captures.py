@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -26,6 +27,13 @@ _SELECT = """
         recording, drops, names, tunnels, ending, state
     FROM captures ORDER BY id
 """
+_INSERT_NAMES = """
+    INSERT INTO names
+    SELECT $3, unnest($1::VARCHAR[])::UHUGEINT, unnest($2::VARCHAR[])
+"""
+_SELECT_NAMES = """
+    SELECT address::VARCHAR, name FROM names SEMI JOIN hosts USING (address) ORDER BY capture
+"""
 
 
 def insert_capture(cursor: Connection, capture_id: int, report: CaptureReport) -> None:
@@ -44,6 +52,19 @@ def insert_capture(cursor: Connection, capture_id: int, report: CaptureReport) -
     values["tunnels"] = json.dumps([asdict(tunnel) for tunnel in report.tunnels])
     values["ending"] = report.ending.value
     cursor.execute(_INSERT, values)
+
+
+def insert_names(cursor: Connection, capture_id: int, names: Mapping[int, str]) -> None:
+    """What a capture calls addresses, added to what it brought before."""
+    if names:
+        rows = [[str(address) for address in names], list(names.values()), capture_id]
+        cursor.execute(_INSERT_NAMES, rows)
+
+
+def read_names(cursor: Connection) -> dict[int, str]:
+    """Address → name, for hosts that were seen; the first capture's word counts."""
+    rows = cursor.execute(_SELECT_NAMES).fetchall()
+    return {int(address): name for address, name in reversed(rows)}
 
 
 def read_captures(cursor: Connection) -> tuple[CaptureReport, ...]:

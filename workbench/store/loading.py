@@ -8,7 +8,7 @@ import numpy as np
 
 from workbench.model.errors import DuplicateCapture, StoreError
 from workbench.model.traffic import FLOW_DTYPES, CaptureReport, FlowColumns
-from workbench.store.captures import insert_capture
+from workbench.store.captures import insert_capture, insert_names
 from workbench.store.database import Connection
 from workbench.store.judging import Judge
 from workbench.store.settling import settle, unsettled
@@ -128,6 +128,7 @@ class Loading:
         self._claim(capture_id, report.path, report.fingerprint)
         self._cursor.execute("DELETE FROM captures WHERE id = ?", (capture_id,))
         insert_capture(self._cursor, capture_id, report)
+        insert_names(self._cursor, capture_id, report.host_names)
         self._cursor.execute("INSERT INTO unsettled VALUES (?)", (capture_id,))
         # The first capture of a store, read in one go: nothing in it can be a piece of another.
         self._whole &= not self._fresh and not report.in_pieces

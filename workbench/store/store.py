@@ -139,6 +139,11 @@ class Store:
         with self._database.work() as cursor:
             return conversations.read_hosts(cursor)
 
+    def names(self) -> Mapping[int, str]:
+        """Address → the name that the first capture that has one gives it; of hosts seen."""
+        with self._database.work() as cursor:
+            return captures.read_names(cursor)
+
     def conversations(self, hosts: HostTable) -> ConversationTable:
         """All conversations. `hosts` begins with the seen hosts, as `hosts()` gives them."""
         with self._database.work() as cursor:
