@@ -1,8 +1,9 @@
-"""The straight path: TCP and UDP directly in IP in Ethernet, most packets of most captures.
+"""The straight path: TCP and UDP directly in IP, most packets of most captures.
 
-Compiled by Cython with bounds checks on; it runs uncompiled with the same results. A packet with
-anything more to it (options, extension headers, tunnels, a second tag, cut or broken headers) is
-left to link.py and decode.py, which would say the same of the plain ones; its rows stay in place.
+Compiled by Cython with bounds checks on; it runs uncompiled with the same results. On Ethernet,
+Linux cooked captures and raw IP. A packet with anything more to it (options, extension headers,
+tunnels, a second tag, cut or broken headers) is left to link.py and decode.py, which would say the
+same of the plain ones; its rows stay in place.
 
 The bytes are read as 64-bit words of a little-endian machine, eight at a time and checked once;
 where the machine is big-endian, or a packet ends near the end of the buffer, nothing is plain.
@@ -71,7 +72,7 @@ class Plain:
         made: cython.size_t = 0
         left: cython.size_t = 0
         reach: cython.Py_ssize_t
-        size: cython.Py_ssize_t
+        at: cython.Py_ssize_t
         words: cython.ulonglong[::1] = buf[: len(buf) // 8 * 8].cast("Q")
         rows: cython.ulonglong[:, ::1] = out
         ports: cython.uchar[::1] = self.ports
@@ -79,11 +80,13 @@ class Plain:
         with cython.nogil:
             for i in range(count):
                 start = record[i, 0]  # the order of layout.REC_START and its kin
-                size = 0
-                if record[i, 4] == 1 and record[i, 1] >= 42 and start < reach:
-                    size = _ethernet(words, ports, rows, made, start, record[i, 1], record[i, 2])
-                if size:
-                    record[i, 6] = start + size
+                at = -1
+                if start < reach:
+                    at = _packet(
+                        words, ports, rows, made, record[i, 4], start, record[i, 1], record[i, 2]
+                    )
+                if at >= 0:
+                    record[i, 6] = at
                     rows[made, 8] = record[i, 3]
                     rows[made, 9] = record[i, 5]
                     made += 1
@@ -105,35 +108,56 @@ class Plain:
 @cython.cfunc
 @cython.inline
 @cython.nogil
-@cython.exceptval(-1)
-def _ethernet(
+@cython.exceptval(-2)
+def _packet(
     words: cython.ulonglong[::1],
     ports: cython.uchar[::1],
     rows: cython.ulonglong[:, ::1],
     row: cython.size_t,
+    link: cython.ulonglong,
     start: cython.Py_ssize_t,
     caplen: cython.Py_ssize_t,
     wirelen: cython.Py_ssize_t,
-) -> cython.int:
-    """Length of a plain frame's header, 0 of others; fills in the row but for time and offset."""
-    size: cython.Py_ssize_t = 14
-    k: cython.size_t = (start + 12) >> 3
-    shift: cython.int = (start + 12 & 7) * 8
-    types: cython.ulonglong = _eight(words[k], words[k + 1], shift)
-    kind: cython.ulonglong = types >> 48
-    marks: cython.ulonglong = words[start >> 3] >> (start & 7) * 8
+) -> cython.Py_ssize_t:
+    """Where a plain packet's IP header begins, or -1; fills in its row but for time and offset.
+
+    What it reads behind the captured bytes does not matter: _transport wants them to be enough.
+    """
+    at: cython.Py_ssize_t = start
     end: cython.Py_ssize_t = start + caplen
     wire_end: cython.Py_ssize_t = start + max(caplen, wirelen)
-    marks = _GROUP if marks & 1 else 0
-    if kind == 0x8100:  # one tag; 802.1ad and Q-in-Q are not plain
-        marks |= (types >> 32 & 0xFFF) << 16
-        kind = types >> 16 & 0xFFFF
-        size = 18
-    if kind == 0x0800:
-        return size if _ipv4(words, ports, rows, row, start + size, end, wire_end, marks) else 0
-    if kind == 0x86DD and _ipv6(words, ports, rows, row, start + size, end, wire_end, marks):
-        return size
-    return 0
+    marks: cython.ulonglong = 0
+    kind: cython.ulonglong
+    types: cython.ulonglong
+    if link == 1:
+        types = _word(words, start + 12)
+        kind = types >> 48
+        marks = _GROUP if words[start >> 3] >> (start & 7) * 8 & 1 else 0
+        at += 14
+        if kind == 0x8100:  # one tag; 802.1ad and Q-in-Q are not plain
+            marks |= (types >> 32 & 0xFFF) << 16
+            kind = types >> 16 & 0xFFFF
+            at += 4
+    elif link == 113 or link == 276:  # Linux cooked
+        types = _word(words, start)
+        if link == 113:
+            kind = _word(words, start + 8) & 0xFFFF
+            types = types >> 48
+            at += 16
+        else:
+            kind = types >> 48
+            types = _word(words, start + 8) >> 40 & 0xFF
+            at += 20
+        marks = _GROUP if types == 1 or types == 2 else 0
+    elif link in (12, 101, 228, 229):
+        kind = 0x0800 if _word(words, start) >> 60 == 4 else 0x86DD
+    else:
+        return -1
+    if kind == 0x0800 and _ipv4(words, ports, rows, row, at, end, wire_end, marks):
+        return at
+    if kind == 0x86DD and _ipv6(words, ports, rows, row, at, end, wire_end, marks):
+        return at
+    return -1
 
 
 @cython.cfunc
@@ -273,6 +297,16 @@ def _transport(
     rows[row, 10] = 0
     rows[row, 11] = ttl << 32 | token
     return 1
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(-1, check=True)
+def _word(words: cython.ulonglong[::1], at: cython.Py_ssize_t) -> cython.ulonglong:
+    """Eight bytes in network order from anywhere."""
+    k: cython.size_t = at >> 3
+    return _eight(words[k], words[k + 1], (at & 7) * 8)
 
 
 @cython.cfunc
