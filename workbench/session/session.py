@@ -13,7 +13,6 @@ from workbench.documents import read_text
 from workbench.model.errors import InputError, StoreBusy, StoreError
 from workbench.model.filters import NO_FILTER, Filter, parse_filter
 from workbench.model.matrix import Matrix
-from workbench.model.packets import Packet, SavedPackets
 from workbench.model.policy import Policy, ResolvedPolicy
 from workbench.model.quality import Quality
 from workbench.model.simulation import Changes, Simulation, Suggestion
@@ -32,6 +31,7 @@ from workbench.session.exporting import Exporting
 from workbench.session.history import Draft
 from workbench.session.imports import read_hosts
 from workbench.session.ingest import ingest, service_hints
+from workbench.session.packets import FlowPackets
 from workbench.session.recordings import Recordings
 from workbench.session.replay import Replay, Scene
 from workbench.session.summary import Summary, would_block
@@ -43,7 +43,7 @@ Tell = Callable[[Progress], None] | None
 Stop = Callable[[], bool] | None
 
 
-class Session:
+class Session(FlowPackets):
     """The one object a front end holds. Queries are safe to call from worker threads."""
 
     def __init__(self, folder: Path, on: date, *, sharing: bool) -> None:
@@ -276,35 +276,6 @@ class Session:
     def flow(self, flow_id: int) -> Flow:
         """One flow by its id."""
         return self._store.flow(flow_id)
-
-    def packets(
-        self, flow: Flow, limit: int = 1000, *, progress: Tell = None, cancelled: Stop = None
-    ) -> tuple[Packet, ...]:
-        """A flow's packets by our own decoder."""
-        [pieces] = self._traffic.pieces_of([flow]).values()
-        return capture.packets_of(flow, pieces, limit, progress=progress, cancelled=cancelled)
-
-    def dissect(
-        self, flow: Flow, *, limit: int = 200, progress: Tell = None, cancelled: Stop = None
-    ) -> tuple[Packet, ...]:
-        """A flow's packets dissected by tshark. Raises MissingTool."""
-        [pieces] = self._traffic.pieces_of([flow]).values()
-        return capture.dissect(flow, pieces, limit=limit, progress=progress, cancelled=cancelled)
-
-    def save_packets(
-        self,
-        flows: Iterable[Flow],
-        path: Path,
-        *,
-        replace: bool = False,
-        progress: Tell = None,
-        cancelled: Stop = None,
-    ) -> SavedPackets:
-        """The packets of some flows as a pcapng file. Raises InputError where one is there."""
-        wanted = self._traffic.pieces_of(flows)
-        return capture.save_packets(
-            wanted, path, replace=replace, progress=progress, cancelled=cancelled
-        )
 
     def hosts(self, chosen: Filter = NO_FILTER) -> tuple[HostFacts, ...]:
         """Hosts with their facts: all of them, or those that fit the filter."""

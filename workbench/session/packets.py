@@ -1,0 +1,47 @@
+"""Down to the packets of single flows: read from their capture files again, shown and saved."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from workbench import capture
+from workbench.model.packets import Packet, SavedPackets
+from workbench.model.traffic import Flow, Progress
+from workbench.session.traffic import Traffic
+
+Tell = Callable[[Progress], None] | None
+Stop = Callable[[], bool] | None
+
+
+class FlowPackets:
+    """What a session can do with packets. All raise CaptureError for a file that changed."""
+
+    _traffic: Traffic
+
+    def packets(
+        self, flow: Flow, limit: int = 1000, *, progress: Tell = None, cancelled: Stop = None
+    ) -> tuple[Packet, ...]:
+        """A flow's packets by our own decoder."""
+        [pieces] = self._traffic.pieces_of([flow]).values()
+        return capture.packets_of(flow, pieces, limit, progress=progress, cancelled=cancelled)
+
+    def dissect(
+        self, flow: Flow, *, limit: int = 200, progress: Tell = None, cancelled: Stop = None
+    ) -> tuple[Packet, ...]:
+        """A flow's packets dissected by tshark. Raises MissingTool."""
+        [pieces] = self._traffic.pieces_of([flow]).values()
+        return capture.dissect(flow, pieces, limit=limit, progress=progress, cancelled=cancelled)
+
+    def save_packets(
+        self,
+        flows: Iterable[Flow],
+        path: Path,
+        *,
+        replace: bool = False,
+        progress: Tell = None,
+        cancelled: Stop = None,
+    ) -> SavedPackets:
+        """The packets of some flows as a pcapng file. Raises InputError where one is there."""
+        wanted = self._traffic.pieces_of(flows)
+        return capture.save_packets(
+            wanted, path, replace=replace, progress=progress, cancelled=cancelled
+        )
