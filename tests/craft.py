@@ -107,13 +107,14 @@ def pcap(
     snaplen: int = 262144,
     wire: Sequence[int] | None = None,
     step: int = 1000,
+    begin: int = 0,
 ) -> bytes:
-    """A pcap file; packet i comes at T0 + i * step microseconds."""
+    """A pcap file; packet i comes at T0 + begin + i * step microseconds."""
     order = ">" if big else "<"
     magic = 0xA1B23C4D if nano else 0xA1B2CD34 if modified else 0xA1B2C3D4
     parts = [struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, snaplen, link)]
     for number, packet in enumerate(packets):
-        time = T0 + number * step
+        time = T0 + begin + number * step
         fraction = time % 1_000_000 * (1000 if nano else 1)
         length = wire[number] if wire else len(packet)
         head = struct.pack(order + "IIII", time // 1_000_000, fraction, len(packet), length)

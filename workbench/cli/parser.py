@@ -93,8 +93,13 @@ def _front_ends(commands: "_Commands[argparse.ArgumentParser]") -> None:
 
 
 def _loading(commands: "_Commands[argparse.ArgumentParser]") -> None:
-    ingest = _command(commands, "ingest", "load captures (files, folders, globs) into a workspace")
+    ingest = _command(
+        commands, "ingest", "load captures (files, folders, globs, - for stdin) into a workspace"
+    )
     ingest.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+    ingest.add_argument(
+        "--follow", action="store_true", help="go on with what grows or comes, until Ctrl-C"
+    )
     ingest.add_argument("--quiet", action="store_true", help="no progress on stderr")
     _format(ingest)
     listed = _command(commands, "captures", "list what is loaded, and what the recordings lack")

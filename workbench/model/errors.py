@@ -110,4 +110,4 @@ class MissingTool(WorkbenchError):
 
 
 class Cancelled(WorkbenchError):
-    """The user stopped the work; everything is as it was before."""
+    """The user stopped the work; what was finished stays, and nothing is half done."""

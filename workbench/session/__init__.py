@@ -10,16 +10,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.analysis import BrokenGuardrail
     from workbench.capture import kernel_compiled
+    from workbench.session.following import follow_folder
     from workbench.session.ingest import ingest_folder
     from workbench.session.session import Session
     from workbench.session.summary import Summary
 
-__all__ = ["BrokenGuardrail", "Session", "Summary", "ingest_folder", "kernel_compiled"]
+__all__ = [
+    "BrokenGuardrail",
+    "Session",
+    "Summary",
+    "follow_folder",
+    "ingest_folder",
+    "kernel_compiled",
+]
 
 _HOMES = {
     "BrokenGuardrail": "workbench.analysis",
     "Session": "workbench.session.session",
     "Summary": "workbench.session.summary",
+    "follow_folder": "workbench.session.following",
     "ingest_folder": "workbench.session.ingest",
     "kernel_compiled": "workbench.capture",
 }

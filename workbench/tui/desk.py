@@ -188,7 +188,7 @@ class Desk(App[None]):
     def _finished(self, message: Finished) -> None:
         self._stop, self.progress = None, None
         if message.stopped:
-            self.notify("stopped; everything is as it was before", markup=False)
+            self.edit(lambda _: "stopped; what was finished stays")
         else:
             message.done(message.value)
 

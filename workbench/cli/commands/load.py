@@ -1,6 +1,7 @@
 """Captures into the workspace."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -9,23 +10,50 @@ from workbench.cli.commands.opening import Options, open_session, warn_uncompile
 from workbench.cli.meter import Meter
 from workbench.cli.output import emit, emit_object
 from workbench.cli.table import Record, say
-from workbench.model.errors import InputError
+from workbench.model.errors import Cancelled, CaptureError, InputError
+from workbench.model.packets import printable
 from workbench.model.traffic import CaptureReport
-from workbench.session import ingest_folder
+from workbench.session import follow_folder, ingest_folder
 
 
 def ingest(options: Options) -> int:
     """Load captures; print what each held and lacked."""
     warn_uncompiled()
+    if options.follow:
+        return _follow(options)
     with Meter(quiet=options.quiet) as meter:
         workspace, paths = options.workspace, options.paths
         reports, known = ingest_folder(workspace, paths, meter.tell, meter.cancelled)
     for path in known:
         say(f"{path}: already in the workspace, left out")
     for report in reports:
-        for problem in report.problems:
-            say(f"{report.path}: {problem}")
+        _say_problems(report)
     _print_captures(map(quality.report_record, reports), options.format)
+    return 0
+
+
+def _say_problems(report: CaptureReport) -> None:
+    for problem in report.problems:
+        say(f"{report.path}: {problem}")
+
+
+def _follow(options: Options) -> int:
+    """Until Ctrl-C; then what was read, once for each capture."""
+    latest: dict[int | None, CaptureReport] = {}
+    with Meter(quiet=options.quiet) as meter:
+        told = follow_folder(options.workspace, options.paths, meter.tell, meter.cancelled)
+        with suppress(Cancelled):
+            for report in told:
+                meter.clear()
+                if isinstance(report, CaptureError):
+                    say(str(report))
+                else:
+                    latest[report.id] = report
+                    name = printable(Path(report.path).name)
+                    say(f"{name}: {report.packets:,} packets, {report.flows:,} flows so far")
+    for report in latest.values():
+        _say_problems(report)
+    _print_captures(map(quality.report_record, latest.values()), options.format)
     return 0
 
 

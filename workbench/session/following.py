@@ -1,0 +1,70 @@
+"""Captures that are still being written: read on as they grow, new ones as they come."""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from workbench.capture import STANDARD_INPUT, find_captures
+from workbench.model.errors import CaptureError, DuplicateCapture
+from workbench.model.traffic import CaptureReport
+from workbench.session.ingest import Tell, ingest_folder
+
+_TICK = 0.1
+"""Seconds between looks at whether to stop."""
+
+Seen = tuple[int, int, int]
+"""Inode, size and time of change: what tells that a file is worth another look."""
+
+
+def follow_folder(
+    folder: Path,
+    paths: Iterable[Path],
+    progress: Tell,
+    cancelled: Callable[[], bool],
+    every: float = 1.0,
+) -> Iterator[CaptureReport | CaptureError]:
+    """Load files, folders and globs, then what grows or comes, until `cancelled`.
+
+    Yields a report after each reading, and once for each state of a file why it cannot be read (a
+    file just begun is no capture yet). every: seconds between looks.
+    """
+    asked = tuple(paths)
+    seen: dict[Path, Seen] = {}
+    first = True
+    while not cancelled():
+        try:
+            found = find_captures(asked)
+        except CaptureError as error:
+            if first:
+                raise
+            yield error
+            found = ()
+        first = False
+        changed = [path for path in found if path == STANDARD_INPUT or seen.get(path) != _now(path)]
+        seen.update((path, _now(path)) for path in changed)
+        while changed:
+            try:
+                reports, _ = ingest_folder(folder, changed, progress, cancelled)
+                yield from reports
+                changed = []
+            except DuplicateCapture:
+                changed = []
+            except CaptureError as error:
+                yield error
+                changed = [path for path in changed if not _same(path, error.path)]
+        until = time.monotonic() + every
+        while time.monotonic() < until and not cancelled():
+            time.sleep(_TICK)
+
+
+def _same(path: Path, other: Path | str) -> bool:
+    return os.path.realpath(path) == os.path.realpath(other)
+
+
+def _now(path: Path) -> Seen:
+    with suppress(OSError):
+        found = path.stat()
+        return found.st_ino, found.st_size, found.st_mtime_ns
+    return 0, 0, 0
