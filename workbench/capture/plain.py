@@ -71,20 +71,17 @@ class Plain:
         start: cython.Py_ssize_t
         made: cython.size_t = 0
         left: cython.size_t = 0
-        reach: cython.Py_ssize_t
         at: cython.Py_ssize_t
         words: cython.ulonglong[::1] = buf[: len(buf) // 8 * 8].cast("Q")
         rows: cython.ulonglong[:, ::1] = out
         ports: cython.uchar[::1] = self.ports
-        reach = words.shape[0] * 8 - _REACH if _LITTLE else 0
+        reach: cython.Py_ssize_t = words.shape[0] * 8 - _REACH if _LITTLE else 0
         with cython.nogil:
             for i in range(count):
                 start = record[i, 0]  # the order of layout.REC_START and its kin
                 at = -1
                 if start < reach:
-                    at = _packet(
-                        words, ports, rows, made, record[i, 4], start, record[i, 1], record[i, 2]
-                    )
+                    at = _packet(words, ports, rows, made, record, i)
                 if at >= 0:
                     record[i, 6] = at
                     rows[made, 8] = record[i, 3]
@@ -114,18 +111,18 @@ def _packet(
     ports: cython.uchar[::1],
     rows: cython.ulonglong[:, ::1],
     row: cython.size_t,
-    link: cython.ulonglong,
-    start: cython.Py_ssize_t,
-    caplen: cython.Py_ssize_t,
-    wirelen: cython.Py_ssize_t,
+    record: cython.ulonglong[:, ::1],
+    i: cython.size_t,
 ) -> cython.Py_ssize_t:
     """Where a plain packet's IP header begins, or -1; fills in its row but for time and offset.
 
     What it reads behind the captured bytes does not matter: _transport wants them to be enough.
     """
+    start: cython.Py_ssize_t = record[i, 0]
+    link: cython.ulonglong = record[i, 4]
     at: cython.Py_ssize_t = start
-    end: cython.Py_ssize_t = start + caplen
-    wire_end: cython.Py_ssize_t = start + max(caplen, wirelen)
+    end: cython.Py_ssize_t = start + record[i, 1]
+    wire_end: cython.Py_ssize_t = start + max(record[i, 1], record[i, 2])
     marks: cython.ulonglong = 0
     kind: cython.ulonglong
     types: cython.ulonglong
