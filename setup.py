@@ -12,7 +12,7 @@ from setuptools.command.build_ext import build_ext
 
 KERNEL = (
     *("framing", "plain", "wrapper", "link", "wifi", "decode", "tunnel", "underlay"),
-    *("fragments", "table", "tally"),
+    *("fragments", "deal", "table", "tally"),
 )
 
 

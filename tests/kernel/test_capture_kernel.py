@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,7 @@ from craft import ether, icmp, ipv4, ipv6, tcp, udp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workbench.capture import deal as deal_c
 from workbench.capture import framing as framing_c
 from workbench.capture import kernel_compiled, layout, read_capture
 from workbench.capture import table as table_c
@@ -41,6 +43,7 @@ def plain(name: str) -> ModuleType:
 
 COMPILED = {
     "framing": framing_c,
+    "deal": deal_c,
     "table": table_c,
 }
 PLAIN = {name: plain(name) for name in COMPILED}
@@ -68,8 +71,9 @@ SEEDS = [
 class Table:
     """A flow table with its dealer, as one part."""
 
-    def __init__(self, module: Any, capacity: int, seed: int) -> None:
-        self._dealer, self._table = module.Dealer(1, seed), module.FlowTable(capacity, seed)
+    def __init__(self, modules: Mapping[str, Any], capacity: int, seed: int) -> None:
+        self._dealer = modules["deal"].Dealer(1, seed)
+        self._table = modules["table"].FlowTable(capacity)
         self.keep = self._table.keep
 
     def add(self, packets: np.ndarray[Any, Any], at: int, count: int) -> int:
@@ -97,7 +101,7 @@ def run(modules: dict[str, Any], packets: list[tuple[bytes, int, int]]) -> dict[
         records[row, :6] = (start, len(data), wire, row * 10, kind, start)
         start += len(data)
     out = np.zeros((2 * ROOM, layout.PACKET_WORDS), np.uint64)
-    table = Table(modules["table"], ROOM * 2, 12345)
+    table = Table(modules, ROOM * 2, 12345)
     made = PacketDecoder().decode(buffer, records.data, len(packets), out.data)
     Fragments().join(out.data, made)
     stopped = table.add(out, 0, made)
@@ -159,7 +163,8 @@ def split(modules: dict[str, Any], data: bytes, pcapng: bool, big: bool) -> list
     else:
         stop = splitter.split_pcap(buffer, 0, len(data), 7, 16)
     count = splitter.count
-    names = "at now enhanced simple obsolete timeless odd_times strays beyond broken empty".split()
+    names = ("at", "now", "enhanced", "simple", "obsolete", "timeless", "odd_times", "strays")
+    names += ("beyond", "broken", "empty")
     counters = [getattr(splitter, name) for name in names]
     return [stop, counters, records[:count].tolist(), interfaces.tolist()]
 
@@ -221,7 +226,7 @@ def test_the_seed_changes_nothing_but_the_slots() -> None:
     packets_[:, layout.PKT_PACKETS] = 1
     results = []
     for seed in (0, 1, 2**64 - 1):
-        table = Table(table_c, 2048, seed)
+        table = Table(COMPILED, 2048, seed)
         assert table.add(packets_, 0, 3000) == 3000
         results.append(np.asarray(table.flows)[: table.used].tolist())
     assert results[0] == results[1] == results[2]
@@ -231,7 +236,7 @@ def test_a_full_table_says_where_it_stopped() -> None:
     packets_ = np.zeros((10, layout.PACKET_WORDS), np.uint64)
     packets_[:, layout.PKT_SRC_LO] = np.arange(10)
     packets_[:, layout.PKT_PACKETS] = 1
-    table = Table(table_c, 4, 7)
+    table = Table(COMPILED, 4, 7)
     assert table.add(packets_, 0, 10) == 4
     table.keep(np.zeros(0, np.uint64).data, 0)
     assert table.used == 0

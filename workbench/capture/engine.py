@@ -19,13 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.capture import layout
+from workbench.capture.deal import Dealer
 from workbench.capture.decoding import TunnelList
 from workbench.capture.ends import Bools, Rows
 from workbench.capture.fragments import Fragments
 from workbench.capture.kernel import Decoding, skipped
 from workbench.capture.reader import ROOM, Block
 from workbench.capture.recording import tunnels
-from workbench.capture.table import Dealer, FlowTable
+from workbench.capture.table import FlowTable
 from workbench.model.net import TCP
 from workbench.model.recording import Tunnel
 
@@ -78,7 +79,7 @@ class Engine:
         seed = int.from_bytes(os.urandom(8))
         parts = self._threads
         room = (capacity + ROUND + ROOM) * (1 if parts <= 2 else 2) // max(1, parts - 1)
-        self._tables = [FlowTable(room, seed) for _ in range(parts)]
+        self._tables = [FlowTable(room) for _ in range(parts)]
         self._dealer = Dealer(parts, seed)
         self._fragments = Fragments()
         self._tunnels = TunnelList()

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.capture import (
+    deal,
     decode,
     fragments,
     framing,
@@ -28,7 +29,7 @@ def kernel_compiled() -> bool:
     """False where the kernel runs as plain Python: the same results, a hundredth of the speed."""
     parts = (
         *(framing, plain, wrapper, link, wifi, decode, tunnel, underlay),
-        *(fragments, table, tally),
+        *(fragments, deal, table, tally),
     )
     return not any(str(part.__file__).endswith(".py") for part in parts)
 

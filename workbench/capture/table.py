@@ -1,11 +1,8 @@
 """The flow table kernel: rows of packets to rows of flows, both directions in one.
 
-Compiled by Cython with bounds checks on; it runs uncompiled with the same results. A table may
-hold all flows of a capture or one part of them: `Dealer` gives every packet the hash of its flow
-and deals the packets out to the parts, so that several threads fill one part each. What is in which
-part, and the seed, make no difference to the flows.
-
-Rows of packets and flows are addressed as flat arrays of words, which need one bounds check less.
+Compiled by Cython with bounds checks on; it runs uncompiled with the same results. A table holds
+all flows of a capture, or the part of them that the dealer gives it. Rows of packets and flows are
+addressed as flat arrays of words, which need one bounds check less.
 
 Sources: RFC 9293 section 3.5 (a reused port brings a new initial sequence number).
 """
@@ -50,115 +47,9 @@ _PROTOCOL = cython.declare(cython.ulonglong, 0xFF_0000_0000)  # of WHO
 _TOKEN = cython.declare(cython.ulonglong, 0xFFFF_FFFF)
 _ROW = cython.declare(cython.ulonglong, 0xFFFF_FFFF)  # the row number in a slot
 _TAG = cython.declare(cython.ulonglong, 0xFFFF_FFFF_0000_0000)  # the hash bits in a slot
-_MASK = cython.declare(cython.ulonglong, 0xFFFF_FFFF_FFFF_FFFF)
-_LOW = cython.declare(cython.ulonglong, 0xFFFF_FFFF)
-_MIX_1 = cython.declare(cython.ulonglong, 0x9E37_79B9_7F4A_7C15)  # odd constants: splitmix64
-_MIX_2 = cython.declare(cython.ulonglong, 0xBF58_476D_1CE4_E5B9)
 _WINDOW = cython.declare(cython.Py_ssize_t, 64)
 """Packets whose places in memory are asked for at once, so that their delays overlap."""
 _FIRST_SLOTS = 1 << 12
-
-
-@cython.final
-@cython.cclass
-class Dealer:
-    """Hashes packets and deals them out to the parts of the flow table, in order."""
-
-    seed = cython.declare(cython.ulonglong)
-    parts = cython.declare(cython.ulonglong)
-
-    def __init__(self, parts: int, seed: int) -> None:
-        """seed: 64 secret bits, so that nobody can prepare a capture that collides."""
-        self.parts = parts
-        self.seed = seed
-
-    def deal(
-        self,
-        packets: memoryview,
-        count: cython.Py_ssize_t,
-        hashes: memoryview,
-        order: memoryview,
-        dealt: memoryview,
-    ) -> None:
-        """Fill hashes[:count]; list the packets of part p in order[p, :dealt[p]]. packets: flat."""
-        pkt: cython.ulonglong[::1] = packets
-        out: cython.ulonglong[::1] = hashes
-        lists: cython.uint[:, ::1] = order
-        sizes: cython.longlong[::1] = dealt
-        i: cython.Py_ssize_t
-        at: cython.Py_ssize_t
-        part: cython.Py_ssize_t
-        h: cython.ulonglong
-        ends: cython.ulonglong
-        seed: cython.ulonglong = self.seed
-        more: cython.ulonglong = _more(seed)
-        with cython.nogil:
-            for part in range(sizes.shape[0]):
-                sizes[part] = 0
-            for i in range(count):
-                at = i * _PACKET
-                ends = pkt[at + _PKT_WHO]
-                h = _hash(seed, more, pkt[at], pkt[at + 1], pkt[at + 2], pkt[at + 3], ends)
-                out[i] = h
-                part = (h >> 56) * self.parts >> 8
-                lists[part, sizes[part]] = i
-                sizes[part] += 1
-
-
-@cython.cfunc
-@cython.nogil
-@cython.inline
-@cython.exceptval(check=False)
-def _hash(
-    seed: cython.ulonglong,
-    more: cython.ulonglong,
-    a_hi: cython.ulonglong,
-    a_lo: cython.ulonglong,
-    b_hi: cython.ulonglong,
-    b_lo: cython.ulonglong,
-    who: cython.ulonglong,
-) -> cython.ulonglong:
-    """64 seeded bits, equal for both directions."""
-    a: cython.ulonglong = _mix(seed, more, a_hi, a_lo, who >> 16 & 0xFFFF)
-    b: cython.ulonglong = _mix(seed, more, b_hi, b_lo, who & 0xFFFF)
-    both: cython.ulonglong = ((a + b) & _MASK) ^ who >> 32
-    both = (both ^ both >> 29) * _MIX_2 & _MASK
-    return both ^ both >> 32
-
-
-@cython.cfunc
-@cython.nogil
-@cython.inline
-@cython.exceptval(check=False)
-def _mix(
-    seed: cython.ulonglong,
-    more: cython.ulonglong,
-    hi: cython.ulonglong,
-    lo: cython.ulonglong,
-    port: cython.ulonglong,
-) -> cython.ulonglong:
-    """One end. Halves of the address are multiplied with one another, secret bits added to each:
-    two addresses that give the same are not known without the secret. Multiplying by constants
-    alone keeps differences, which then can be made to cancel.
-
-    Source: NH, RFC 4418 section 5.2.
-    """
-    x: cython.ulonglong = ((lo >> 32) + more & _LOW) * ((lo & _LOW) + (more >> 32) & _LOW)
-    x = x + port * _MIX_2 & _MASK
-    if hi:  # nothing there in IPv4
-        x = x + ((hi >> 32) + seed & _LOW) * ((hi & _LOW) + (seed >> 32) & _LOW) & _MASK
-    x = (x ^ x >> 32) * _MIX_1 & _MASK
-    return x ^ x >> 29
-
-
-@cython.cfunc
-@cython.nogil
-@cython.inline
-@cython.exceptval(check=False)
-def _more(seed: cython.ulonglong) -> cython.ulonglong:
-    """As many secret bits again."""
-    x: cython.ulonglong = (seed ^ seed >> 29) * _MIX_2 & _MASK
-    return x ^ x >> 32
 
 
 @cython.final
@@ -169,16 +60,15 @@ class FlowTable:
     pkt = cython.declare(cython.ulonglong[::1])
     rows = cython.declare(cython.ulonglong[::1])
     slots = cython.declare(cython.ulonglong[::1])
+    tags = cython.declare(cython.ulonglong[::1])
+    """The hash of each flow."""
     flows = cython.declare(object, visibility="readonly")
     """Array (capacity, FLOW_WORDS), aligned to cache lines; the first `used` rows are flows."""
     used = cython.declare(cython.Py_ssize_t, visibility="readonly")
     mask = cython.declare(cython.ulonglong)
-    seed = cython.declare(cython.ulonglong)
     touched = cython.declare(cython.ulonglong)
 
-    def __init__(self, capacity: int, seed: int) -> None:
-        """seed: that of the Dealer."""
-        self.seed = seed
+    def __init__(self, capacity: int) -> None:
         self.used = 0
         self.touched = 0
         self._room(capacity)
@@ -191,13 +81,15 @@ class FlowTable:
         flat = words[skip : skip + capacity * layout.FLOW_WORDS]
         self.flows = flat.reshape(capacity, layout.FLOW_WORDS)
         self.rows = flat.data
+        self.tags = np.zeros(capacity, np.uint64).data
         return self.flows
 
     def grow(self) -> None:
         """Room for twice as many flows."""
-        held = self.flows
+        held, tags = self.flows, np.asarray(self.tags)
         self._room(2 * len(held))
         self.flows[: self.used] = held[: self.used]
+        np.asarray(self.tags)[: self.used] = tags[: self.used]
 
     def add(
         self,
@@ -234,6 +126,7 @@ class FlowTable:
         for i in range(count):
             for word in range(_FLOW):
                 self.rows[i * _FLOW + word] = self.rows[order[i] * _FLOW + word]
+            self.tags[i] = self.tags[order[i]]
         self.used = count
         self._index(self.mask + 1)
 
@@ -241,28 +134,17 @@ class FlowTable:
     def _index(self, size: cython.ulonglong) -> object:
         """New slots for all flows but those that a later one of the same ports has followed."""
         i: cython.Py_ssize_t
-        at: cython.Py_ssize_t
         slot: cython.ulonglong
-        tag: cython.ulonglong
         self.slots = np.zeros(size, np.uint64).data
         self.mask = size - 1
-        for i in range(self.used):
-            at = i * _FLOW
-            if self.rows[at + _MARKS] & _LEFT:
-                continue
-            tag = _hash(
-                self.seed,
-                _more(self.seed),
-                self.rows[at],
-                self.rows[at + 1],
-                self.rows[at + 2],
-                self.rows[at + 3],
-                self.rows[at + _WHO],
-            )
-            slot = tag & self.mask
-            while self.slots[slot]:
-                slot = (slot + 1) & self.mask
-            self.slots[slot] = tag & _TAG | (i + 1)
+        with cython.nogil:
+            for i in range(self.used):
+                if self.rows[i * _FLOW + _MARKS] & _LEFT:
+                    continue
+                slot = self.tags[i] & self.mask
+                while self.slots[slot]:
+                    slot = (slot + 1) & self.mask
+                self.slots[slot] = self.tags[i] & _TAG | (i + 1)
         return None
 
     @cython.cfunc
@@ -278,13 +160,13 @@ class FlowTable:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1)
-    def _one(self, at: cython.Py_ssize_t, tag: cython.ulonglong) -> cython.int:
-        """Count one packet into its flow, old or new."""
-        slot: cython.ulonglong = tag & self.mask
+    def _one(self, at: cython.Py_ssize_t, whole: cython.ulonglong) -> cython.int:
+        """Count one packet into its flow, old or new; whole: all bits of the hash."""
+        slot: cython.ulonglong = whole & self.mask
+        tag: cython.ulonglong = whole & _TAG
         held: cython.ulonglong
         row: cython.Py_ssize_t
         side: cython.int
-        tag &= _TAG
         while True:
             held = self.slots[slot]
             if held == 0:
@@ -300,6 +182,7 @@ class FlowTable:
             slot = (slot + 1) & self.mask
         if self.pkt[at + _PACKETS] == 0:  # only quoted by an ICMP error, or a fragment that waits
             return 0
+        self.tags[self.used] = whole
         self.slots[slot] = tag | (self.used + 1)
         return self._count(self._new(at), 0, at)
 
