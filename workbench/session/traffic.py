@@ -79,10 +79,12 @@ class Traffic:
 
 def _unchanged(report: CaptureReport) -> Path:
     path = Path(report.path)
+    if not report.state and (report.path == "-" or not path.is_file()):
+        raise CaptureError(path, "read from a pipe: flows stay, but their packets are gone")
     if not path.exists():
         problem = "not there any more; flows stay, but their packets were only in this file"
         raise CaptureError(path, problem)
-    if not path.is_file() or capture.fingerprint(path) != report.fingerprint:
+    if not path.is_file() or capture.fingerprint(path, report.size) != report.fingerprint:
         problem = "not the file that was loaded: it changed since; load it into a new workspace"
         raise CaptureError(path, problem)
     return path
