@@ -19,9 +19,6 @@ import numpy as np
 
 from workbench.capture import layout
 
-_OPEN = cython.declare(cython.ulonglong, layout.OPEN)
-_ANSWER = cython.declare(cython.ulonglong, layout.ANSWER)
-_LIVE = cython.declare(cython.ulonglong, layout.LIVE)
 _GROUP = cython.declare(cython.ulonglong, layout.GROUP)
 _LAY_ROW = cython.declare(cython.Py_ssize_t, layout.LAY_ROW)
 _LAY_RECORD = cython.declare(cython.Py_ssize_t, layout.LAY_RECORD)
@@ -33,12 +30,20 @@ _REACH = cython.declare(cython.Py_ssize_t, 96)
 _LITTLE = cython.declare(cython.bint, sys.byteorder == "little")
 
 
+def _tcp_marks(flags: int) -> int:
+    """The marks of a TCP packet with these flags."""
+    if flags & 6 == 2:
+        return flags | (layout.ANSWER if flags & 16 else layout.OPEN)
+    return flags if flags & 4 else flags | layout.LIVE
+
+
 @cython.final
 @cython.cclass
 class Plain:
     """Decodes the plain packets of a block, and lists the rest."""
 
     ports = cython.declare(cython.uchar[::1])  # 1 for those of tunnels over UDP
+    tcp = cython.declare(cython.ulonglong[::1])  # marks by TCP flags
     decoded = cython.declare(cython.ulonglong, visibility="readonly")
     """Records so far that were plain."""
     left = cython.declare(cython.Py_ssize_t, visibility="readonly")
@@ -48,6 +53,7 @@ class Plain:
         ports = np.zeros(65536, np.uint8)
         ports[list(layout.TUNNEL_PORTS)] = 1
         self.ports = ports.data
+        self.tcp = np.array([_tcp_marks(flags) for flags in range(256)], np.uint64).data
         self.decoded = 0
         self.left = 0
 
@@ -75,13 +81,14 @@ class Plain:
         words: cython.ulonglong[::1] = buf[: len(buf) // 8 * 8].cast("Q")
         rows: cython.ulonglong[:, ::1] = out
         ports: cython.uchar[::1] = self.ports
+        tcp: cython.ulonglong[::1] = self.tcp
         reach: cython.Py_ssize_t = words.shape[0] * 8 - _REACH if _LITTLE else 0
         with cython.nogil:
             for i in range(count):
                 start = record[i, 0]  # the order of layout.REC_START and its kin
                 at = -1
                 if start < reach:
-                    at = _packet(words, ports, rows, made, record, i)
+                    at = _packet(words, ports, tcp, rows, made, record, i)
                 if at >= 0:
                     record[i, 6] = at
                     rows[made, 8] = record[i, 3]
@@ -109,6 +116,7 @@ class Plain:
 def _packet(
     words: cython.ulonglong[::1],
     ports: cython.uchar[::1],
+    tcp: cython.ulonglong[::1],
     rows: cython.ulonglong[:, ::1],
     row: cython.size_t,
     record: cython.ulonglong[:, ::1],
@@ -126,6 +134,7 @@ def _packet(
     marks: cython.ulonglong = 0
     kind: cython.ulonglong
     types: cython.ulonglong
+    size: cython.Py_ssize_t
     if link == 1:
         types = _word(words, start + 12)
         kind = types >> 48
@@ -150,9 +159,14 @@ def _packet(
         kind = 0x0800 if _word(words, start) >> 60 == 4 else 0x86DD
     else:
         return -1
-    if kind == 0x0800 and _ipv4(words, ports, rows, row, at, end, wire_end, marks):
-        return at
-    if kind == 0x86DD and _ipv6(words, ports, rows, row, at, end, wire_end, marks):
+    if kind == 0x0800:
+        size = _ipv4(words, rows, row, at, wire_end)
+    elif kind == 0x86DD:
+        size = _ipv6(words, rows, row, at, wire_end)
+    else:
+        return -1
+    end = min(end, at + cython.cast(cython.Py_ssize_t, rows[row, 7]))
+    if size and _transport(words, ports, tcp, rows, row, at + size, end - at - size, marks):
         return at
     return -1
 
@@ -163,14 +177,12 @@ def _packet(
 @cython.exceptval(-1)
 def _ipv4(
     words: cython.ulonglong[::1],
-    ports: cython.uchar[::1],
     rows: cython.ulonglong[:, ::1],
     row: cython.size_t,
     at: cython.Py_ssize_t,
-    end: cython.Py_ssize_t,
     wire_end: cython.Py_ssize_t,
-    marks: cython.ulonglong,
-) -> cython.int:
+) -> cython.Py_ssize_t:
+    """Length of the header, or 0; fills in addresses, protocol and ports, bytes, time to live."""
     k: cython.size_t = at >> 3
     shift: cython.int = (at & 7) * 8
     second: cython.ulonglong = words[k + 1]
@@ -185,19 +197,10 @@ def _ipv4(
     rows[row, 0] = rows[row, 2] = 0
     rows[row, 1] = _V4_PREFIX | source & _LOW
     rows[row, 3] = _V4_PREFIX | target >> 32
-    return _transport(
-        words,
-        ports,
-        rows,
-        row,
-        source >> 48 & 0xFF,
-        source >> 56,
-        target & _LOW,
-        at + 20,
-        min(end - at, total) - 20,
-        marks,
-        total,
-    )
+    rows[row, 4] = (source >> 48 & 0xFF) << 32 | target & _LOW
+    rows[row, 7] = total
+    rows[row, 11] = source >> 56 << 32
+    return 20
 
 
 @cython.cfunc
@@ -206,14 +209,12 @@ def _ipv4(
 @cython.exceptval(-1)
 def _ipv6(
     words: cython.ulonglong[::1],
-    ports: cython.uchar[::1],
     rows: cython.ulonglong[:, ::1],
     row: cython.size_t,
     at: cython.Py_ssize_t,
-    end: cython.Py_ssize_t,
     wire_end: cython.Py_ssize_t,
-    marks: cython.ulonglong,
-) -> cython.int:
+) -> cython.Py_ssize_t:
+    """Length of the header, or 0; fills in addresses, protocol and ports, bytes, time to live."""
     k: cython.size_t = at >> 3
     shift: cython.int = (at & 7) * 8
     second: cython.ulonglong = words[k + 1]
@@ -229,19 +230,10 @@ def _ipv6(
     rows[row, 1] = _eight(third, fourth, shift)
     rows[row, 2] = _eight(fourth, fifth, shift)
     rows[row, 3] = _eight(fifth, sixth, shift)
-    return _transport(
-        words,
-        ports,
-        rows,
-        row,
-        head >> 8 & 0xFF,
-        head & 0xFF,
-        _eight(sixth, words[k + 6], shift) >> 32,
-        at + 40,
-        min(end - at, total) - 40,
-        marks,
-        total,
-    )
+    rows[row, 4] = (head >> 8 & 0xFF) << 32 | _eight(sixth, words[k + 6], shift) >> 32
+    rows[row, 7] = total
+    rows[row, 11] = (head & 0xFF) << 32
+    return 40
 
 
 @cython.cfunc
@@ -251,48 +243,42 @@ def _ipv6(
 def _transport(
     words: cython.ulonglong[::1],
     ports: cython.uchar[::1],
+    tcp: cython.ulonglong[::1],
     rows: cython.ulonglong[:, ::1],
     row: cython.size_t,
-    protocol: cython.ulonglong,
-    ttl: cython.ulonglong,
-    who: cython.ulonglong,
     at: cython.Py_ssize_t,
     size: cython.Py_ssize_t,
     marks: cython.ulonglong,
-    total: cython.Py_ssize_t,
 ) -> cython.int:
     """TCP or UDP whose header begins at `at` and of which `size` bytes were captured."""
     k: cython.size_t = (at + 4) >> 3
     shift: cython.int = (at + 4 & 7) * 8
     second: cython.ulonglong = words[k + 1]
     after: cython.ulonglong = _eight(words[k], second, shift)  # the eight after the ports
-    token: cython.ulonglong = 0
+    who: cython.ulonglong = rows[row, 4]
+    protocol: cython.ulonglong = who >> 32
+    token: cython.ulonglong
     flags: cython.ulonglong
     if protocol == 6 and size >= 20:
         flags = _eight(second, words[k + 2], shift) >> 48
         if flags < 0x5000:
             return 0
         flags &= 0xFF
-        marks |= flags
-        if flags & 6 == 2:
-            marks |= _ANSWER if flags & 16 else _OPEN
-            token = after >> 32 if after >> 32 else 1
-        elif not flags & 4:
-            marks |= _LIVE
+        marks |= tcp[flags]
+        token = after >> 32  # of a SYN its sequence number, but never 0; without a branch
+        token = (token + (token == 0)) * (flags & 6 == 2)
     elif protocol == 17 and size >= 8:
-        if ports[who >> 16] | ports[who & 0xFFFF]:
+        if ports[who >> 16 & 0xFFFF] | ports[who & 0xFFFF]:
             return 0
         if after >> 28 & 15 == 6 and size >= 48:  # maybe Teredo
             return 0
         token = after >> 32 & 0xFFFF
     else:
         return 0
-    rows[row, 4] = protocol << 32 | who
     rows[row, 5] = marks
     rows[row, 6] = 1
-    rows[row, 7] = total
     rows[row, 10] = 0
-    rows[row, 11] = ttl << 32 | token
+    rows[row, 11] |= token
     return 1
 
 
