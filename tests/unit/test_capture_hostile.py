@@ -1,6 +1,7 @@
 """Captures made to hurt the engine: collisions prepared for the flow table, ports used again and
 again, files that change while they are read."""
 
+import gzip
 import os
 import random
 from pathlib import Path
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from workbench.capture import layout, read_capture
+from workbench.capture import fingerprint, layout, read_capture
+from workbench.capture.deal import Dealer
 from workbench.capture.reader import Reader
-from workbench.capture.table import Dealer
+from workbench.model.recording import Ending
 from workbench.model.traffic import CaptureReport
 
 SEEDS = [random.Random(number).getrandbits(64) for number in range(5)]
@@ -164,6 +166,17 @@ def test_a_file_that_is_overwritten(tmp_path: Path) -> None:
     assert count < 20_000
     assert len(problems) == 1
     assert "cannot be" in problems[0]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_file_that_makes_no_sense_from_its_middle_on(tmp_path: Path, packed: bool) -> None:
+    """It is that file all the same, however far the reader was ahead when it gave up."""
+    whole = craft.pcap([PACKET] * 1000) + b"\xff" * 40 + bytes(20_000_000)
+    path = tmp_path / "x.pcap"
+    path.write_bytes(gzip.compress(whole, 1) + bytes(500_000) if packed else whole)
+    report = read_capture(path, on_flows=lambda batch: None)
+    assert (report.packets, report.ending) == (1000, Ending.CUT)
+    assert (report.size, report.fingerprint) == (path.stat().st_size, fingerprint(path))
 
 
 def test_a_million_sections_say_little(tmp_path: Path) -> None:

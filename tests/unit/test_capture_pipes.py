@@ -68,10 +68,10 @@ def test_standard_input(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
         "    print(sum(block.count for block in reader.blocks()), reader.size, reader.problems)\n"
         "    print(reader.fingerprint())"
     )
-    command = [sys.executable, "-c", program]
-    piped = subprocess.run(command, input=pack(CAPTURE), capture_output=True, check=True)
+    command, data = [sys.executable, "-c", program], pack(CAPTURE)
+    piped = subprocess.run(command, input=data, capture_output=True, check=True)
     path = tmp_path / "x.pcap"
-    path.write_bytes(pack(CAPTURE))
+    path.write_bytes(data)
     told = fingerprint(path)
     assert piped.stdout.decode() == f"3000 0 []\n{told}\n"
     with path.open("rb") as file:

@@ -142,6 +142,16 @@ class Reader:
         return self._raw.size
 
     @property
+    def given_up(self) -> bool:
+        """Nothing sensible followed the records: the rest of the file was not looked at."""
+        return not self._window.ended
+
+    @property
+    def growing(self) -> bool:
+        """The file has become longer since it was opened, and there is more than was read."""
+        return self._raw.size > max(self._raw.position, self._raw.first_size)
+
+    @property
     def interfaces(self) -> int:
         """Interfaces described so far, in all sections."""
         return self._contents.interfaces
