@@ -35,8 +35,8 @@ MAX_FLOWS = 1 << 20
 ROUND = 1 << 19
 """Records in a round."""
 MAX_THREADS = 16
-_SLICE = 1 << 16
-"""Rows handed on at a time."""
+_SLICE = 1 << 13
+"""Rows handed on at a time: so many stay in the processor's cache while they become columns."""
 
 
 @dataclass(slots=True)

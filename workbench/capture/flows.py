@@ -73,7 +73,7 @@ def judged(
     for client, server in PAIRS.items():
         a, b = ends.pairs[client]
         columns[client], columns[server] = np.where(b_opens, b, a), np.where(b_opens, a, b)
-    return {name: columns[name].astype(kind, order="C") for name, kind in FLOW_DTYPES.items()}
+    return {name: np.ascontiguousarray(columns[name], kind) for name, kind in FLOW_DTYPES.items()}
 
 
 def _directions(

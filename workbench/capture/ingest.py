@@ -128,7 +128,9 @@ class _Job:
     def _report(self, reader: Reader) -> CaptureReport:
         tally, engine = self._tally, self._engine
         state = reader.state()
-        size = state.offset if self._stopped and not reader.packed else reader.position
+        whole = not self._stopped and not reader.growing  # though maybe not to its end
+        size = reader.size if whole and reader.seekable else reader.position
+        size = state.offset if self._stopped and not reader.packed else size
         jumped = engine.rounds > 1 and tally.step_back > layout.LINGER
         return CaptureReport(
             path="-" if self._path == STANDARD_INPUT else os.path.realpath(self._path),
@@ -160,6 +162,6 @@ class _Job:
     def _ending(self, reader: Reader) -> Ending:
         if self._stopped:
             return Ending.PART
-        if reader.size > reader.position:
+        if reader.growing:
             return Ending.GROWING
-        return Ending.CUT if reader.cut_short else Ending.COMPLETE
+        return Ending.CUT if reader.cut_short or reader.given_up else Ending.COMPLETE

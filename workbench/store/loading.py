@@ -58,7 +58,8 @@ class Loading:
         self._old = {number for _, number in known}
         self._open = False  # whether a transaction is
         self._current: int | None = None  # the capture that takes flows
-        self._flows = 0  # of the current capture, so far
+        self._flows = 0  # of the current capture, in the database so far
+        self._waiting = 0  # flows in the arrays below
         self._fresh = set(unsettled(cursor))
         self._whole = not (self._fresh or self._old)
         # One set of arrays for the whole load: until a transaction ends, the driver keeps
@@ -96,27 +97,34 @@ class Loading:
         self._cursor.execute("BEGIN TRANSACTION")
         self._open = True
         self._current = number
-        self._flows = 0
+        self._flows = self._waiting = 0
 
     def flows(self, capture_id: int, columns: FlowColumns) -> None:
-        """Add a batch of flows to the capture that has begun last."""
+        """Add a batch of flows, of any size, to the capture that has begun last."""
         if capture_id != self._current:
             raise StoreError(f"capture {capture_id} does not take flows now")
-        for begin in range(0, len(columns["protocol"]), _BATCH):
-            self._add(
-                capture_id, {name: columns[name][begin : begin + _BATCH] for name in FLOW_DTYPES}
-            )
+        begin, count = 0, len(columns["protocol"])
+        while begin < count:
+            room = min(_BATCH - self._waiting, count - begin)
+            for name in FLOW_DTYPES:
+                place = self._batch[name][self._waiting : self._waiting + room]
+                place[:] = columns[name][begin : begin + room]
+            self._waiting += room
+            begin += room
+            if self._waiting == _BATCH:
+                self._hand_over()
 
-    def _add(self, capture_id: int, columns: FlowColumns) -> None:
-        """Copy into the registered arrays; rows left from an earlier batch have smaller ids."""
-        count, first = len(columns["protocol"]), self._next_flow
-        for name, column in columns.items():
-            self._batch[name][:count] = column
+    def _hand_over(self) -> None:
+        """Give what waits to the database; rows left from an earlier batch have smaller ids."""
+        count, first = self._waiting, self._next_flow
+        if not count:
+            return
         self._batch["id"][:count] = np.arange(first, first + count)
         self._cursor.execute(_ADD_HOSTS, {"first": first})
-        self._cursor.execute(_ADD_FLOWS, {"first": first, "capture": capture_id})
+        self._cursor.execute(_ADD_FLOWS, {"first": first, "capture": self._current})
         self._next_flow += count
         self._flows += count
+        self._waiting = 0
 
     def finish(self, capture_id: int, report: CaptureReport) -> None:
         """Add the report of the capture whose flows are all here.
@@ -126,6 +134,7 @@ class Loading:
         if capture_id != self._current:
             raise StoreError(f"capture {capture_id} has not begun")
         self._claim(capture_id, report.path, report.fingerprint)
+        self._hand_over()
         self._cursor.execute("DELETE FROM captures WHERE id = ?", (capture_id,))
         insert_capture(self._cursor, capture_id, report)
         insert_names(self._cursor, capture_id, report.host_names)
@@ -163,7 +172,7 @@ class Loading:
                 self.close()
 
     def _check_finished(self) -> None:
-        if self._current is not None and self._flows:
+        if self._current is not None and self._flows + self._waiting:
             raise StoreError(f"capture {self._current} has flows but was never finished")
 
     def _commit(self) -> None:
