@@ -71,8 +71,8 @@ def fragment6(following: int, offset: int, more: bool, ident: int) -> bytes:
     return struct.pack(">BBHI", following, 0, offset | more, ident)
 
 
-def tcp(source: int, target: int, flags: int = ACK, data: bytes = b"") -> bytes:
-    return struct.pack(">HHIIBBHHH", source, target, 1, 1, 0x50, flags, 1000, 0, 0) + data
+def tcp(source: int, target: int, flags: int = ACK, data: bytes = b"", seq: int = 1) -> bytes:
+    return struct.pack(">HHIIBBHHH", source, target, seq, 1, 0x50, flags, 1000, 0, 0) + data
 
 
 def udp(source: int, target: int, data: bytes = b"hello") -> bytes:
@@ -88,9 +88,15 @@ def sctp(source: int, target: int, chunk: int) -> bytes:
 
 
 def tcp4(
-    source: str, sport: int, target: str, dport: int, flags: int = ACK, data: bytes = b""
+    source: str,
+    sport: int,
+    target: str,
+    dport: int,
+    flags: int = ACK,
+    data: bytes = b"",
+    seq: int = 1,
 ) -> bytes:
-    return ether(ipv4(source, target, 6, tcp(sport, dport, flags, data)))
+    return ether(ipv4(source, target, 6, tcp(sport, dport, flags, data, seq)))
 
 
 def udp4(source: str, sport: int, target: str, dport: int, data: bytes = b"hello") -> bytes:
