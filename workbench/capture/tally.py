@@ -273,7 +273,7 @@ class Tally:
     @cython.nogil
     @cython.exceptval(-1)
     def _mark(self, at: cython.size_t, have: cython.Py_ssize_t) -> cython.ulonglong:
-        """64 bits of what makes a packet itself wherever it is captured: 96 bytes at most."""
+        """64 bits of what makes a packet itself wherever it is captured."""
         word: cython.size_t = at >> 3
         down: cython.int = (at & 7) * 8
         up: cython.int = 63 - down
@@ -324,17 +324,19 @@ def _telling(
 ) -> cython.Py_ssize_t:
     """How many bytes from the IP header on tell one packet from another.
 
-    TCP over IPv4 needs no more than its checksum; a tunnel needs the headers inside. Padding of
-    the frame does not count.
+    TCP needs no more than its checksum; tunnels, often without one, need the headers inside.
+    Padding of the frame does not count.
     """
     total: cython.Py_ssize_t
-    most: cython.Py_ssize_t = 96
+    most: cython.Py_ssize_t = 160
     if first & 0xF0 == 0x40:
         total = first >> 8 & 0xFF00 | first >> 24 & 0xFF
         if second & 0xFF00 == 0x0600:
             most = 40
     else:
         total = (first >> 24 & 0xFF00 | first >> 40 & 0xFF) + 40
+        if first >> 48 & 0xFF == 6:
+            most = 64
     if 24 <= total < have:
         have = total
     return min(have, most)
