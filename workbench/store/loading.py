@@ -168,7 +168,7 @@ class Loading:
             self._roll_back()
             self._current = None
         if self._fresh:
-            with suppress(duckdb.Error):  # the next load will find them
+            with suppress(duckdb.Error, StoreError):  # who opens the store next will find them
                 self.close()
 
     def _check_finished(self) -> None:
