@@ -126,49 +126,60 @@ def _packet(
 
     What it reads behind the captured bytes does not matter: _transport wants them to be enough.
     """
-    start: cython.Py_ssize_t = record[i, 0]
-    link: cython.ulonglong = record[i, 4]
-    at: cython.Py_ssize_t = start
-    end: cython.Py_ssize_t = start + record[i, 1]
-    wire_end: cython.Py_ssize_t = start + max(record[i, 1], record[i, 2])
-    marks: cython.ulonglong = 0
-    kind: cython.ulonglong
-    types: cython.ulonglong
-    size: cython.Py_ssize_t
-    if link == 1:
-        types = _word(words, start + 12)
-        kind = types >> 48
-        marks = _GROUP if words[start >> 3] >> (start & 7) * 8 & 1 else 0
-        at += 14
-        if kind == 0x8100:  # one tag; 802.1ad and Q-in-Q are not plain
-            marks |= (types >> 32 & 0xFFF) << 16
-            kind = types >> 16 & 0xFFFF
-            at += 4
-    elif link == 113 or link == 276:  # Linux cooked
-        types = _word(words, start)
-        if link == 113:
-            kind = _word(words, start + 8) & 0xFFFF
-            types = types >> 48
-            at += 16
-        else:
-            kind = types >> 48
-            types = _word(words, start + 8) >> 40 & 0xFF
-            at += 20
-        marks = _GROUP if types == 1 or types == 2 else 0
-    elif link in (12, 101, 228, 229):
-        kind = 0x0800 if _word(words, start) >> 60 == 4 else 0x86DD
-    else:
-        return -1
+    at: cython.Py_ssize_t = _link(words, rows, row, record[i, 4], record[i, 0])
+    kind: cython.Py_ssize_t = at & 0xFFFF
+    wire_end: cython.Py_ssize_t = record[i, 0] + max(record[i, 1], record[i, 2])
+    size: cython.Py_ssize_t = 0
+    end: cython.Py_ssize_t
+    at >>= 16
     if kind == 0x0800:
         size = _ipv4(words, rows, row, at, wire_end)
     elif kind == 0x86DD:
         size = _ipv6(words, rows, row, at, wire_end)
-    else:
+    if size == 0:
         return -1
-    end = min(end, at + cython.cast(cython.Py_ssize_t, rows[row, 7]))
-    if size and _transport(words, ports, tcp, rows, row, at + size, end - at - size, marks):
-        return at
-    return -1
+    end = min(record[i, 0] + record[i, 1], at + rows[row, 7])
+    return at if _transport(words, ports, tcp, rows, row, at + size, end - at - size) else -1
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(-1, check=True)
+def _link(
+    words: cython.ulonglong[::1],
+    rows: cython.ulonglong[:, ::1],
+    row: cython.size_t,
+    link: cython.ulonglong,
+    start: cython.Py_ssize_t,
+) -> cython.Py_ssize_t:
+    """Where the network header begins << 16 | its EtherType (0: not plain); fills in marks."""
+    marks: cython.ulonglong = 0
+    kind: cython.Py_ssize_t = 0
+    types: cython.ulonglong
+    if link == 1:
+        types = _word(words, start + 12)
+        kind = types >> 48
+        marks = _GROUP if words[start >> 3] >> (start & 7) * 8 & 1 else 0
+        start += 14
+        if kind == 0x8100:  # one tag; 802.1ad and Q-in-Q are not plain
+            marks |= (types >> 32 & 0xFFF) << 16
+            kind = types >> 16 & 0xFFFF
+            start += 4
+    elif link == 113:  # Linux cooked, v1 and v2
+        types = _word(words, start) >> 48
+        kind = _word(words, start + 8) & 0xFFFF
+        marks = _GROUP if types == 1 or types == 2 else 0
+        start += 16
+    elif link == 276:
+        types = _word(words, start + 8) >> 40 & 0xFF
+        kind = _word(words, start) >> 48
+        marks = _GROUP if types == 1 or types == 2 else 0
+        start += 20
+    elif link in (12, 101, 228, 229):
+        kind = 0x0800 if _word(words, start) >> 60 == 4 else 0x86DD
+    rows[row, 5] = marks
+    return start << 16 | kind
 
 
 @cython.cfunc
@@ -248,7 +259,6 @@ def _transport(
     row: cython.size_t,
     at: cython.Py_ssize_t,
     size: cython.Py_ssize_t,
-    marks: cython.ulonglong,
 ) -> cython.int:
     """TCP or UDP whose header begins at `at` and of which `size` bytes were captured."""
     k: cython.size_t = (at + 4) >> 3
@@ -257,6 +267,7 @@ def _transport(
     after: cython.ulonglong = _eight(words[k], second, shift)  # the eight after the ports
     who: cython.ulonglong = rows[row, 4]
     protocol: cython.ulonglong = who >> 32
+    marks: cython.ulonglong = rows[row, 5]
     token: cython.ulonglong
     flags: cython.ulonglong
     if protocol == 6 and size >= 20:
