@@ -1,6 +1,7 @@
 """Captures made to hurt the engine: collisions prepared for the flow table, ports used again and
 again, files that change while they are read."""
 
+import gc
 import gzip
 import os
 import random
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from workbench.capture import fingerprint, layout, read_capture
 from workbench.capture.deal import Dealer
+from workbench.capture.engine import Engine
 from workbench.capture.reader import Reader
 from workbench.model.recording import Ending
 from workbench.model.traffic import CaptureReport
@@ -177,6 +179,21 @@ def test_a_file_that_makes_no_sense_from_its_middle_on(tmp_path: Path, packed: b
     report = read_capture(path, on_flows=lambda batch: None)
     assert (report.packets, report.ending) == (1000, Ending.CUT)
     assert (report.size, report.fingerprint) == (path.stat().st_size, fingerprint(path))
+
+
+def test_nothing_of_a_reading_stays(tmp_path: Path) -> None:
+    """A folder of thousands of captures takes the memory of one, without waiting for the garbage
+    collector, which counts objects and not their bytes."""
+    path = tmp_path / "x.pcap"
+    path.write_bytes(craft.pcap([PACKET] * 10))
+    gc.collect()
+    gc.disable()
+    try:
+        read_capture(path, on_flows=lambda batch: None, threads=2)
+        left = [one for one in gc.get_objects() if isinstance(one, Engine | Reader)]
+    finally:
+        gc.enable()
+    assert left == []
 
 
 def test_a_million_sections_say_little(tmp_path: Path) -> None:

@@ -81,9 +81,13 @@ class _Job:
             self._engine = Engine(
                 self._look_up, self._count, self._hand_on, threads=threads, capacity=capacity
             )
-            self._engine.run(self._blocks(reader, limit))
-            self._tell()
-            report = self._report(reader)
+            try:
+                self._engine.run(self._blocks(reader, limit))
+                self._tell()
+                report = self._report(reader)
+            finally:  # they call this job: together they would stay until garbage is collected
+                self._reader = None
+                del self._engine
         return report if self._before is None else read_on(self._before, report)
 
     def _blocks(self, reader: Reader, limit: int | None) -> Iterator[Block]:
