@@ -15,7 +15,33 @@ _AGREE = 2_000_000
 _ENOUGH = 3
 """Flows that must be shared then."""
 
-# What makes two rows of one 5-tuple, in two captures, copies of the same flow.
+# Rows of one 5-tuple in two captures that may be copies: an equal sequence number, or about the
+# same time. Each is compared with few others, however often the same ports are used.
+_MET = """
+    CREATE OR REPLACE TEMP TABLE met AS
+    WITH handles AS (
+        SELECT id, capture, a, b, protocol, 1 AS kind, token_a::BIGINT AS handle
+        FROM near WHERE protocol = 6 AND token_a <> 0
+        UNION ALL
+        SELECT id, capture, a, b, protocol, 2, token_b FROM near WHERE protocol = 6 AND token_b <> 0
+        UNION ALL
+        SELECT id, capture, a, b, protocol, 3, first_us // $agree FROM near
+        WHERE (protocol <> 6 OR token_a = 0 OR token_b = 0) AND (token_a <> 0 OR token_b <> 0)
+    ), few AS (
+        FROM handles QUALIFY row_number() OVER (
+            PARTITION BY capture, a, b, protocol, kind, handle ORDER BY id
+        ) = 1
+    ), neighbours AS (
+        SELECT * FROM few
+        UNION ALL SELECT * REPLACE (handle + 1 AS handle) FROM few WHERE kind = 3
+        UNION ALL SELECT * REPLACE (handle - 1 AS handle) FROM few WHERE kind = 3
+    )
+    SELECT DISTINCT one.id AS one, two.id AS two
+    FROM few AS one JOIN neighbours AS two USING (a, b, protocol, kind, handle)
+    WHERE one.capture < two.capture
+        AND (one.capture IN (FROM fresh) OR two.capture IN (FROM fresh))
+"""
+# What makes them copies of the same flow.
 #
 # Sure: in both, an end sent a SYN with the same sequence number, and more after it. (A SYN that is
 # repeated just when files rotate is not followed by more in the first of them.) Likely, and counted
@@ -23,11 +49,6 @@ _ENOUGH = 3
 # captures, the same SYN, the same checksums and counts, or the two halves of an asymmetric path.
 _MATCHES = """
     CREATE OR REPLACE TEMP TABLE matches AS
-    WITH told AS (
-        SELECT near.*, captures.first_us AS low, captures.last_us AS high
-        FROM near JOIN captures ON captures.id = near.capture
-        WHERE token_a <> 0 OR token_b <> 0
-    )
     SELECT one.capture AS reference, two.capture AS capture,
         two.first_us - one.first_us AS delta,
         one.token_a = two.token_a AND one.token_a <> 0 AS same_a,
@@ -40,14 +61,16 @@ _MATCHES = """
             CASE WHEN one.ttl_a > 0 AND two.ttl_a > 0 THEN abs(one.ttl_a::INTEGER - two.ttl_a) END,
             CASE WHEN one.ttl_b > 0 AND two.ttl_b > 0 THEN abs(one.ttl_b::INTEGER - two.ttl_b) END
         ) AS hops
-    FROM told AS one JOIN told AS two USING (a, b, protocol)
-    WHERE one.capture < two.capture
-        AND (one.capture IN (FROM fresh) OR two.capture IN (FROM fresh))
-        AND (one.token_a = two.token_a OR one.token_a = 0 OR two.token_a = 0)
+    FROM met
+    JOIN near AS one ON one.id = met.one
+    JOIN near AS two ON two.id = met.two
+    JOIN captures AS here ON here.id = one.capture
+    JOIN captures AS there ON there.id = two.capture
+    WHERE (one.token_a = two.token_a OR one.token_a = 0 OR two.token_a = 0)
         AND (one.token_b = two.token_b OR one.token_b = 0 OR two.token_b = 0)
         AND (sure OR (
-            abs(delta) <= $agree AND one.first_us >= two.low AND two.first_us <= one.high
-            AND two.first_us >= one.low AND one.first_us <= two.high
+            abs(delta) <= $agree AND one.first_us >= there.first_us AND two.first_us <= here.last_us
+            AND two.first_us >= here.first_us AND one.first_us <= there.last_us
             AND CASE
                 WHEN one.protocol <> 6 THEN one.token_a = two.token_a AND one.token_b = two.token_b
                     AND one.packets_a = two.packets_a AND one.packets_b = two.packets_b
@@ -83,6 +106,7 @@ _SELECT = """
 
 def find_vantages(cursor: Connection) -> None:
     """Compare the captures of the temporary table `fresh` with all, by the rows of `near`."""
+    cursor.execute(_MET, {"agree": _AGREE})
     cursor.execute(_MATCHES, {"agree": _AGREE})
     cursor.execute(_FORGET)
     cursor.execute(_PAIRS, {"enough": _ENOUGH})
@@ -129,18 +153,21 @@ def places(captures: Iterable[Span], pairs: Sequence[Vantage]) -> tuple[Place, .
         for number, (first, last) in spans.items()
     }
     apart = {frozenset((pair.capture, pair.reference)) for pair in pairs}
-    points: dict[int, list[int]] = {}
+    points: dict[int, list[list[int]]] = {}  # of each family
     for number in sorted(spans, key=timed.__getitem__):
-        for members in points.values():
-            if clocks[members[0]][0] == clocks[number][0] and all(
+        known = points.setdefault(clocks[number][0], [])
+        for members in known:
+            if all(
                 frozenset((one, number)) not in apart and follows(timed[one], timed[number])
                 for one in members
             ):
                 members.append(number)
                 break
         else:
-            points[number] = [number]
-    point_of = {one: min(members) for members in points.values() for one in members}
+            known.append([number])
+    point_of = {
+        one: min(members) for known in points.values() for members in known for one in members
+    }
     return tuple(
         Place(number, clocks[number][0], point_of[number], clocks[number][1], *timed[number])
         for number in spans
