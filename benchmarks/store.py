@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from workbench.capture import judge_again
 from workbench.model.filters import parse_filter
 from workbench.model.net import TCP, UDP, V4_BASE, AddressSet, ServiceRange, merge_services
 from workbench.model.policy import ResolvedPolicy, ResolvedRule
@@ -25,9 +26,10 @@ from workbench.model.traffic import (
     Direction,
     FlowColumns,
     HostTable,
+    Mark,
     Outcome,
 )
-from workbench.store import FlowQuery, Store
+from workbench.store import FlowQuery, Judge, Store
 from workbench.store.conversations import AGGREGATE
 
 FLOWS = 10_000_000
@@ -57,6 +59,9 @@ def batches(flows: int = FLOWS, seed: int = 7) -> Iterator[FlowColumns]:
         first = START_US + np.sort(random.integers(begin, begin + count, count)) * (DAY_US // flows)
         packets = random.integers(1, 40, count)
         answered = random.random(count) < 0.9
+        unsure = at % 50 == 0
+        opened = np.where(protocols[at] == TCP, ~unsure * (Mark.OPEN | Mark.ANSWER << 1), 0)
+        token = random.integers(1, 1 << 32, count)
         yield _typed(
             {
                 "client_hi": np.zeros(count),
@@ -73,12 +78,18 @@ def batches(flows: int = FLOWS, seed: int = 7) -> Iterator[FlowColumns]:
                 "first_us": first,
                 "last_us": first + random.integers(0, 60_000_000, count),
                 "outcome": np.where(answered, Outcome.ESTABLISHED, Outcome.UNANSWERED),
-                "direction": np.where(at % 50 == 0, Direction.FIRST, Direction.SYN),
+                "direction": np.where(unsure, Direction.FIRST, Direction.SYN),
                 "flags_to_server": np.full(count, 0x1B),
                 "flags_to_client": np.full(count, 0x1B) * answered,
                 "vlan": np.zeros(count),
                 "first_offset": np.arange(begin, begin + count) * 4000,
                 "last_offset": np.arange(begin, begin + count) * 4000 + 3000,
+                "client_token": token,
+                "server_token": token * answered,
+                "client_ttl": np.full(count, 64),
+                "server_ttl": np.full(count, 128),
+                "tunnel": np.zeros(count),
+                "marks": opened | Mark.LIVE * answered,
             }
         )
 
@@ -200,6 +211,10 @@ def main() -> None:
             "flows filtered and sorted": lambda: store.flow_view(query).close(),
         }.items():
             print(f"{label}: {best_of(3, work) / unit:.3f} of the yardstick")
+        for label, hints in (("one service more", (ServiceRange(TCP, 5432, 5432),)), ("less", ())):
+            judge = Judge(judge_again, hints)
+            spent = best_of(1, lambda judge=judge: store.settle(judge))  # type: ignore[misc]
+            print(f"directions judged again, {label}: {spent / unit:.3f} of the yardstick")
         with store.flow_view(FlowQuery(sort="bytes")) as view:
             page = best_of(9, lambda: view.page(view.total // 2, 50))
         print(f"a page of 50 flows: {page * 1000:.1f} ms; peak {_peak_mb()} MB")
