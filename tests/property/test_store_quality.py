@@ -59,6 +59,7 @@ def test_shares_and_sides(drawn: tuple[list[list[Flow]], list[int]]) -> None:
         found, sides, hosts = store.flow_shares(), store.host_sides(), store.hosts().addresses
         expected = {at: shares(group) for at, group in enumerate(groups, 1) if group}
         assert found == expected
+        assert store.all_flow_shares() == shares([flow for group in groups for flow in group])
     sent: dict[int, int] = defaultdict(int)
     received: dict[int, int] = defaultdict(int)
     flooded: dict[int, list[bool]] = defaultdict(list)
@@ -73,6 +74,20 @@ def test_shares_and_sides(drawn: tuple[list[list[Flow]], list[int]]) -> None:
     assert sides.received.tolist() == [received[host] > 0 for host in hosts]
     assert sides.flooded.tolist() == [all(flooded[host]) for host in hosts]
     assert sides.many.tolist() == [host in MANY for host in hosts]
+
+
+def test_what_two_captures_saw_is_counted_once(tmp_path: Path) -> None:
+    one = samples.flow(client_token=77, first_us=1000, last_us=2000)
+    with Store.open(tmp_path / "flows.duckdb") as store:
+        samples.load(store, [one], [replace(one, packets_to_client=0, outcome=Outcome.ONE_WAY)])
+        with store._database.work() as cursor:  # as joining leaves them
+            cursor.execute("INSERT INTO pieces SELECT * EXCLUDE (pieces), 1 FROM flows")
+            cursor.execute("DELETE FROM flows WHERE id = 2")
+            cursor.execute("UPDATE flows SET pieces = 2")
+        found = store.flow_shares()
+        assert (found[1].half_tcp.flows, found[2].half_tcp.flows) == (0, 1)
+        assert store.all_flow_shares().total.flows == store.all_flow_shares().tcp.flows == 1
+        assert store.all_flow_shares().half_tcp.flows == 0
 
 
 def test_reports_come_back_as_they_went_in(tmp_path: Path) -> None:

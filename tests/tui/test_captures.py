@@ -10,7 +10,7 @@ from textual.widgets import Static
 from tests.tui.conftest import DAY
 from tests.tui.driver import press, settle, shown
 from workbench.analysis.quality import quality
-from workbench.model.quality import Coverage, HostSides
+from workbench.model.quality import Coverage, FlowShares, HostSides
 from workbench.model.recording import Ending, Gap, Recording, Tunnel
 from workbench.model.site import Inventory
 from workbench.model.traffic import CaptureReport, ConversationTable, Outcome
@@ -177,7 +177,7 @@ async def test_ascii_has_every_step_of_the_line(
 def test_captures_loaded_by_an_older_workbench_have_little_to_say() -> None:
     none = samples.columns([])["protocol"].astype(bool)
     judged = quality(
-        [replace(samples.REPORT, id=1)], {}, ConversationTable.empty(),
+        [replace(samples.REPORT, id=1)], {}, FlowShares(), ConversationTable.empty(),
         HostSides(none, none, none, none), Inventory(),
     )  # fmt: skip
     [one] = judged.captures

@@ -259,13 +259,15 @@ def test_the_dataset_adds_up() -> None:
     )  # fmt: skip
     shares = {1: FlowShares(Part(7, 70), one_way=Part(1, 2)), 2: FlowShares(Part(3, 30))}
     pair = Vantage(2, 1, 40, -12_000, 400, 2)
-    judged = quality([CLEAN, cut], shares, nobody, sides(nobody), Inventory(), [pair])
+    judged = quality(
+        [CLEAN, cut], shares, FlowShares(Part(9, 90)), nobody, sides(nobody), Inventory(), [pair]
+    )
     dataset = judged.dataset
     assert [one.shares for one in judged.captures] == list(shares.values())
     assert (dataset.captures, dataset.cut, dataset.packets) == (2, 1, 2000)
     assert (dataset.drops, dataset.compared, dataset.copies) == (0, 10, 5)
     assert dataset.skipped == {"ARP": 3}
-    assert dataset.shares == FlowShares(Part(10, 100), one_way=Part(1, 2))
+    assert dataset.shares == together, "what two captures saw is counted once"
     told = {remark.kind: remark.text for remark in dataset.remarks}
     assert "1 of 2 captures did not end properly" in told["cut-short"]
     assert "1 of 2 captures" in told["drops-unknown"]
@@ -279,5 +281,5 @@ def test_the_dataset_adds_up() -> None:
 
 def test_nothing_loaded() -> None:
     nobody = table()
-    judged = quality([], {}, nobody, sides(nobody), Inventory())
+    judged = quality([], {}, FlowShares(), nobody, sides(nobody), Inventory())
     assert judged.captures == () and judged.dataset.remarks == judged.dataset.view.remarks == ()

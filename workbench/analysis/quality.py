@@ -40,24 +40,31 @@ _WEEK = 7 * 86_400 * _SECOND
 def quality(
     reports: Sequence[CaptureReport],
     shares: Mapping[int, FlowShares],
+    together: FlowShares,
     table: ConversationTable,
     sides: HostSides,
     inventory: Inventory,
     vantages: Sequence[Vantage] = (),
 ) -> Quality:
-    """`shares` by capture number; `sides` of the seen hosts of `table`."""
+    """`shares` by capture number, as each saw them; `together`: pieces and copies counted once.
+
+    `sides` are those of the seen hosts of `table`.
+    """
     nothing = FlowShares()
     captures = tuple(
         CaptureQuality(report, held, capture_remarks(report, held))
         for report in reports
         for held in (shares.get(report.id or 0, nothing),)
     )
-    dataset = _dataset(captures, view(table, sides, inventory), vantages)
+    dataset = _dataset(captures, together, view(table, sides, inventory), vantages)
     return Quality(captures, dataset)
 
 
 def _dataset(
-    captures: Sequence[CaptureQuality], seen: View, vantages: Sequence[Vantage]
+    captures: Sequence[CaptureQuality],
+    shares: FlowShares,
+    seen: View,
+    vantages: Sequence[Vantage],
 ) -> DatasetQuality:
     reports = [one.report for one in captures]
     skipped: Counter[str] = Counter()
@@ -65,7 +72,6 @@ def _dataset(
         skipped.update(report.skipped)
     lost = [report.drops for report in reports if report.drops is not None]
     time = coverage(reports)
-    shares = sum((one.shares for one in captures), FlowShares())
     return DatasetQuality(
         captures=len(reports),
         cut=sum(report.ending is not Ending.COMPLETE for report in reports),

@@ -23,8 +23,9 @@ class Recordings:
         """Every capture and all together; `table` holds the seen hosts first."""
         with self._lock:
             if self._known is None or self._known[0] is not inventory:
-                shares, sides = self._store.flow_shares(), self._store.host_sides()
-                pairs = self._store.vantages()
-                found = quality(captures, shares, table, sides, inventory, pairs)
+                store = self._store
+                shares, together = store.flow_shares(), store.all_flow_shares()
+                sides, pairs = store.host_sides(), store.vantages()
+                found = quality(captures, shares, together, table, sides, inventory, pairs)
                 self._known = inventory, found
             return self._known[1]

@@ -1,6 +1,6 @@
 """What kinds of flows the captures hold, and who was seen sending: facts about the recording."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -9,22 +9,33 @@ from workbench.model.traffic import Direction, Outcome
 from workbench.store.database import Connection
 
 # In the order of FlowShares' fields: flows, packets.
-_SHARES = """
-    SELECT capture,
-        count(*), sum(packets),
-        count(*) FILTER (one_way), sum(packets) FILTER (one_way),
-        count(*) FILTER (outcome = $mid_stream), sum(packets) FILTER (outcome = $mid_stream),
-        count(*) FILTER (outcome = $unanswered), sum(packets) FILTER (outcome = $unanswered),
-        count(*) FILTER (direction = $first), sum(packets) FILTER (direction = $first),
-        count(*) FILTER (protocol = 6), sum(packets) FILTER (protocol = 6),
-        count(*) FILTER (one_way AND protocol = 6), sum(packets) FILTER (one_way AND protocol = 6)
-    FROM (
-        SELECT capture, protocol, outcome, direction, outcome = $one_way AS one_way,
-            packets_to_server::HUGEINT + packets_to_client AS packets
-        FROM flows
-    )
-    GROUP BY capture
+_COUNTS = """
+    count(*), sum(packets),
+    count(*) FILTER (one_way), sum(packets) FILTER (one_way),
+    count(*) FILTER (outcome = $mid_stream), sum(packets) FILTER (outcome = $mid_stream),
+    count(*) FILTER (outcome = $unanswered), sum(packets) FILTER (outcome = $unanswered),
+    count(*) FILTER (direction = $first), sum(packets) FILTER (direction = $first),
+    count(*) FILTER (protocol = 6), sum(packets) FILTER (protocol = 6),
+    count(*) FILTER (one_way AND protocol = 6), sum(packets) FILTER (one_way AND protocol = 6)
 """
+_WHAT = """
+    SELECT capture, protocol, outcome, direction, outcome = $one_way AS one_way,
+        packets_to_server::HUGEINT + packets_to_client AS packets
+"""
+_AS_CAPTURED = " ".join(
+    (
+        "SELECT capture,", _COUNTS, "FROM (",
+        _WHAT, "FROM flows WHERE pieces < 2 UNION ALL", _WHAT, "FROM pieces",
+        ") GROUP BY capture",
+    )
+)  # fmt: skip
+_PUT_TOGETHER = " ".join(("SELECT 0,", _COUNTS, "FROM (", _WHAT, "FROM flows)"))
+_KINDS = {
+    "one_way": int(Outcome.ONE_WAY),
+    "mid_stream": int(Outcome.MID_STREAM),
+    "unanswered": int(Outcome.UNANSWERED),
+    "first": int(Direction.FIRST),
+}
 
 # To many: by its frames where they say so, else by its address (224.0.0.0/4, 255.255.255.255,
 # ff00::/8).
@@ -51,20 +62,20 @@ _ENDS = """
 
 
 def read_shares(cursor: Connection) -> Mapping[int, FlowShares]:
-    """Capture → its flows by kind; captures without flows are left out."""
-    named = {
-        "one_way": Outcome.ONE_WAY,
-        "mid_stream": Outcome.MID_STREAM,
-        "unanswered": Outcome.UNANSWERED,
-        "first": Direction.FIRST,
-    }
-    rows = cursor.execute(_SHARES, {name: int(value) for name, value in named.items()}).fetchall()
-    return {
-        row[0]: FlowShares(
-            *(Part(int(row[at]), int(row[at + 1] or 0)) for at in range(1, len(row), 2))
-        )
-        for row in rows
-    }
+    """Capture → its flows by kind, as it saw them; captures without flows are left out."""
+    rows = cursor.execute(_AS_CAPTURED, _KINDS).fetchall()
+    return {row[0]: _shares(row) for row in rows}
+
+
+def read_all_shares(cursor: Connection) -> FlowShares:
+    """All flows by kind: put together from the pieces and copies that captures saw."""
+    [row] = cursor.execute(_PUT_TOGETHER, _KINDS).fetchall()
+    return _shares(row)
+
+
+def _shares(row: Sequence[int | None]) -> FlowShares:
+    pairs = zip(row[1::2], row[2::2], strict=True)
+    return FlowShares(*(Part(int(flows or 0), int(packets or 0)) for flows, packets in pairs))
 
 
 def read_sides(cursor: Connection) -> HostSides:

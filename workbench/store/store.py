@@ -125,9 +125,14 @@ class Store:
             return captures.read_captures(cursor)
 
     def flow_shares(self) -> Mapping[int, FlowShares]:
-        """Capture → its flows by kind; captures without flows are left out."""
+        """Capture → its flows by kind, as it saw them; captures without flows are left out."""
         with self._database.work() as cursor:
             return quality.read_shares(cursor)
+
+    def all_flow_shares(self) -> FlowShares:
+        """All flows by kind, put together from what the captures saw."""
+        with self._database.work() as cursor:
+            return quality.read_all_shares(cursor)
 
     def host_sides(self) -> HostSides:
         """What was seen of every host of `hosts()`."""
