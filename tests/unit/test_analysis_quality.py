@@ -259,9 +259,8 @@ def test_the_dataset_adds_up() -> None:
     )  # fmt: skip
     shares = {1: FlowShares(Part(7, 70), one_way=Part(1, 2)), 2: FlowShares(Part(3, 30))}
     pair = Vantage(2, 1, 40, -12_000, 400, 2)
-    judged = quality(
-        [CLEAN, cut], shares, FlowShares(Part(9, 90)), nobody, sides(nobody), Inventory(), [pair]
-    )
+    together, reports = FlowShares(Part(9, 90)), [CLEAN, cut]
+    judged = quality(reports, shares, together, nobody, sides(nobody), Inventory(), [pair])
     dataset = judged.dataset
     assert [one.shares for one in judged.captures] == list(shares.values())
     assert (dataset.captures, dataset.cut, dataset.packets) == (2, 1, 2000)
