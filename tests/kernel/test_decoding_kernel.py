@@ -225,6 +225,19 @@ def test_the_straight_path_agrees_with_the_general_one(packet: tuple[int, bytes,
     assert result == general
 
 
+@pytest.mark.parametrize("package", [decoding, PLAIN_DECODING])
+def test_a_packet_may_end_where_the_buffer_ends(package: Any) -> None:
+    for size in range(len(ETHERNET[0]) + 1):
+        records = np.zeros((1, layout.RECORD_WORDS), np.uint64)
+        records[0, :5] = (0, size, size, 0, 1)
+        out = np.zeros((2, layout.PACKET_WORDS), np.uint64)
+        buffer = np.frombuffer(ETHERNET[0], np.uint8)[:size].copy()
+        decoder = package.PacketDecoder()
+        decoder.decode(buffer.data, records.data, 1, out.data)
+        assert decoder.decoded + decoder.skips.sum() == 1
+    assert decoder.decoded == 1
+
+
 def test_plain_packets_are_plain() -> None:
     """The straight path takes what it is for: it is worth nothing otherwise."""
     for number in (0, 1, 3, 4):

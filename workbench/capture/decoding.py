@@ -23,8 +23,6 @@ from workbench.capture.wrapper import Wrappers
 Words = NDArray[np.uint64]
 MAX_TUNNELS = 8
 """Tunnels inside of one another that are looked into."""
-_FROM = np.uint64(layout.TUNNEL_SHIFT)
-_NUMBER = np.uint64(0xFFFF)
 
 
 class PacketDecoder:
@@ -119,9 +117,7 @@ class TunnelList:
         if used > taken:
             self._all.merge(decoder.underlay.tunnels, taken, used, numbers.data)
             self._taken[key] = used
-        path = packets[:, layout.PKT_PATH]
-        theirs = path >> _FROM
-        path ^= (theirs ^ numbers[theirs]) << _FROM
+        self._all.renumber(packets.data, len(packets), numbers.data)
 
     def rows(self, decoders: Sequence[PacketDecoder]) -> Words:
         """All tunnels, (n, TUNNEL_WORDS), with the packets that all decoders counted."""

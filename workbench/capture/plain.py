@@ -30,6 +30,12 @@ _REACH = cython.declare(cython.Py_ssize_t, 96)
 _LITTLE = cython.declare(cython.bint, sys.byteorder == "little")
 
 
+def _words(buf: memoryview) -> memoryview:
+    """The buffer as 64-bit words, without its last odd bytes."""
+    whole = len(buf) // 8 * 8
+    return (buf[:whole] if whole else memoryview(bytearray(8))).cast("Q")
+
+
 def _tcp_marks(flags: int) -> int:
     """The marks of a TCP packet with these flags."""
     if flags & 6 == 2:
@@ -78,7 +84,7 @@ class Plain:
         made: cython.size_t = 0
         left: cython.size_t = 0
         at: cython.Py_ssize_t
-        words: cython.ulonglong[::1] = buf[: len(buf) // 8 * 8].cast("Q")
+        words: cython.ulonglong[::1] = _words(buf)
         rows: cython.ulonglong[:, ::1] = out
         ports: cython.uchar[::1] = self.ports
         tcp: cython.ulonglong[::1] = self.tcp

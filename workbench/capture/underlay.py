@@ -97,6 +97,18 @@ class Underlay:
                     rows[i, 0], rows[i, 1], rows[i, 2], rows[i, 3], rows[i, 4], 0
                 )
 
+    def renumber(self, packets: memoryview, count: cython.Py_ssize_t, numbers: memoryview) -> None:
+        """Give packets[:count], which carry numbers of another list, ours (see merge)."""
+        rows: cython.ulonglong[:, ::1] = packets
+        ours: cython.ulonglong[::1] = numbers
+        i: cython.Py_ssize_t
+        theirs: cython.ulonglong
+        with cython.nogil:
+            for i in range(count):
+                theirs = rows[i, 11] >> _SHIFT
+                if theirs:
+                    rows[i, 11] ^= (theirs ^ ours[theirs]) << _SHIFT
+
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1)
