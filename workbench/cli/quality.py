@@ -5,10 +5,9 @@ from dataclasses import asdict
 from textwrap import fill
 from typing import Any
 
-from workbench.cli import records
+from workbench.cli.reports import gap_record, report_record
 from workbench.cli.table import Record, line_width, shortened
 from workbench.model.facts import Fact, bar, capture_facts, dataset_facts, sparkline
-from workbench.model.net import format_address
 from workbench.model.packets import printable
 from workbench.model.quality import (
     CaptureQuality,
@@ -20,39 +19,11 @@ from workbench.model.quality import (
     View,
     Weight,
 )
-from workbench.model.recording import Gap
 from workbench.model.text import duration, percent
-from workbench.model.traffic import CaptureReport, format_time
+from workbench.model.traffic import format_time
 
-LISTED = (
-    "id", "file", "packets", "flows", "first_seen", "last_seen", "care", "skipped", "problems",
-    "truncated_packets", "format", "size", "path",
-)  # fmt: skip
-"""Columns of the short table, the least important last."""
 _LABEL = 13
 _BAR = 20
-
-
-def report_record(report: CaptureReport) -> Record:
-    """One capture and what it lacked, without its flows."""
-    recording = report.recording
-    return {
-        **records.capture_record(report),
-        "ending": str(report.ending),
-        "drops": report.drops,
-        "names": report.names,
-        "captured_bytes": recording.captured_bytes,
-        "compared_packets": recording.compared,
-        "likely_copies": recording.copies,
-        "steps_back": recording.steps_back,
-        "largest_step_back_us": recording.step_back_us,
-        "gaps": [_gap(gap) for gap in recording.gaps],
-        "activity": {"bucket_us": recording.bucket_us, "packets": list(recording.activity)},
-        "tunnels": [
-            {**asdict(tunnel), "ends": [format_address(end) for end in tunnel.ends]}
-            for tunnel in report.tunnels
-        ],
-    }
 
 
 def quality_record(one: CaptureQuality) -> Record:
@@ -84,7 +55,7 @@ def dataset_record(dataset: DatasetQuality) -> Record:
         "first_seen": _time(time.first_us),
         "last_seen": _time(time.last_us),
         "covered_us": time.covered_us,
-        "uncovered": [_gap(gap) for gap in time.uncovered],
+        "uncovered": [gap_record(gap) for gap in time.uncovered],
         "overlapping_captures": time.overlapping,
         "overlap_us": time.overlap_us,
         "flow_shares": _shares(dataset.shares),
@@ -103,14 +74,6 @@ def _view(view: View) -> Record:
         "networks_never_together": [asdict(pair) for pair in view.apart],
         "networks_never_together_total": view.apart_total,
         "remarks": list(map(_remark, view.remarks)),
-    }
-
-
-def _gap(gap: Gap) -> Record:
-    return {
-        "start": format_time(gap.start_us),
-        "end": format_time(gap.end_us),
-        "us": gap.length_us,
     }
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.model.matrix import MATRIX_COUNTS, Matrix
@@ -11,7 +10,7 @@ from workbench.model.packets import Packet
 from workbench.model.rendered import Verification
 from workbench.model.simulation import Proposal, Simulation
 from workbench.model.site import HostFacts
-from workbench.model.traffic import CaptureReport, Flow, format_time, shown_port, shown_type
+from workbench.model.traffic import Flow, format_time, shown_port, shown_type
 from workbench.model.verdict import Class, Explanation, RuleUse, Verdict
 
 if TYPE_CHECKING:
@@ -26,29 +25,6 @@ def _protocol(number: int) -> str:
 
 def _time(moment: int | None) -> str | None:
     return None if moment is None else format_time(moment)
-
-
-def capture_record(report: CaptureReport) -> Record:
-    """One capture and what it lacked."""
-    return {
-        "id": report.id,
-        "path": report.path,
-        "file": Path(report.path).name,
-        "format": report.format,
-        "size": report.size,
-        "packets": report.packets,
-        "decoded": report.decoded,
-        "flows": report.flows,
-        "skipped": dict(report.skipped),
-        "truncated_packets": report.truncated_packets,
-        "snaplen": report.snaplen,
-        "link_types": list(report.link_types),
-        "interfaces": report.interfaces,
-        "wire_bytes": report.wire_bytes,
-        "first_seen": _time(report.first_us),
-        "last_seen": _time(report.last_us),
-        "problems": list(report.problems),
-    }
 
 
 def flow_record(session: "Session", flow: Flow) -> Record:

@@ -11,8 +11,9 @@ JOBS = {
     "export": ("export", "verify"),
     "front": ("demo", "open"),
     "judge": ("check", "diff", "explain", "simulate"),
-    "load": ("captures", "ingest"),
+    "load": ("ingest",),
     "name": ("import_hosts", "label", "name", "segment"),
+    "recordings": ("captures",),
     "see": ("conversations", "dissect", "flows", "hosts", "matrix"),
 }
 """Module → its commands."""
