@@ -180,7 +180,8 @@ def test_every_capture_in_one_workspace(workbench: Run, shared_data: Path, tmp_p
     assert done.status == 0
     assert len(done.json) > 100
     flows = workbench("flows", tmp_path / "all", "--limit", 0, "--format", "json").json
-    assert len(flows) == sum(report["flows"] for report in done.json)
+    recorded = sum(report["flows"] for report in done.json)
+    assert recorded * 0.9 < len(flows) < recorded, "files of the same traffic count once"
     assert json.dumps(flows).isascii()
 
 
