@@ -5,8 +5,8 @@ Linux cooked captures and raw IP. A packet with anything more to it (options, ex
 tunnels, a second tag, cut or broken headers) is left to link.py and decode.py, which would say the
 same of the plain ones; its rows stay in place.
 
-The bytes are read as 64-bit words of a little-endian machine, eight at a time and checked once;
-where the machine is big-endian, or a packet ends near the end of the buffer, nothing is plain.
+The bytes are read eight at a time, and checked once, as 64-bit words of a little-endian machine;
+where the machine is big-endian, or a packet begins near the end of the buffer, nothing is plain.
 
 Sources: RFC 791, 8200, 9293, 768; IEEE 802.1Q.
 """
@@ -30,10 +30,25 @@ _REACH = cython.declare(cython.Py_ssize_t, 96)
 _LITTLE = cython.declare(cython.bint, sys.byteorder == "little")
 
 
-def _words(buf: memoryview) -> memoryview:
-    """The buffer as 64-bit words, without its last odd bytes."""
-    whole = len(buf) // 8 * 8
-    return (buf[:whole] if whole else memoryview(bytearray(8))).cast("Q")
+class _Words:
+    """What _words gives where this module runs uncompiled."""
+
+    def __init__(self, buf: memoryview) -> None:
+        self.buf = buf
+        self.shape = (max(len(buf) - 7, 0),)
+
+    def __getitem__(self, at: int) -> int:
+        if not 0 <= at < self.shape[0]:
+            raise IndexError("Out of bounds on buffer access (axis 0)")
+        return int.from_bytes(self.buf[at : at + 8], "little")
+
+
+def _words(buf: memoryview) -> object:
+    """The little-endian 64-bit word that begins at each byte of the buffer."""
+    if not cython.compiled:
+        return _Words(buf)
+    size = max(len(buf) - 7, 0)
+    return np.ndarray((size,), np.uint64, buf if size else None, strides=(1,))
 
 
 def _tcp_marks(flags: int) -> int:
@@ -84,11 +99,11 @@ class Plain:
         made: cython.size_t = 0
         left: cython.size_t = 0
         at: cython.Py_ssize_t
-        words: cython.ulonglong[::1] = _words(buf)
+        words: cython.ulonglong[:] = _words(buf)
         rows: cython.ulonglong[:, ::1] = out
         ports: cython.uchar[::1] = self.ports
         tcp: cython.ulonglong[::1] = self.tcp
-        reach: cython.Py_ssize_t = words.shape[0] * 8 - _REACH if _LITTLE else 0
+        reach: cython.Py_ssize_t = words.shape[0] - _REACH if _LITTLE else 0
         with cython.nogil:
             for i in range(count):
                 start = record[i, 0]  # the order of layout.REC_START and its kin
@@ -120,7 +135,7 @@ class Plain:
 @cython.nogil
 @cython.exceptval(-2)
 def _packet(
-    words: cython.ulonglong[::1],
+    words: cython.ulonglong[:],
     ports: cython.uchar[::1],
     tcp: cython.ulonglong[::1],
     rows: cython.ulonglong[:, ::1],
@@ -153,7 +168,7 @@ def _packet(
 @cython.nogil
 @cython.exceptval(-1, check=True)
 def _link(
-    words: cython.ulonglong[::1],
+    words: cython.ulonglong[:],
     rows: cython.ulonglong[:, ::1],
     row: cython.size_t,
     link: cython.ulonglong,
@@ -166,7 +181,7 @@ def _link(
     if link == 1:
         types = _word(words, start + 12)
         kind = types >> 48
-        marks = _GROUP if words[start >> 3] >> (start & 7) * 8 & 1 else 0
+        marks = _GROUP if words[start] & 1 else 0
         start += 14
         if kind == 0x8100:  # one tag; 802.1ad and Q-in-Q are not plain
             marks |= (types >> 32 & 0xFFF) << 16
@@ -193,22 +208,17 @@ def _link(
 @cython.nogil
 @cython.exceptval(-1)
 def _ipv4(
-    words: cython.ulonglong[::1],
+    words: cython.ulonglong[:],
     rows: cython.ulonglong[:, ::1],
     row: cython.size_t,
     at: cython.Py_ssize_t,
     wire_end: cython.Py_ssize_t,
 ) -> cython.Py_ssize_t:
     """Length of the header, or 0; fills in addresses, protocol and ports, bytes, time to live."""
-    k: cython.size_t = at >> 3
-    shift: cython.int = (at & 7) * 8
-    second: cython.ulonglong = words[k + 1]
-    third: cython.ulonglong = words[k + 2]
-    fourth: cython.ulonglong = words[k + 3]
-    head: cython.ulonglong = _eight(words[k], second, shift)
+    head: cython.ulonglong = _word(words, at)
     total: cython.Py_ssize_t = head >> 32 & 0xFFFF
-    source: cython.ulonglong = _eight(second, third, shift)  # time to live, protocol, checksum
-    target: cython.ulonglong = _eight(third, fourth, shift)  # then the ports
+    source: cython.ulonglong = _word(words, at + 8)  # time to live, protocol, checksum
+    target: cython.ulonglong = _word(words, at + 16)  # then the ports
     if head >> 56 != 0x45 or head & 0x3FFF or total > wire_end - at:
         return 0
     rows[row, 0] = rows[row, 2] = 0
@@ -225,29 +235,22 @@ def _ipv4(
 @cython.nogil
 @cython.exceptval(-1)
 def _ipv6(
-    words: cython.ulonglong[::1],
+    words: cython.ulonglong[:],
     rows: cython.ulonglong[:, ::1],
     row: cython.size_t,
     at: cython.Py_ssize_t,
     wire_end: cython.Py_ssize_t,
 ) -> cython.Py_ssize_t:
     """Length of the header, or 0; fills in addresses, protocol and ports, bytes, time to live."""
-    k: cython.size_t = at >> 3
-    shift: cython.int = (at & 7) * 8
-    second: cython.ulonglong = words[k + 1]
-    third: cython.ulonglong = words[k + 2]
-    fourth: cython.ulonglong = words[k + 3]
-    fifth: cython.ulonglong = words[k + 4]
-    sixth: cython.ulonglong = words[k + 5]
-    head: cython.ulonglong = _eight(words[k], second, shift)
+    head: cython.ulonglong = _word(words, at)
     total: cython.Py_ssize_t = (head >> 16 & 0xFFFF) + 40
     if head >> 60 != 6 or total == 40 or total > wire_end - at:
         return 0
-    rows[row, 0] = _eight(second, third, shift)
-    rows[row, 1] = _eight(third, fourth, shift)
-    rows[row, 2] = _eight(fourth, fifth, shift)
-    rows[row, 3] = _eight(fifth, sixth, shift)
-    rows[row, 4] = (head >> 8 & 0xFF) << 32 | _eight(sixth, words[k + 6], shift) >> 32
+    rows[row, 0] = _word(words, at + 8)
+    rows[row, 1] = _word(words, at + 16)
+    rows[row, 2] = _word(words, at + 24)
+    rows[row, 3] = _word(words, at + 32)
+    rows[row, 4] = (head >> 8 & 0xFF) << 32 | _word(words, at + 40) >> 32
     rows[row, 7] = total
     rows[row, 11] = (head & 0xFF) << 32
     return 40
@@ -258,7 +261,7 @@ def _ipv6(
 @cython.nogil
 @cython.exceptval(-1)
 def _transport(
-    words: cython.ulonglong[::1],
+    words: cython.ulonglong[:],
     ports: cython.uchar[::1],
     tcp: cython.ulonglong[::1],
     rows: cython.ulonglong[:, ::1],
@@ -267,17 +270,14 @@ def _transport(
     size: cython.Py_ssize_t,
 ) -> cython.int:
     """TCP or UDP whose header begins at `at` and of which `size` bytes were captured."""
-    k: cython.size_t = (at + 4) >> 3
-    shift: cython.int = (at + 4 & 7) * 8
-    second: cython.ulonglong = words[k + 1]
-    after: cython.ulonglong = _eight(words[k], second, shift)  # the eight after the ports
+    after: cython.ulonglong = _word(words, at + 4)  # the eight after the ports
     who: cython.ulonglong = rows[row, 4]
     protocol: cython.ulonglong = who >> 32
     marks: cython.ulonglong = rows[row, 5]
     token: cython.ulonglong
     flags: cython.ulonglong
     if protocol == 6 and size >= 20:
-        flags = _eight(second, words[k + 2], shift) >> 48
+        flags = _word(words, at + 12) >> 48
         if flags < 0x5000:
             return 0
         flags &= 0xFF
@@ -303,19 +303,17 @@ def _transport(
 @cython.inline
 @cython.nogil
 @cython.exceptval(-1, check=True)
-def _word(words: cython.ulonglong[::1], at: cython.Py_ssize_t) -> cython.ulonglong:
+def _word(words: cython.ulonglong[:], at: cython.Py_ssize_t) -> cython.ulonglong:
     """Eight bytes in network order from anywhere."""
-    k: cython.size_t = at >> 3
-    return _eight(words[k], words[k + 1], (at & 7) * 8)
+    return _swapped(words[at])
 
 
 @cython.cfunc
 @cython.inline
 @cython.nogil
 @cython.exceptval(check=False)
-def _eight(low: cython.ulonglong, high: cython.ulonglong, shift: cython.int) -> cython.ulonglong:
-    """Eight bytes in network order that begin `shift` bits into two words of memory."""
-    x: cython.ulonglong = low >> shift | high << 1 << (63 - shift)
+def _swapped(x: cython.ulonglong) -> cython.ulonglong:
+    """Eight bytes in network order."""
     return (
         (x & 0xFF) << 56
         | (x >> 8 & 0xFF) << 48
