@@ -9,8 +9,10 @@ import duckdb
 import pytest
 import store_samples as samples
 
+from workbench.capture import judge_again
 from workbench.model.errors import StoreBusy, StoreError, StoreTooNew
-from workbench.store import FlowQuery, Store, database, schema
+from workbench.model.net import UDP, ServiceRange
+from workbench.store import FlowQuery, Judge, Store, database, schema
 
 
 @pytest.fixture
@@ -218,3 +220,29 @@ def test_a_newer_store_is_refused_and_untouched(path: Path) -> None:
 def test_steps_are_numbered_without_gaps() -> None:
     numbers = [int(name.partition("_")[0]) for name, _ in schema.steps()]
     assert numbers == list(range(1, len(numbers) + 1)) != []
+
+
+OLD_FLOWS = """
+    INSERT INTO hosts VALUES (0, 281473902968833), (1, 281473902968834);
+    INSERT INTO captures
+    VALUES (1, 'a', 'pcap', 1, 'old', 1, 1, '{}', 0, 0, '[]', 1, 0, 9, 1, 1, '[]');
+    INSERT INTO flows
+    SELECT id, 1, 0, 1, 17, 50001, 50002, 1, 1, 9, 9, 0, 9, 1, id, 0, 0, 0, 24, 60
+    FROM range(1, 3) AS numbers(id);
+"""
+
+
+def test_flows_stored_without_evidence_stay_as_they_are(path: Path) -> None:
+    with duckdb.connect(str(path)) as connection:
+        schema.upgrade(connection.cursor(), path, schema.steps()[:2], read_only=False)
+        connection.execute(OLD_FLOWS)
+    judge = Judge(judge_again, (ServiceRange(UDP, 50001, 50001),))
+    with Store.open(path) as store:
+        assert store.settle(judge)
+        with store.load(judge) as job:
+            number = job.begin("b", "b")
+            job.flows(number, samples.columns([samples.flow(protocol=UDP, client_port=50_001)]))
+            job.finish(number, samples.REPORT)
+        assert [store.flow(number).direction for number in (1, 2)] == [1, 2]
+        assert [store.flow(number).server_port for number in (1, 2)] == [50_002, 50_002]
+        assert store.pieces([1, 2]) == {1: ((1, 24, 60),), 2: ((1, 24, 60),)}

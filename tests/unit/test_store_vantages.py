@@ -10,6 +10,7 @@ import pytest
 import store_samples as samples
 
 from workbench.capture import judge_again, read_capture
+from workbench.model.filters import parse_filter
 from workbench.model.net import ICMP, TCP, UDP
 from workbench.model.traffic import Direction, Flow, FlowColumns, Mark, Outcome
 from workbench.model.vantage import Vantage
@@ -96,6 +97,13 @@ def test_what_only_one_place_saw_stays(store: Store) -> None:
     assert [vantage.shared for vantage in store.vantages()] == [2]
     assert not store.vantages()[0].certain
     assert len(flows(store)) == 9
+    for line, ports in (
+        ("capture:1", range(5)),
+        ("capture:2", range(3, 9)),
+        ("-capture:1", (5, 6, 7, 8)),
+    ):
+        with store.flow_view(FlowQuery(terms=parse_filter(line).terms)) as view:
+            assert [flow.client_port - 40_000 for flow in view.page(0, 99)] == [*ports]
 
 
 def test_ports_used_again_are_no_copies(store: Store) -> None:

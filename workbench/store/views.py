@@ -72,7 +72,8 @@ def keys_of(table: ConversationTable, rows: NDArray[Any]) -> ConversationKeys:
 
 
 _ONE_OF: Mapping[str, str] = {
-    "capture": "capture = ?",
+    # Flows that began in another capture, or were seen there first, have pieces in this one.
+    "capture": "(capture = ? OR id IN (SELECT flow FROM pieces WHERE pieces.capture = ?))",
     "vlan": "vlan = ?",
     "port": "(protocol IN (6, 17, 132) AND ? IN (client_port, server_port))",
     "outcome": "outcome = ?",
@@ -95,8 +96,10 @@ def _condition(term: Term, captures: Iterable[CaptureReport]) -> tuple[str, list
     """One term as SQL of fixed pieces, and the values to bind."""
     if term.field not in _ONE_OF:
         raise StoreError(f"{term.field}: is not decided flow by flow")
-    values = [number for text in term.values for number in _numbers(term.field, text, captures)]
-    either = " OR ".join([_ONE_OF[term.field]] * len(values)) or "FALSE"
+    numbers = [number for text in term.values for number in _numbers(term.field, text, captures)]
+    condition = _ONE_OF[term.field]
+    either = " OR ".join([condition] * len(numbers)) or "FALSE"
+    values = [number for number in numbers for _ in range(condition.count("?"))]
     return "".join(("NOT (" if term.negated else "(", either, ")")), values
 
 
