@@ -189,6 +189,7 @@ def dataset_facts(dataset: DatasetQuality) -> Iterator[Fact]:
     share = percent(dataset.decoded, dataset.packets)
     yield Fact("packets", f"{dataset.packets:,}; in flows {dataset.decoded:,} ({share})", kept)
     yield from skipped_facts(dict(list(dataset.skipped.items())[:8]), dataset.packets)
-    yield Fact("lost", _lost(dataset.drops, dataset.packets))
+    lost = "not said by any file" if dataset.drops is None else f"{dataset.drops:,}, as files say"
+    yield Fact("lost", lost)
     yield from _copies(dataset.copies, dataset.compared, dataset.decoded)
     yield from share_facts(dataset.shares)
