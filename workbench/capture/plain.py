@@ -179,7 +179,7 @@ def _link(
     kind: cython.Py_ssize_t = 0
     types: cython.ulonglong
     if link == 1:
-        types = _word(words, start + 12)
+        types = _swapped(words[start + 12])
         kind = types >> 48
         marks = _GROUP if words[start] & 1 else 0
         start += 14
@@ -188,17 +188,17 @@ def _link(
             kind = types >> 16 & 0xFFFF
             start += 4
     elif link == 113:  # Linux cooked, v1 and v2
-        types = _word(words, start) >> 48
-        kind = _word(words, start + 8) & 0xFFFF
+        types = _swapped(words[start]) >> 48
+        kind = _swapped(words[start + 8]) & 0xFFFF
         marks = _GROUP if types == 1 or types == 2 else 0
         start += 16
     elif link == 276:
-        types = _word(words, start + 8) >> 40 & 0xFF
-        kind = _word(words, start) >> 48
+        types = _swapped(words[start + 8]) >> 40 & 0xFF
+        kind = _swapped(words[start]) >> 48
         marks = _GROUP if types == 1 or types == 2 else 0
         start += 20
     elif link in (12, 101, 228, 229):
-        kind = 0x0800 if _word(words, start) >> 60 == 4 else 0x86DD
+        kind = 0x0800 if _swapped(words[start]) >> 60 == 4 else 0x86DD
     rows[row, 5] = marks
     return start << 16 | kind
 
@@ -215,10 +215,10 @@ def _ipv4(
     wire_end: cython.Py_ssize_t,
 ) -> cython.Py_ssize_t:
     """Length of the header, or 0; fills in addresses, protocol and ports, bytes, time to live."""
-    head: cython.ulonglong = _word(words, at)
+    head: cython.ulonglong = _swapped(words[at])
     total: cython.Py_ssize_t = head >> 32 & 0xFFFF
-    source: cython.ulonglong = _word(words, at + 8)  # time to live, protocol, checksum
-    target: cython.ulonglong = _word(words, at + 16)  # then the ports
+    source: cython.ulonglong = _swapped(words[at + 8])  # time to live, protocol, checksum
+    target: cython.ulonglong = _swapped(words[at + 16])  # then the ports
     if head >> 56 != 0x45 or head & 0x3FFF or total > wire_end - at:
         return 0
     rows[row, 0] = rows[row, 2] = 0
@@ -242,15 +242,15 @@ def _ipv6(
     wire_end: cython.Py_ssize_t,
 ) -> cython.Py_ssize_t:
     """Length of the header, or 0; fills in addresses, protocol and ports, bytes, time to live."""
-    head: cython.ulonglong = _word(words, at)
+    head: cython.ulonglong = _swapped(words[at])
     total: cython.Py_ssize_t = (head >> 16 & 0xFFFF) + 40
     if head >> 60 != 6 or total == 40 or total > wire_end - at:
         return 0
-    rows[row, 0] = _word(words, at + 8)
-    rows[row, 1] = _word(words, at + 16)
-    rows[row, 2] = _word(words, at + 24)
-    rows[row, 3] = _word(words, at + 32)
-    rows[row, 4] = (head >> 8 & 0xFF) << 32 | _word(words, at + 40) >> 32
+    rows[row, 0] = _swapped(words[at + 8])
+    rows[row, 1] = _swapped(words[at + 16])
+    rows[row, 2] = _swapped(words[at + 24])
+    rows[row, 3] = _swapped(words[at + 32])
+    rows[row, 4] = (head >> 8 & 0xFF) << 32 | _swapped(words[at + 40]) >> 32
     rows[row, 7] = total
     rows[row, 11] = (head & 0xFF) << 32
     return 40
@@ -270,14 +270,14 @@ def _transport(
     size: cython.Py_ssize_t,
 ) -> cython.int:
     """TCP or UDP whose header begins at `at` and of which `size` bytes were captured."""
-    after: cython.ulonglong = _word(words, at + 4)  # the eight after the ports
+    after: cython.ulonglong = _swapped(words[at + 4])  # the eight after the ports
     who: cython.ulonglong = rows[row, 4]
     protocol: cython.ulonglong = who >> 32
     marks: cython.ulonglong = rows[row, 5]
     token: cython.ulonglong
     flags: cython.ulonglong
     if protocol == 6 and size >= 20:
-        flags = _word(words, at + 12) >> 48
+        flags = _swapped(words[at + 12]) >> 48
         if flags < 0x5000:
             return 0
         flags &= 0xFF
@@ -297,15 +297,6 @@ def _transport(
     rows[row, 10] = 0
     rows[row, 11] |= token
     return 1
-
-
-@cython.cfunc
-@cython.inline
-@cython.nogil
-@cython.exceptval(-1, check=True)
-def _word(words: cython.ulonglong[:], at: cython.Py_ssize_t) -> cython.ulonglong:
-    """Eight bytes in network order from anywhere."""
-    return _swapped(words[at])
 
 
 @cython.cfunc
