@@ -5,7 +5,8 @@ WorkbenchError
 │   ├── CaptureError      a capture that cannot be read at all
 │   ├── DocumentError     a YAML, CSV or JSON file: file, line, path, problem
 │   │   ├── PolicyError
-│   │   └── InventoryError
+│   │   ├── InventoryError
+│   │   └── ScanError     a scanner's report, or what was kept of it
 │   ├── FilterError       the filter line: text, position, problem
 │   └── DuplicateCapture  the same file a second time
 ├── FileChanged           the file on disk is not the one we read (exit 2)
@@ -63,6 +64,10 @@ class PolicyError(DocumentError):
 
 class InventoryError(DocumentError):
     """`inventory.yaml` or an imported host list breaks a rule of the format."""
+
+
+class ScanError(DocumentError):
+    """A scanner's report, or `vulnerabilities.json`, cannot be read."""
 
 
 class FilterError(InputError):
