@@ -113,14 +113,27 @@ class Database:
 
 
 def _close(root: Connection, cursors: WeakSet[Connection]) -> None:
-    for cursor in (*cursors, root):
+    connections = (*cursors, root)
+    done = Event()
+
+    def interrupt() -> None:
+        while not done.wait(_POLL_SECONDS):
+            for one in connections:
+                with suppress(duckdb.Error):  # closed already
+                    one.interrupt()
+
+    # From beside: a query that begins just when its cursor is closed makes closing wait for it.
+    with suppress(RuntimeError):  # too late in the life of this process for a new thread
+        Thread(target=interrupt, name="store-close", daemon=True).start()
+    for one in connections:
         while True:
             try:
-                cursor.close()
+                one.close()
                 break
             except duckdb.ResourceInUseException:  # inside a query: closing does not wait for it
-                cursor.interrupt()
+                one.interrupt()
                 sleep(_POLL_SECONDS)
+    done.set()
 
 
 @contextmanager
