@@ -64,6 +64,10 @@ def tzsp(frame: bytes, kind: int = 1) -> bytes:
     return struct.pack(">BBH", 1, 0, kind) + b"\x0a\x01\xff\x00\x01" + frame
 
 
+def capwap(frame: bytes, native: bool = False) -> bytes:
+    return bytes([0, 2 << 3, 2 | native, 0]) + bytes(4) + frame
+
+
 def over_udp(port: int, payload: bytes, source: str = "192.0.2.1", to: str = "192.0.2.2") -> bytes:
     """Ethernet, IPv4 and UDP between two tunnel ends, then the tunnel's header and payload."""
     return ether(ipv4(source, to, 17, udp(50000, port, payload)))

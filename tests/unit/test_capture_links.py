@@ -197,6 +197,9 @@ TUNNELS = [
     (layers.over_udp(1701, layers.l2tp(b"\xff\x03\0\x21" + IP)), f"L2TP {3 << 16 | 4}"),
     (layers.over_udp(37008, layers.tzsp(FRAME)), "TZSP 0"),
     (layers.over_udp(37008, layers.tzsp(WIFI_QOS, 18)), "TZSP 0"),
+    (layers.over_udp(5247, layers.capwap(FRAME)), "CAPWAP 0"),
+    (layers.over_udp(5247, layers.capwap(WIFI_QOS, native=True)), "CAPWAP 0"),
+    (layers.over_udp(5247, layers.capwap(b"\x01\x88" + WIFI_QOS[2:], native=True)), "CAPWAP 0"),
     (ether(ipv6(OUT6 := "2001:db8::1", "2001:db8::2", 4, IP), 0x86DD), "IP in IP 0"),
     (ether(ipv6(OUT6, "2001:db8::2", 60, craft.extension(4) + IP), 0x86DD), "IP in IP 0"),
     (ether(ipv6(OUT6, "2001:db8::2", 143, FRAME), 0x86DD), "Ethernet in IP 0"),
@@ -246,6 +249,8 @@ def test_ipv6_in_tunnels() -> None:
         layers.over_udp(6081, b"\0\x80" + layers.geneve(0x6558, FRAME)[2:]),  # control
         layers.over_udp(2152, b"\x30\1" + layers.gtp(IP)[2:]),  # echo request
         layers.over_udp(1701, b"\xc8" + layers.l2tp(b"\0\x21" + IP)[1:]),  # control
+        layers.over_udp(5247, b"\1" + layers.capwap(FRAME)[1:]),  # DTLS
+        layers.over_udp(5247, b"\0\x10\2\x80\0\0\1\0" + FRAME),  # later fragment
         layers.over_udp(53, layers.vxlan(FRAME)),
         layers.over_ip(47, layers.gre(0, b"")),  # keepalive
         layers.over_ip(47, b"\0\5\x08\0" + IP),  # version 5

@@ -159,7 +159,8 @@ TUNNEL_WORDS = 8
     PPTP,
     ETHERIP,
     TZSP,
-) = range(1, 14)
+    CAPWAP,
+) = range(1, 15)
 QUOTE = 255 << 32
 """In place of kind and key: the packet is quoted by an ICMP error."""
 PROTOCOL_TUNNELS = 256
@@ -178,6 +179,7 @@ TUNNELS = {
     PPTP: "PPTP",
     ETHERIP: "Ethernet in IP",
     TZSP: "TZSP",
+    CAPWAP: "CAPWAP",
 }
 """Key: GRE key (0 without), ERSPAN session, VNI, TEID, L2TP tunnel << 16 | session, PPTP call."""
 TUNNEL_PORTS = {
@@ -190,6 +192,7 @@ TUNNEL_PORTS = {
     6635: MPLS,
     1701: L2TP,
     37008: TZSP,
+    5247: CAPWAP,
 }
 
 NO_REQUEST = 255

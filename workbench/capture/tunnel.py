@@ -6,7 +6,7 @@ flow outside.
 
 Sources: RFC 2784, 2890, 2637 (GRE, PPTP); draft-foschiano-erspan; RFC 7348, 8926, and
 draft-ietf-nvo3-vxlan-gpe; RFC 2003, 4213, 3378, 8986; RFC 4380 (Teredo); 3GPP TS 29.281 (GTP-U);
-RFC 4023, 7510 (MPLS); RFC 2661 (L2TP).
+RFC 4023, 7510 (MPLS); RFC 2661 (L2TP); RFC 5415 (CAPWAP).
 """
 
 # mypy: disable-error-code="untyped-decorator,no-any-return"
@@ -36,6 +36,7 @@ _GTP_U = cython.declare(cython.ulonglong, layout.GTP_U)
 _MPLS = cython.declare(cython.ulonglong, layout.MPLS)
 _L2TP = cython.declare(cython.ulonglong, layout.L2TP)
 _PPTP = cython.declare(cython.ulonglong, layout.PPTP)
+_CAPWAP = cython.declare(cython.ulonglong, layout.CAPWAP)
 _ETHERIP = cython.declare(cython.ulonglong, layout.ETHERIP)
 _ETHERNET = cython.declare(cython.ulonglong, 1)  # link types of what is inside
 _PPP = cython.declare(cython.ulonglong, 9)
@@ -148,6 +149,8 @@ class Tunnels:
             return self._teredo(at)
         if self.kind == _L2TP:
             return self._l2tp(at)
+        if self.kind == _CAPWAP:
+            return self._capwap(at)
         return self._is(_MPLS, _LABELS, at) if self.kind == _MPLS else self._tzsp(at)
 
     @cython.cfunc
@@ -333,3 +336,18 @@ class Tunnels:
                 return self._is(self.kind, _ETHERNET if inner == 1 else 105, at + 1)
             at += 2 + cython.cast(cython.Py_ssize_t, self.buf[at + 1]) if self.buf[at] else 1
         return 0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
+    def _capwap(self, at: cython.Py_ssize_t) -> cython.int:
+        """Data that is not encrypted: a frame of 802.3, or (flag T) of 802.11."""
+        size: cython.Py_ssize_t = (self.buf[at + 1] >> 3) * 4
+        native: cython.bint = self.buf[at + 2] & 1 != 0
+        if self.buf[at] or size < 8 or self.buf[at + 3] & 8:  # DTLS; keep-alive
+            return 0
+        if self.buf[at + 3] & 0x80 and self._u16(at + 6) >> 3:  # a later fragment
+            return 0
+        if native and self.buf[at + 2] >> 1 & 0x1F != 1:
+            return 0
+        return self._is(_CAPWAP, 105 if native else _ETHERNET, at + size)

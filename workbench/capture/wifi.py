@@ -128,6 +128,8 @@ class WifiDecoder:
             return _CUT_LINK
         kind = self.buf[at]
         flags = self.buf[at + 1]
+        if kind & 3 and not flags & 3:  # no version: some access points swap the two in CAPWAP
+            kind, flags = flags, kind
         if kind & 0x0C == 0x04:
             return _CONTROL
         if kind & 0x0C != 0x08:
