@@ -1,0 +1,180 @@
+"""What all detectors share: who is who, what is inside, how long was recorded, and evidence."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.analysis.homes import PRIVATE
+from workbench.model.finding import MOST_EVIDENCE, Columns, Evidence, Thresholds, Traces
+from workbench.model.net import V4_BASE, AddressSet, is_v4
+from workbench.model.site import Inventory
+from workbench.model.traffic import HostTable
+
+Rows = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+LINK_LOCAL = AddressSet.of_cidrs(["169.254.0.0/16", "fe80::/10"])
+MANY = AddressSet.of_cidrs(
+    ["224.0.0.0/4", "255.255.255.255/32", "0.0.0.0/32", "ff00::/8", "::/128"]
+)
+"""Multicast, broadcast, and nobody."""
+SECOND = 1_000_000
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One window of traffic, and perhaps an earlier one to compare it with.
+
+    A machine with several addresses is one host here: the one with the smallest number.
+    """
+
+    hosts: HostTable
+    inventory: Inventory
+    now: Traces
+    before: Traces | None
+    covered: tuple[tuple[int, int], ...]
+    """Recorded stretches of the window, µs: disjoint, ascending."""
+    limits: Thresholds
+
+    @cached_property
+    def machine(self) -> NDArray[np.int32]:
+        """By host index: the machine it belongs to, by the inventory."""
+        found = np.arange(len(self.hosts), dtype=np.int32)
+        index = self.hosts.index
+        for host in self.inventory.hosts:
+            places = sorted(index[one] for one in host.addresses if one in index)
+            found[places] = places[0] if places else 0
+        return found
+
+    @cached_property
+    def many(self) -> Mask:
+        """By host index: no single machine (multicast, broadcast; also a.b.c.255)."""
+        return np.array(
+            [one in MANY or (is_v4(one) and one & 255 == 255) for one in self.hosts.addresses],
+            dtype=np.bool_,
+        )
+
+    @cached_property
+    def inside(self) -> Mask:
+        """By host index: private, or in a network or a host of the inventory."""
+        named = AddressSet.of(
+            piece for network in self.inventory.networks for piece in network.addresses.ranges
+        )
+        # A network that is the rest of the world says nothing about what is inside.
+        homes = named if named.size < 1 << 96 else AddressSet()
+        listed = self.inventory.by_address
+        return np.array(
+            [
+                one in PRIVATE or one in LINK_LOCAL or one in homes or one in listed
+                for one in self.hosts.addresses
+            ],
+            dtype=np.bool_,
+        )
+
+    @cached_property
+    def expected(self) -> Mask:
+        """By host index: a role whose hosts talk to many by trade."""
+        roles = set(self.limits.expected_roles)
+        return np.array(
+            [self.inventory.labels(one).get("role") in roles for one in self.hosts.addresses],
+            dtype=np.bool_,
+        )
+
+    @cached_property
+    def _area(self) -> NDArray[np.int64]:
+        """By host index: a number for its /24 or /64."""
+        keys = [one >> 8 if is_v4(one) else V4_BASE + (one >> 64) for one in self.hosts.addresses]
+        numbers = {key: at for at, key in enumerate(dict.fromkeys(keys))}
+        return np.array([numbers[key] for key in keys], dtype=np.int64)
+
+    def within(self, table: Columns) -> Mask:
+        """Rows whose server is one machine of this site: inside, or next door to the client."""
+        client, server = table["client"], table["server"]
+        near = self.inside[server] | (self._area[client] == self._area[server])
+        return np.asarray(near & ~self.many[server] & (client != server))
+
+    def client(self, table: Columns) -> NDArray[np.int32]:
+        """Machine of each row's client."""
+        return np.asarray(self.machine[table["client"]])
+
+    def server(self, table: Columns) -> NDArray[np.int32]:
+        return np.asarray(self.machine[table["server"]])
+
+    # ── time ───────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def recorded_us(self) -> int:
+        return sum(end - begin for begin, end in self.covered)
+
+    def quiet_us(self, moment: int) -> int:
+        """Recorded time before a moment."""
+        return sum(min(end, moment) - begin for begin, end in self.covered if begin < moment)
+
+    # ── words ──────────────────────────────────────────────────────────────────────────────
+
+    def address(self, host: int) -> int:
+        return self.hosts.addresses[host]
+
+    def name(self, host: int) -> str:
+        return self.inventory.name(self.hosts.addresses[host])
+
+    def names(self, hosts: Iterable[int], most: int = 3) -> str:
+        """`a, b, c and 5 more`."""
+        told = list(dict.fromkeys(map(int, hosts)))
+        texts = [self.name(one) for one in told[:most]]
+        left = len(told) - most
+        return ", ".join(texts) + (f" and {left} more" if left > 0 else "")
+
+    def addresses(self, hosts: Iterable[int]) -> tuple[int, ...]:
+        """Each once, ascending."""
+        return tuple(sorted({self.hosts.addresses[int(one)] for one in hosts}))
+
+    def evidence(self, table: Columns, rows: Rows) -> tuple[Evidence, ...]:
+        """The conversations of some rows, each once, by address; at most MOST_EVIDENCE."""
+        columns = [table[name][rows].tolist() for name in ("client", "server", "protocol", "port")]
+        found = {
+            Evidence(self.address(client), self.address(server), protocol, port)
+            for client, server, protocol, port in zip(*columns, strict=True)
+        }
+        return tuple(sorted(found)[:MOST_EVIDENCE])
+
+
+def groups(*keys: NDArray[Any]) -> tuple[Rows, Rows]:
+    """Rows in the order of their keys, and where each group of equal keys begins."""
+    order = np.lexsort(keys[::-1])
+    if not len(order):
+        return order, np.empty(0, np.int64)
+    fresh = np.zeros(len(order), dtype=np.bool_)
+    fresh[0] = True
+    for key in keys:
+        fresh[1:] |= key[order][1:] != key[order][:-1]
+    return order, np.flatnonzero(fresh)
+
+
+def grouped(*keys: NDArray[Any]) -> list[Rows]:
+    """Rows of equal keys, in the order of the keys."""
+    order, starts = groups(*keys)
+    return np.split(order, starts[1:]) if len(order) else []
+
+
+def distinct(group: NDArray[Any], *values: NDArray[Any]) -> tuple[NDArray[Any], Rows]:
+    """Groups, and the number of distinct values in each."""
+    order, starts = groups(group, *values)
+    return np.unique(group[order][starts], return_counts=True)
+
+
+def pick(table: Columns, rows: Rows | Mask) -> Columns:
+    """Some rows of a table."""
+    return {name: column[rows] for name, column in table.items()}
+
+
+def busiest(times: NDArray[np.int64], window_s: int) -> tuple[int, int]:
+    """The stretch of at most `window_s` with most of the ascending times: first, behind the last."""
+    ends = np.searchsorted(times, times + window_s * SECOND, side="right")
+    counts = ends - np.arange(len(times))
+    at = int(counts.argmax())
+    return at, int(ends[at])

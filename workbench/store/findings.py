@@ -1,0 +1,146 @@
+"""Flows added up for the detectors: how contacts went, logins by the minute, rhythms."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from workbench.model.finding import (
+    CONTACT_DTYPES,
+    LOGIN_DTYPES,
+    RHYTHM_DTYPES,
+    Columns,
+    Traces,
+    Window,
+)
+from workbench.store.database import Connection, interruptible, transaction
+
+# A TCP connection in which the client said nothing has a handful of packets from it, none larger
+# than its headers: 52 bytes with timestamps over IPv4, 72 over IPv6, and 30 for the SYN's options.
+# Times and sums are capped: a hostile log may exceed what arrays hold.
+_FLOWS = """
+    CREATE TEMP VIEW judged AS
+    SELECT client, server, protocol, server_port AS port, direction, packets_to_client,
+        least(bytes_to_server, 1152921504606846976)::BIGINT AS bytes_to_server,
+        least(bytes_to_client, 1152921504606846976)::BIGINT AS bytes_to_client,
+        greatest(least(first_us, 4000000000000000000), -4000000000000000000) AS first_us,
+        greatest(least(last_us, 4000000000000000000), -4000000000000000000) AS last_us,
+        CASE
+            WHEN outcome IN (2, 3) THEN CASE WHEN direction > 1 THEN 0 ELSE 3 END
+            WHEN outcome NOT IN (1, 5) THEN 3
+            WHEN protocol <> 6 THEN CASE WHEN packets_to_client > 0 THEN 2 ELSE 3 END
+            WHEN packets_to_client > 1 AND (packets_to_server >= 8 OR bytes_to_server >= 30 +
+                least(packets_to_server, 8) * CASE WHEN v6 THEN 72 ELSE 52 END) THEN 2
+            WHEN outcome = 1 THEN 1
+            ELSE 3
+        END::UTINYINT AS contact
+    FROM flows JOIN (
+        SELECT id AS client, address NOT BETWEEN 281470681743360 AND 281474976710655 AS v6
+        FROM hosts
+    ) USING (client)
+    WHERE first_us >= {after} AND first_us < {before} AND {captures}
+"""
+_CONTACTS = """
+    SELECT client, server, protocol, port,
+        count(*) AS flows,
+        count(*) FILTER (contact = 0) AS failed,
+        count(*) FILTER (contact = 2) AS used,
+        -- The contact of the earliest flow, the worse one of several at the same time.
+        (min(first_us::HUGEINT * 4 + contact) & 3)::UTINYINT AS first,
+        min(first_us) AS first_us,
+        max(last_us) AS last_us,
+        coalesce(min(first_us) FILTER (contact = 2), 0) AS used_first_us,
+        coalesce(max(last_us) FILTER (contact = 2), 0) AS used_last_us,
+        least(sum(bytes_to_server), 9223372036854775807)::BIGINT AS bytes_to_server,
+        least(sum(bytes_to_client), 9223372036854775807)::BIGINT AS bytes_to_client,
+        least(sum(packets_to_client), 9223372036854775807)::BIGINT AS answers,
+        max(direction) AS direction
+    FROM judged
+    GROUP BY client, server, protocol, port
+    ORDER BY client, server, protocol, port
+"""
+_LOGINS = """
+    SELECT client, server, protocol, port, first_us // 60000000 AS minute,
+        min(first_us) AS first_us,
+        max(last_us) AS last_us,
+        count(*) AS flows,
+        count(*) FILTER (contact = 2) AS used,
+        count(*) FILTER (
+            contact = 2 AND last_us - first_us <= 20000000
+            AND bytes_to_server <= 8000 AND bytes_to_client <= 12000
+        ) AS brief,
+        max(bytes_to_server) AS most_to_server,
+        least(sum(bytes_to_client), 9223372036854775807)::BIGINT AS bytes_to_client
+    FROM judged
+    WHERE (protocol::INTEGER * 65536 + port) IN (SELECT unnest($services::INTEGER[]))
+    GROUP BY client, server, protocol, port, minute
+    ORDER BY client, server, protocol, port, minute
+"""
+# Only what is worth sorting: enough flows, a second apart at the least.
+_RHYTHMS = """
+    WITH busy AS (
+        SELECT client, server, protocol, port, min(first_us) AS first_us, max(first_us) AS last_us
+        FROM judged
+        WHERE protocol IN (6, 17) AND contact <> 3
+        GROUP BY client, server, protocol, port
+        HAVING count(*) BETWEEN $least AND 20000
+            AND max(first_us) - min(first_us) >= count(*) * 1000000
+    ),
+    steps AS (
+        SELECT client, server, protocol, port, judged.first_us - lag(judged.first_us) OVER (
+            PARTITION BY client, server, protocol, port ORDER BY judged.first_us
+        ) AS step
+        FROM judged SEMI JOIN busy USING (client, server, protocol, port)
+        WHERE contact <> 3
+    ),
+    even AS (
+        SELECT client, server, protocol, port, count(step) AS beats,
+            median(step)::BIGINT AS interval_us, mad(step)::BIGINT AS jitter_us
+        FROM steps WHERE step IS NOT NULL
+        GROUP BY client, server, protocol, port
+    )
+    SELECT * FROM even JOIN busy USING (client, server, protocol, port)
+    WHERE interval_us >= 1000000 AND jitter_us <= interval_us * $jitter
+    ORDER BY client, server, protocol, port
+"""
+
+
+def read_traces(
+    cursor: Connection,
+    window: Window,
+    services: Iterable[tuple[int, int]],
+    beats: int,
+    jitter: float,
+    cancelled: Callable[[], bool] | None,
+) -> Traces:
+    """Contacts of all conversations, logins on `services` (protocol, port), and what is regular.
+
+    Regular: at least `beats` intervals, and a median departure of at most `jitter` of the median.
+    Raises Cancelled once `cancelled()` is true.
+    """
+    wanted = {"services": [protocol << 16 | port for protocol, port in services]}
+    evenly = {"least": beats + 1, "jitter": jitter}
+    with transaction(cursor), interruptible(cursor, cancelled):
+        cursor.execute(_FLOWS.format(**_literals(window)))
+        contacts = _columns(cursor, _CONTACTS, {}, CONTACT_DTYPES)
+        logins = _columns(cursor, _LOGINS, wanted, LOGIN_DTYPES)
+        rhythms = _columns(cursor, _RHYTHMS, evenly, RHYTHM_DTYPES)
+        cursor.execute("DROP VIEW judged")
+    return Traces(contacts, logins, rhythms)
+
+
+def _literals(window: Window) -> dict[str, str]:
+    """A view takes no parameters: whole numbers only, written out."""
+    chosen = "TRUE"
+    if window.captures is not None:
+        numbers = ", ".join(str(int(number)) for number in window.captures)
+        chosen = f"capture IN ({numbers})" if numbers else "FALSE"
+    after, before = int(window.after_us), int(window.before_us)
+    return {"after": f"({after})", "before": f"({before})", "captures": chosen}
+
+
+def _columns(
+    cursor: Connection, query: str, values: Mapping[str, Any], kinds: Mapping[str, Any]
+) -> Columns:
+    found = cursor.execute(query, dict(values)).fetchnumpy()
+    return {name: np.asarray(found[name]).astype(kind, copy=False) for name, kind in kinds.items()}
