@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from math import log
 
 from workbench.model.facts import moment
-from workbench.model.net import format_address
 from workbench.model.quality import FlowShares, Part, Remark, Weight
-from workbench.model.recording import Ending, Gap, Tunnel
+from workbench.model.recording import Ending, Gap
 from workbench.model.text import duration, percent
 from workbench.model.traffic import CaptureReport
 
@@ -199,19 +198,11 @@ def _extras(report: CaptureReport) -> Found:
         yield fact("drops-unknown", "the file does not say whether the recorder lost packets")
     if report.tunnels:
         packets = sum(tunnel.packets for tunnel in report.tunnels)
+        kinds = ", ".join(sorted({tunnel.kind for tunnel in report.tunnels}))
+        held = many(len(report.tunnels), "tunnel")
         yield fact(
             "tunnels",
-            f"{many(packets, 'packet')} came inside {many(len(report.tunnels), 'tunnel')}, and "
-            "count to the flows inside: "
-            + "; ".join(map(tunnel_text, report.tunnels[:3]))
-            + (" …" if len(report.tunnels) > 3 else ""),
+            f"{many(packets, 'packet')} came inside {held} ({kinds}), and count to the flows inside",
         )
     if report.names:
         yield fact("names", f"the file brings {many(report.names, 'host name')}")
-
-
-def tunnel_text(tunnel: Tunnel) -> str:
-    """`VXLAN 10.0.0.1 - 10.0.0.2 key 42`."""
-    ends = " - ".join(map(format_address, tunnel.ends))
-    key = "" if tunnel.key is None else f" key {tunnel.key}"
-    return f"{tunnel.kind} {ends}{key}"

@@ -3,13 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from workbench.model.net import format_address
 from workbench.model.packets import printable
 from workbench.model.quality import CaptureQuality, DatasetQuality, FlowShares, Part
+from workbench.model.recording import Tunnel
 from workbench.model.text import duration, percent, short_bytes
 from workbench.model.traffic import CaptureReport, format_time
 
 BARS = "▁▂▃▅▆▇█"
 NO_BAR = "·"
+_GAPS = 3
+_TUNNELS = 8
+"""Lines of waits and of tunnels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,13 @@ def period(first_us: int, last_us: int) -> str:
     return f"{first} – {last} UTC, {duration(max(0, last_us - first_us))}"
 
 
+def tunnel_text(tunnel: Tunnel) -> str:
+    """`VXLAN 10.0.0.1 - 10.0.0.2 key 42`."""
+    ends = " - ".join(map(format_address, tunnel.ends))
+    key = "" if tunnel.key is None else f" key {tunnel.key}"
+    return f"{tunnel.kind} {ends}{key}"
+
+
 def capture_facts(one: CaptureQuality) -> Iterator[Fact]:
     """One capture, from the file to its flows."""
     report, recording = one.report, one.report.recording
@@ -96,18 +108,18 @@ def capture_facts(one: CaptureQuality) -> Iterator[Fact]:
     yield from _packets(report)
     yield Fact("lost", _lost(report.drops, report.packets))
     yield from _copies(recording.copies, recording.compared, report.decoded)
-    if recording.gaps:
-        longest = recording.gaps[0]
-        text = f"{duration(longest.length_us)} from {moment(longest.start_us)}"
-        yield Fact("silence", f"the longest: {text}")
+    for at, gap in enumerate(recording.gaps[:_GAPS]):
+        text = f"{duration(gap.length_us)} from {moment(gap.start_us)}"
+        yield Fact("" if at else "silences", text)
     if recording.steps_back:
         size = duration(recording.step_back_us)
         plural = "" if recording.steps_back == 1 else "s"
         yield Fact("clock", f"{recording.steps_back:,} step{plural} back, the largest {size}")
     yield from share_facts(one.shares)
-    if report.tunnels:
-        packets = sum(tunnel.packets for tunnel in report.tunnels)
-        yield Fact("tunnels", f"{len(report.tunnels):,}, with {packets:,} packets")
+    for at, tunnel in enumerate(report.tunnels[:_TUNNELS]):
+        yield Fact("" if at else "tunnels", f"{tunnel_text(tunnel)}: {tunnel.packets:,} packets")
+    if len(report.tunnels) > _TUNNELS:
+        yield Fact("", f"… and {len(report.tunnels) - _TUNNELS:,} more")
     if report.names:
         yield Fact("names", f"{report.names:,} in the file")
 
