@@ -202,7 +202,7 @@ def _extras(report: CaptureReport) -> Found:
         held = many(len(report.tunnels), "tunnel")
         yield fact(
             "tunnels",
-            f"{many(packets, 'packet')} came inside {held} ({kinds}), and count to the flows inside",
+            f"{many(packets, 'packet')} came inside {held} ({kinds}) and count to the flows there",
         )
     if report.names:
         yield fact("names", f"the file brings {many(report.names, 'host name')}")
