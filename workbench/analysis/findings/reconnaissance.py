@@ -20,6 +20,7 @@ from workbench.analysis.findings.scene import (
     Scene,
     busiest,
     grouped,
+    many,
     pick,
 )
 from workbench.model.finding import Columns, Contact, Finding, Level, Stage
@@ -98,7 +99,8 @@ def _scan(scene: Scene, table: Columns, rows: Rows, failed: Mask) -> Finding | N
     rows = rows[np.lexsort((rows, table["first_us"][rows]))]
     host = int(scene.client(table)[rows[0]])
     servers = scene.server(table)[rows]
-    services = sorted(set(zip(table["protocol"][rows].tolist(), table["port"][rows].tolist())))
+    pairs = zip(table["protocol"][rows].tolist(), table["port"][rows].tolist(), strict=True)
+    services = sorted(set(pairs))
     if len(rows) < limits.scan_targets:
         return None
     first, last = int(table["first_us"][rows[0]]), int(table["last_us"][rows].max())
@@ -111,12 +113,11 @@ def _scan(scene: Scene, table: Columns, rows: Rows, failed: Mask) -> Finding | N
         confidence = Level.LOW
     machines = len(set(servers.tolist()))
     empty = int((table["first"][rows] == Contact.EMPTY).sum())
-    gaps = np.diff(np.sort(table["first_us"][rows]))
-    pace = f"one every {duration(int(np.median(gaps)))}" if len(gaps) else "at once"
+    span = duration(int(np.ptp(table["first_us"][rows])))
     why = (
-        f"{len(rows):,} first contacts with {machines:,} host{'s'[: machines != 1]} on "
-        f"{len(services):,} port{'s'[: len(services) != 1]} came to nothing ({empty:,} of them opened "
-        f"and said nothing), {percent(share, 1)} of all it tried for the first time, {pace}"
+        f"{many(len(rows), 'first contact')} with {many(machines, 'host')} on "
+        f"{many(len(services), 'port')} came to nothing ({empty:,} opened, but it said nothing), "
+        f"{percent(share, 1)} of all it tried for the first time, within {span}"
     )
     why += "; it never got an answer: the recording may lack them" if blind else ""
     why += "; its role is to talk to many" if scene.expected[host] else ""

@@ -173,8 +173,13 @@ def pick(table: Columns, rows: Rows | Mask) -> Columns:
 
 
 def busiest(times: NDArray[np.int64], window_s: int) -> tuple[int, int]:
-    """The stretch of at most `window_s` with most of the ascending times: first, behind the last."""
+    """The stretch of `window_s` with most of the ascending times: first, and behind the last."""
     ends = np.searchsorted(times, times + window_s * SECOND, side="right")
     counts = ends - np.arange(len(times))
     at = int(counts.argmax())
     return at, int(ends[at])
+
+
+def many(count: int, thing: str) -> str:
+    """`1 host`, `1,204 hosts`."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"

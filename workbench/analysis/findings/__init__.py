@@ -1,0 +1,6 @@
+"""Findings: what in the recorded traffic looks like an intruder at work."""
+
+from workbench.analysis.findings.detect import SERVICES, detect
+from workbench.analysis.findings.scene import Scene
+
+__all__ = ["SERVICES", "Scene", "detect"]

@@ -1,0 +1,53 @@
+"""All detectors in the order in which an intruder works; each knows what the ones before found."""
+
+from collections.abc import Iterable
+
+from workbench.analysis.findings.movement import FAMILIES, chains, fan_outs, logins, movement
+from workbench.analysis.findings.reconnaissance import reconnaissance
+from workbench.analysis.findings.scene import Scene
+from workbench.model.finding import Finding, Level
+from workbench.model.net import UDP
+from workbench.model.risky import risky_by_id
+
+SERVICES: tuple[tuple[int, int], ...] = (
+    *(
+        (piece.protocol, port)
+        for slug in (*FAMILIES, "kerberos", "directory")
+        for piece in risky_by_id(slug).services
+        for port in range(piece.first, piece.last + 1)
+    ),
+    *((UDP, port) for port in (53, 137, 5355)),
+    (6, 53),
+)
+"""Protocol and port: what `Traces.logins` must hold."""
+
+
+def detect(scene: Scene) -> tuple[Finding, ...]:
+    """Every finding, in order of time."""
+    scouting = tuple(reconnaissance(scene))
+    scouts = _scouts(scene, scouting)
+    found = logins(scene)
+    weighed = movement(scene, found, scouts)
+    wide = tuple(fan_outs(scene, found, scouts))
+    told = {(one.host, one.technique) for one in wide}
+    single = (one for several in weighed.values() for one in several)
+    # Where the fan-out tells it all, single logins that say no more are left to it.
+    kept = (
+        one for one in single if one.confidence > Level.LOW or (one.host, one.technique) not in told
+    )
+    return ordered((*scouting, *kept, *wide, *chains(scene, weighed)))
+
+
+def ordered(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """By time; equal ones by what they are, so that the order is always the same."""
+    return tuple(sorted(found, key=lambda one: (one.first_us, one.stage, one.id)))
+
+
+def _scouts(scene: Scene, found: Iterable[Finding]) -> dict[int, int]:
+    """Machine → when it began to scout, for those we are sure of."""
+    scouts: dict[int, int] = {}
+    for one in found:
+        if one.confidence is Level.HIGH:
+            host = int(scene.machine[scene.hosts.index[one.host]])
+            scouts[host] = min(one.first_us, scouts.get(host, one.first_us))
+    return scouts
