@@ -6,7 +6,7 @@ table `pieces`, so that it can be made anew when more is loaded, in whatever ord
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields
 from itertools import count, groupby
 from operator import itemgetter
@@ -16,7 +16,7 @@ import numpy as np
 from workbench.store.database import Connection
 from workbench.store.judging import Judge, judge_asked
 from workbench.store.line import Line
-from workbench.store.vantages import Place, find_vantages, places, read_vantages
+from workbench.store.vantages import Place, Span, find_vantages, places, read_vantages
 
 # Everything as captured. The two ends in order of number, so that either way round is the same.
 _RAW = """
@@ -31,15 +31,21 @@ _RAW = """
         UNION ALL BY NAME SELECT * FROM pieces
     )
 """
-# Rows of the 5-tuples that a fresh capture has and that occur more than once.
+# The 5-tuples that occur more than once: of all captures, or those that a fresh one has.
+_REPEATED = """
+    CREATE OR REPLACE TEMP TABLE repeated AS
+    SELECT a, b, protocol FROM raw GROUP BY ALL HAVING count(*) > 1
+"""
+_REPEATED_THERE = """
+    CREATE OR REPLACE TEMP TABLE repeated AS
+    SELECT a, b, protocol FROM raw
+    SEMI JOIN (
+        SELECT DISTINCT a, b, protocol FROM raw WHERE capture IN (FROM fresh)
+    ) USING (a, b, protocol)
+    GROUP BY ALL HAVING count(*) > 1
+"""
 _NEAR = """
     CREATE OR REPLACE TEMP TABLE near AS
-    WITH touched AS (
-        SELECT DISTINCT a, b, protocol FROM raw WHERE capture IN (FROM fresh)
-    ), repeated AS (
-        SELECT a, b, protocol FROM raw SEMI JOIN touched USING (a, b, protocol)
-        GROUP BY ALL HAVING count(*) > 1
-    )
     SELECT id, flow, capture, a, b, protocol, first_us, last_us, vlan, tunnel,
         first_offset, last_offset,
         client_end > server_end AS turned,  -- the client is end b
@@ -175,18 +181,20 @@ def join_flows(cursor: Connection, judge: Judge, fresh: Iterable[int]) -> None:
     spans = cursor.execute(_SPANS).fetchall()
     fresh = set(fresh)
     cursor.execute(_RAW)
-    _look(cursor, fresh)
+    _look(cursor, fresh, spans)
     pairs = read_vantages(cursor)
     before = places((span for span in spans if span[0] not in fresh), pairs)
     find_vantages(cursor)
     now = places(spans, read_vantages(cursor))
     if moved := {place.capture for place in set(before) - set(now)}:
-        _look(cursor, fresh | moved)  # what the fresh ones told of others changes those, too
+        _look(cursor, fresh | moved, spans)  # what the fresh ones told of others changes those, too
     _register(cursor, now)
     _group(cursor, {place.capture: place for place in now})
     for statement in (_MEMBERS, _SUMS, _FACTS, _WHOLE, *_MOVE):
         cursor.execute(statement)
     cursor.unregister("places")
+    for table in ("grouped", "members", "sums", "facts", "near"):
+        cursor.execute(f"DROP TABLE {table}")  # they may be large
     judge_asked(cursor, judge, new=True)
 
 
@@ -208,14 +216,16 @@ def _group(cursor: Connection, where: Mapping[int, Place]) -> None:
             break
     cursor.unregister("told")
     cursor.execute(_GROUPED)
+    cursor.execute("DROP TABLE ordered; DROP TABLE paired")
 
 
-def _look(cursor: Connection, fresh: set[int]) -> None:
+def _look(cursor: Connection, fresh: set[int], spans: Collection[Span]) -> None:
     """Fill `near` with the rows to look at, and `fresh`."""
     cursor.execute(
         "CREATE OR REPLACE TEMP TABLE fresh AS SELECT unnest($ids) AS capture",
         {"ids": sorted(fresh)},
     )
+    cursor.execute(_REPEATED if len(fresh) == len(spans) else _REPEATED_THERE)
     cursor.execute(_NEAR)
 
 

@@ -110,6 +110,7 @@ def find_vantages(cursor: Connection) -> None:
     cursor.execute(_MATCHES, {"agree": _AGREE})
     cursor.execute(_FORGET)
     cursor.execute(_PAIRS, {"enough": _ENOUGH})
+    cursor.execute("DROP TABLE met; DROP TABLE matches")
 
 
 def read_vantages(cursor: Connection) -> tuple[Vantage, ...]:
