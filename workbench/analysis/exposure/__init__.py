@@ -1,0 +1,1 @@
+"""How far an intruder gets, under any policy."""

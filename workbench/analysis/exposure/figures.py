@@ -1,0 +1,247 @@
+"""The site, its segments and its machines in figures, under one scenario."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.analysis.exposure.bits import positions, union
+from workbench.analysis.exposure.machines import Machines
+from workbench.analysis.exposure.openings import (
+    ALL_SERVICES,
+    Opening,
+    services_bits,
+    services_of,
+)
+from workbench.analysis.exposure.spread import Spread, Stop
+from workbench.model.exposure import (
+    Blast,
+    Reach,
+    Ring,
+    Scenario,
+    ScenarioExposure,
+    ServiceExposure,
+    ServiceReach,
+    TargetExposure,
+)
+from workbench.model.risky import RISKY, RiskyService
+
+AMBER, RED = 0.01, 0.10
+"""Shares of all pairs above which a service is no longer green, and no longer amber."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One scenario, worked out: ask it for figures, targets, footholds."""
+
+    scenario: Scenario
+    machines: Machines
+    openings: tuple[Opening, ...]
+    segments: tuple[tuple[str, int], ...]
+    """Every segment of the policy and its machines, policy order."""
+    cancelled: Stop = None
+
+    @cached_property
+    def spread(self) -> Spread:
+        """Over the services to move by."""
+        return Spread(self.openings, len(self.machines))
+
+    @cached_property
+    def _levels(self) -> tuple[list[int], list[int]]:
+        """Pairs within 1, 2, … hops; and what each kind reaches in the end."""
+        counts, reached = [], [0] * len(self.spread.doors_of)
+        for reached in self.spread.within(self.cancelled):
+            counts.append(self.spread.pairs(reached))
+        return counts, reached
+
+    @property
+    def reached(self) -> list[int]:
+        """Machines in any number of hops from each kind."""
+        return self._levels[1]
+
+    @property
+    def all_pairs(self) -> int:
+        """Machines and the outside, each with all other machines."""
+        return len(self.machines) ** 2
+
+    @property
+    def score(self) -> float:
+        """The mean of 1 / hops over all pairs, per cent: 0 nobody reaches anybody, 100 all do.
+
+        This is the global efficiency of the graph (Latora and Marchiori, Phys. Rev. Lett. 87,
+        198701), with the outside as one more foothold. More openings never lower it: hops only
+        become fewer.
+        """
+        counts = self._levels[0]
+        fresh = np.diff(counts, prepend=0)
+        total = sum(int(pairs) / hops for hops, pairs in enumerate(fresh, 1))
+        return 100 * total / self.all_pairs if self.all_pairs else 0.0
+
+    def blast(self, foothold: str, bits: int) -> Blast:
+        """What is how many hops away."""
+        rings = self.spread.rings(bits)
+        return Blast(
+            self.scenario,
+            foothold,
+            union(rings).bit_count(),
+            (self.machines.everybody & ~bits).bit_count(),
+            tuple(
+                Ring(hops, self.names(ring), self.counted(ring))
+                for hops, ring in enumerate(rings, 1)
+            ),
+        )
+
+    def names(self, bits: int) -> tuple[str, ...]:
+        """Machines by name, without the outside."""
+        return tuple(self.machines.names[at] for at in positions(bits & self.machines.everybody))
+
+    def counted(self, bits: int) -> tuple[tuple[str, int], ...]:
+        """Segments with machines in the set, and how many."""
+        counts = ((name, (bits & inside).bit_count()) for name, inside in self.segments)
+        return tuple((name, count) for name, count in counts if count)
+
+    def reach(self, target: str, bits: int) -> Reach:
+        """Who reaches any of these machines directly, on which risky services."""
+        found = (self._service_reach(risky, bits) for risky in RISKY)
+        figures = self.target(target, bits)
+        return Reach(self.scenario, target, figures, tuple(one for one in found if one))
+
+    def _service_reach(self, risky: RiskyService, bits: int) -> ServiceReach | None:
+        wanted = services_bits([risky])
+        fitting = [one for one in self.openings if one.services & wanted and one.servers & bits]
+        clients = union(one.clients for one in fitting)
+        others = clients & ~bits
+        if not others:
+            return None
+        return ServiceReach(
+            risky.id,
+            risky.technique,
+            risky.moves,
+            self.names(others),
+            self.counted(others),
+            bool(others & self.machines.outside_bit),
+            tuple(dict.fromkeys(one.gate for one in fitting if one.clients & ~bits)),
+        )
+
+    def target(self, name: str, bits: int) -> TargetExposure:
+        """A machine or segment in figures."""
+        into = [one for one in self.openings if one.servers & bits and one.clients & ~bits]
+        inside, outside = self.machines.everybody & ~bits, self.machines.outside_bit
+        before = self.spread.sources(bits)
+        hops = next((at for at, ring in enumerate(before, 1) if ring & outside), None)
+        return TargetExposure(
+            name=name,
+            machines=bits.bit_count(),
+            clients=(union(one.clients for one in into) & inside).bit_count(),
+            movers=(before[0] & inside).bit_count() if before else 0,
+            footholds=(union(before) & inside).bit_count(),
+            outside_hops=hops,
+            blast=union(self.spread.rings(bits)).bit_count(),
+            services=tuple(one.id for one in services_of(union(one.services for one in into))),
+        )
+
+    def targets(self) -> tuple[TargetExposure, ...]:
+        """Every machine; those that cannot be told apart are worked out once."""
+        known: dict[tuple[int, ...], TargetExposure] = {}
+        found = []
+        for at, key in enumerate(_alike(self.openings, len(self.machines))):
+            if key not in known:
+                known[key] = self.target("", 1 << at)
+            found.append(known[key])
+        return tuple(
+            replace(one, name=name) for name, one in zip(self.machines.names, found, strict=True)
+        )
+
+    def whole(self) -> ScenarioExposure:
+        """The site in figures."""
+        spread, outside = self.spread, len(self.machines)
+        counts, reached = self._levels
+        blasts = self._blasts(reached)
+        widest = int(blasts.argmax()) if len(blasts) and blasts.max() else None
+        services = tuple(self._service(risky) for risky in RISKY)
+        direct, there = (
+            one[spread.kind_of[outside]].bit_count() for one in (spread.direct(), reached)
+        )
+        return ScenarioExposure(
+            scenario=self.scenario,
+            score=self.score,
+            machines=len(self.machines),
+            all_pairs=self.all_pairs,
+            direct_pairs=counts[0] if counts else 0,
+            pairs=counts[-1] if counts else 0,
+            pairs_by_hops=tuple(np.diff(counts, prepend=0).tolist()),
+            widest="" if widest is None else self.machines.names[widest],
+            widest_machines=0 if widest is None else int(blasts[widest]),
+            median_machines=int(np.sort(blasts)[(len(blasts) - 1) // 2]) if len(blasts) else 0,
+            outside_direct=direct,
+            outside_machines=there,
+            doors=sum(one.pairs for one in services),
+            services=services,
+        )
+
+    def _blasts(self, reached: Sequence[int]) -> NDArray[np.int64]:
+        """How many other machines each machine reaches in the end."""
+        found = np.zeros(len(self.machines), dtype=np.int64)
+        for kind, there in enumerate(reached):
+            own = positions(self.spread.members[kind] & self.machines.everybody)
+            found[own] = there.bit_count()
+            found[positions(self.spread.members[kind] & there)] -= 1
+        return found
+
+    @cached_property
+    def _by_openings(self) -> dict[tuple[int, ...], tuple[int, int, int]]:
+        """What is known of services that the same boxes open: pairs, servers, from outside."""
+        return {}
+
+    def _service(self, risky: RiskyService) -> ServiceExposure:
+        wanted = services_bits([risky])
+        fitting = [at for at, one in enumerate(self.openings) if one.services & wanted]
+        key = tuple(fitting)
+        if key not in self._by_openings:
+            boxes = [self.openings[at] for at in fitting]
+            direct = Spread(boxes, len(self.machines), ALL_SERVICES)
+            servers = self._reached_by_others(boxes)
+            outside = direct.direct()[direct.kind_of[len(self.machines)]]
+            pairs = direct.pairs(direct.direct())
+            self._by_openings[key] = pairs, servers.bit_count(), outside.bit_count()
+        pairs, reached, outside = self._by_openings[key]
+        share = pairs / self.all_pairs if self.all_pairs else 0.0
+        return ServiceExposure(
+            service=risky.id,
+            technique=risky.technique,
+            moves=risky.moves,
+            ransomware=risky.ransomware,
+            pairs=pairs,
+            share=share,
+            servers=reached,
+            outside=outside,
+            light=_light(share, risky.moves and outside > 0),
+        )
+
+    @staticmethod
+    def _reached_by_others(boxes: Iterable[Opening]) -> int:
+        """Machines that somebody else than themselves reaches."""
+        found = 0
+        for box in boxes:
+            alone = box.clients & box.servers if box.clients.bit_count() == 1 else 0
+            found |= box.servers & ~alone
+        return found
+
+
+def _alike(openings: Sequence[Opening], size: int) -> list[tuple[int, ...]]:
+    """For each machine the boxes that it is a client of, and those that it is a server of."""
+    found: list[list[int]] = [[] for _ in range(size)]
+    for at, box in enumerate(openings):
+        for machine in positions(box.clients & (1 << size) - 1).tolist():
+            found[machine].append(at)
+        for machine in positions(box.servers).tolist():
+            found[machine].append(~at)
+    return [tuple(one) for one in found]
+
+
+def _light(share: float, open_to_outside: bool) -> str:
+    if share > RED or open_to_outside:
+        return "red"
+    return "amber" if share > AMBER else "green"

@@ -1,0 +1,135 @@
+"""Which machines there are, who is outside, and which machines an address set holds."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.analysis.exposure.bits import bitset
+from workbench.analysis.grouping import by_host
+from workbench.analysis.homes import PRIVATE
+from workbench.analysis.hosts import members
+from workbench.model.net import EVERYWHERE, SCTP, TCP, AddressSet, is_v4
+from workbench.model.site import Inventory
+from workbench.model.traffic import ConversationTable, HostTable, Outcome
+from workbench.model.verdict import NOT_POLICY
+
+OUTSIDE_ZONES = frozenset({"internet", "outside", "external"})
+"""Values of the label `zone` that put a listed host or network outside."""
+NOBODY = -1
+
+
+@dataclass(frozen=True)
+class Machines:
+    """The machines of a site, numbered; the number after the last stands for everybody outside."""
+
+    hosts: HostTable
+    names: tuple[str, ...]
+    of_host: NDArray[np.int64]
+    """Machine by host index; NOBODY for what is outside, silent, or no matter for a policy."""
+    outside: AddressSet
+    """All addresses outside, seen or not."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def outside_bit(self) -> int:
+        return 1 << len(self.names)
+
+    @property
+    def everybody(self) -> int:
+        """All machines, without the outside."""
+        return (1 << len(self.names)) - 1
+
+    @cached_property
+    def _families(self) -> tuple[tuple[NDArray[np.bool_], AddressSet], ...]:
+        """For IPv4 and IPv6: the hosts that are machines, and the outside."""
+        v4 = np.array([is_v4(address) for address in self.hosts.addresses], dtype=np.bool_)
+        valid = (self.of_host != NOBODY) & ~members(NOT_POLICY, self.hosts)
+        return (
+            (valid & v4, self.outside.family(4)),
+            (valid & ~v4, self.outside.family(6)),
+        )
+
+    @cached_property
+    def _known(self) -> dict[AddressSet, tuple[int, int]]:
+        return {}
+
+    def bits(self, addresses: AddressSet) -> tuple[int, int]:
+        """Machines with an IPv4 and with an IPv6 address in the set; the outside counts as one."""
+        found = self._known.get(addresses)
+        if found is None:
+            inside = members(addresses, self.hosts)
+            v4, v6 = (
+                self._pack(inside & valid) | (self.outside_bit if outside & addresses else 0)
+                for valid, outside in self._families
+            )
+            found = self._known[addresses] = (v4, v6)
+        return found
+
+    def within(self, addresses: AddressSet) -> int:
+        """Machines with any address in the set, without the outside."""
+        v4, v6 = self.bits(addresses)
+        return (v4 | v6) & self.everybody
+
+    def _pack(self, chosen: NDArray[np.bool_]) -> int:
+        mask = np.zeros(len(self.names), dtype=np.bool_)
+        mask[self.of_host[chosen]] = True
+        return bitset(mask)
+
+    def name(self, number: int) -> str:
+        """The name of a machine, or `outside`."""
+        return self.names[number] if number < len(self.names) else "outside"
+
+
+def machines_of(table: ConversationTable, inventory: Inventory) -> Machines:
+    """Everything listed, and everything that was heard to speak.
+
+    Addresses that only others spoke to are left out: most of them are a scan's, and nobody's.
+    """
+    hosts = table.hosts
+    outside = outside_of(inventory)
+    grouping = by_host(hosts, inventory)
+    real = _spoke(table) | np.array([one in inventory.by_address for one in hosts.addresses], bool)
+    real &= ~members(NOT_POLICY, hosts) & ~members(outside, hosts)
+    groups = grouping.groups  # one a host
+    kept = np.unique(groups[real])
+    numbers = np.full(len(grouping.names), NOBODY, dtype=np.int64)
+    numbers[kept] = np.arange(len(kept))
+    of_host = np.where(real, numbers[groups], NOBODY)
+    return Machines(hosts, tuple(grouping.names[at] for at in kept), of_host, outside)
+
+
+def _spoke(table: ConversationTable) -> NDArray[np.bool_]:
+    """Hosts that sent something: clients, and servers that answered or were in mid-stream."""
+    outcome, server = table["outcome"], table["server"]
+    streams = np.isin(table["protocol"], [TCP, SCTP])
+    answered = np.isin(outcome, [Outcome.ESTABLISHED, Outcome.MID_STREAM])
+    answered |= (outcome == Outcome.ONE_WAY) & streams
+    spoke = np.zeros(len(table.hosts), dtype=np.bool_)
+    spoke[table["client"]] = True
+    spoke[server[answered]] = True
+    return spoke
+
+
+def outside_of(inventory: Inventory) -> AddressSet:
+    """Public addresses, unless the inventory lists them or labels their network.
+
+    The label `zone` with a value of OUTSIDE_ZONES puts anything outside.
+    """
+    found = EVERYWHERE - PRIVATE - NOT_POLICY
+    for network in sorted(inventory.networks, key=lambda network: -network.addresses.size):
+        zone = dict(network.labels).get("zone")
+        if zone in OUTSIDE_ZONES:
+            found |= network.addresses
+        elif network.labels:
+            found -= network.addresses
+    away = {
+        address
+        for address in inventory.by_address
+        if inventory.labels(address).get("zone") in OUTSIDE_ZONES
+    }
+    here = AddressSet.of_addresses(one for one in inventory.by_address if one not in away)
+    return (found - here | AddressSet.of_addresses(away)) - NOT_POLICY

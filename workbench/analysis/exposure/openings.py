@@ -1,0 +1,140 @@
+"""What lets traffic through, as boxes: clients × servers × risky services.
+
+A policy is a few hundred boxes over sets of machines, never a matrix of hosts. The union of the
+boxes is exactly what `decide()` does not block, in the sense that a machine reaches another when
+any of its addresses may open any port of the service on an address of the same family.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from workbench.analysis.exposure.bits import bitset, union
+from workbench.analysis.exposure.machines import NOBODY, Machines
+from workbench.analysis.hosts import members
+from workbench.model.exposure import Gate, GateKind
+from workbench.model.net import EVERYWHERE, AddressSet
+from workbench.model.policy import ResolvedPolicy
+from workbench.model.risky import RISKY, RiskyService, risky_in, risky_service
+from workbench.model.traffic import ConversationTable, Outcome
+
+_NUMBER = {risky.id: at for at, risky in enumerate(RISKY)}
+ALL_SERVICES = (1 << len(RISKY)) - 1
+
+
+def services_bits(services: Iterable[RiskyService]) -> int:
+    """Risky services as a bitset over RISKY."""
+    return union(1 << _NUMBER[risky.id] for risky in services)
+
+
+MOVES = services_bits(risky for risky in RISKY if risky.moves)
+"""The services to move by."""
+
+
+def services_of(bits: int) -> tuple[RiskyService, ...]:
+    """The other way round, in the order of RISKY."""
+    return tuple(risky for at, risky in enumerate(RISKY) if bits >> at & 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Everybody of `clients` may open `services` on everybody of `servers`."""
+
+    clients: int
+    """Bitset of machines, the outside among them."""
+    servers: int
+    """Bitset of machines, never the outside."""
+    services: int
+    """Bitset over RISKY."""
+    gate: Gate
+
+
+def allowed(policy: ResolvedPolicy, machines: Machines) -> tuple[Opening, ...]:
+    """What a policy lets through: by its rules, and by protecting neither end."""
+    return (*ruled(policy, machines), *unprotected(policy, machines))
+
+
+def ruled(policy: ResolvedPolicy, machines: Machines) -> Iterator[Opening]:
+    """What the rules let through, policy order."""
+    for rule in policy.rules:
+        services = services_bits(risky_in(rule.services))
+        if services:
+            gate = Gate(GateKind.RULE, rule.id)
+            yield from _boxes(machines, rule.clients, rule.servers, services, gate)
+
+
+def unprotected(policy: ResolvedPolicy, machines: Machines) -> Iterator[Opening]:
+    """What is out of scope."""
+    clients = EVERYWHERE - policy.protected_egress
+    servers = EVERYWHERE - policy.protected_ingress
+    gate = Gate(GateKind.UNPROTECTED)
+    yield from _boxes(machines, clients, servers, ALL_SERVICES, gate)
+
+
+def unprotected_by_segment(policy: ResolvedPolicy, machines: Machines) -> Iterator[Opening]:
+    """The same, told apart by what to protect: the narrowest segment of each server's address.
+
+    Machines with addresses in no segment stand for themselves.
+    """
+    clients = EVERYWHERE - policy.protected_egress
+    left = EVERYWHERE - policy.protected_ingress
+    for name, addresses in sorted(policy.segments, key=lambda segment: segment[1].size):
+        gate = Gate(GateKind.UNPROTECTED, name)
+        yield from _boxes(machines, clients, left & addresses, ALL_SERVICES, gate)
+        left -= addresses
+    known = members(left, machines.hosts) & (machines.of_host != NOBODY)
+    alone: dict[int, list[int]] = {}
+    for host in np.flatnonzero(known).tolist():
+        alone.setdefault(int(machines.of_host[host]), []).append(machines.hosts.addresses[host])
+    for machine, own in alone.items():
+        gate = Gate(GateKind.UNPROTECTED, machines.names[machine])
+        servers = AddressSet.of_addresses(own)
+        yield from _boxes(machines, clients, servers, ALL_SERVICES, gate)
+
+
+def _boxes(
+    machines: Machines, clients: AddressSet, servers: AddressSet, services: int, gate: Gate
+) -> Iterator[Opening]:
+    """One box for each address family, empty ones left out."""
+    for one, other in zip(machines.bits(clients), machines.bits(servers), strict=True):
+        inside = other & machines.everybody
+        if one and inside:
+            yield Opening(one, inside, services, gate)
+
+
+def seen(table: ConversationTable, machines: Machines) -> tuple[Opening, ...]:
+    """What was recorded and worked: one box for each server and risky service."""
+    number = np.append(machines.of_host, NOBODY)
+    addresses = table.hosts.addresses
+    outside = members(machines.outside, table.hosts)
+    client = np.where(outside[table["client"]], len(machines), number[table["client"]])
+    server = number[table["server"]]
+    service = _service_numbers(table)
+    worked = np.isin(table["outcome"], [Outcome.ESTABLISHED, Outcome.MID_STREAM, Outcome.ONE_WAY])
+    rows = np.flatnonzero(
+        worked & (service >= 0) & (server != NOBODY) & (client != NOBODY) & (client != server)
+    )
+    if not len(rows) or not addresses:
+        return ()
+    key = server[rows] * len(RISKY) + service[rows]
+    order = np.argsort(key, kind="stable")
+    rows, key = rows[order], key[order]
+    starts = np.flatnonzero(np.diff(key, prepend=-1))
+    found = []
+    for start, end in zip(starts, [*starts[1:], len(key)], strict=True):
+        machine, at = divmod(int(key[start]), len(RISKY))
+        mask = np.zeros(len(machines) + 1, dtype=np.bool_)
+        mask[client[rows[start:end]]] = True
+        gate = Gate(GateKind.SEEN, f"{RISKY[at].id} on {machines.names[machine]}")
+        found.append(Opening(bitset(mask), 1 << machine, 1 << at, gate))
+    return tuple(found)
+
+
+def _service_numbers(table: ConversationTable) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    """Place in RISKY of each row's service, -1 for none."""
+    key = table["protocol"].astype(np.int64) << 16 | table["port"]
+    distinct, inverse = np.unique(key, return_inverse=True)
+    risky = (risky_service(one >> 16, one & 0xFFFF) for one in distinct.tolist())
+    numbers = np.array([_NUMBER[one.id] if one else -1 for one in risky], dtype=np.int64)
+    return numbers[inverse] if len(distinct) else np.empty(0, dtype=np.int64)
