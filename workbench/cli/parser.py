@@ -29,6 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     _naming(commands)
     _drafting(commands)
     _judging(commands)
+    _hunting(commands)
     _exporting(commands)
     return parser
 
@@ -210,6 +211,30 @@ def _judging(commands: "_Commands[argparse.ArgumentParser]") -> None:
     diff = _command(commands, "diff", "what another policy would change on the recorded traffic")
     diff.add_argument("other", type=Path, metavar="POLICY", help="the other policy.yaml")
     _format(diff)
+
+
+def _hunting(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    found = _command(commands, "findings", "what looks like an intruder at work")
+    _format(found)
+    found.add_argument("--technique", default="", metavar="ID", help="T1046; T1021 takes T1021.*")
+    found.add_argument("--host", default="", metavar="HOST", help="the story of one host")
+    levels = ("low", "medium", "high")
+    found.add_argument("--min-confidence", choices=levels, default="low", help="default low")
+    earlier = found.add_mutually_exclusive_group()
+    earlier.add_argument(
+        "--baseline",
+        default="",
+        metavar="TIME",
+        help="what began before it is normal",
+    )
+    earlier.add_argument(
+        "--against", default="", metavar="CAPTURE", help="what these captures hold is normal"
+    )
+    found.add_argument("--evidence", default="", metavar="ID", help="the flows of one finding")
+    found.add_argument("--suppress", default="", metavar="ID", help="it is known; with --reason")
+    found.add_argument("--reason", default="", metavar="TEXT")
+    found.add_argument("--until", metavar="YYYY-MM-DD", help="last day it stays suppressed")
+    found.add_argument("--lift", default="", metavar="ID", help="take a suppression back")
 
 
 def _exporting(commands: "_Commands[argparse.ArgumentParser]") -> None:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from workbench.model.finding import Finding
 from workbench.model.matrix import MATRIX_COUNTS, Matrix
-from workbench.model.net import PROTOCOL_NAMES, format_address
+from workbench.model.net import PROTOCOL_NAMES, format_address, service_text
 from workbench.model.packets import Packet
 from workbench.model.rendered import Verification
 from workbench.model.simulation import Proposal, Simulation
@@ -200,5 +201,37 @@ def packet_record(packet: Packet) -> Record:
         "layers": [
             {"name": layer.name, "fields": [[one.name, one.value] for one in layer.fields]}
             for layer in packet.layers
+        ],
+    }
+
+
+def finding_record(session: "Session", finding: Finding) -> Record:
+    """One finding; its evidence as conversations, whose flows `findings --evidence ID` lists."""
+    known = finding.suppression
+    return {
+        "id": finding.id,
+        "kind": finding.kind,
+        "stage": finding.stage.value,
+        "technique": finding.technique,
+        "title": finding.title,
+        "host": format_address(finding.host),
+        "host_name": session.inventory.name(finding.host),
+        "peers": list(map(format_address, finding.peers)),
+        "peer_names": list(map(session.inventory.name, finding.peers)),
+        "first_seen": format_time(finding.first_us),
+        "last_seen": format_time(finding.last_us),
+        "confidence": finding.confidence.text,
+        "impact": finding.impact.text,
+        "why": finding.why,
+        "unseen": finding.unseen,
+        "suppressed": known.reason if known else None,
+        "suppressed_until": known.until.isoformat() if known and known.until else None,
+        "evidence": [
+            {
+                "client": format_address(one.client),
+                "server": format_address(one.server),
+                "service": service_text(one.protocol, one.port),
+            }
+            for one in finding.evidence
         ],
     }

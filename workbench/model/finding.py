@@ -230,3 +230,17 @@ class Traces:
     """LOGIN_DTYPES."""
     rhythms: Columns
     """RHYTHM_DTYPES."""
+
+
+@dataclass(frozen=True, slots=True)
+class FindingSettings:
+    """`findings.yaml` as a value: the user's thresholds and suppressions."""
+
+    thresholds: Thresholds = Thresholds()
+    suppressions: tuple[Suppression, ...] = ()
+
+    def suppression(self, finding_id: str, on: date) -> Suppression | None:
+        """The one in force for a finding."""
+        return next(
+            (one for one in self.suppressions if one.id == finding_id and one.holds(on)), None
+        )

@@ -28,6 +28,7 @@ from workbench.model.verdict import Explanation
 from workbench.session import evidence, names
 from workbench.session.drafting import Drafting
 from workbench.session.exporting import Exporting
+from workbench.session.findings import Findings
 from workbench.session.history import Draft
 from workbench.session.imports import read_hosts
 from workbench.session.ingest import ingest, service_hints
@@ -54,6 +55,7 @@ class Session(FlowPackets):
         self.exports = Exporting(self, self._workspace.exports)
         """Preview, write and verify files."""
         self._store = _open_store(self._workspace.store_path, self._judge(), sharing=sharing)
+        self.findings = Findings(self, self._store, on)
         try:
             self._read_traffic()
         except BaseException:

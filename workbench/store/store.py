@@ -11,11 +11,21 @@ from numpy.typing import NDArray
 
 from workbench.model.errors import StoreBusy, StoreError
 from workbench.model.filters import Term
+from workbench.model.finding import Traces, Window
 from workbench.model.policy import ResolvedPolicy
 from workbench.model.quality import FlowShares, HostSides
 from workbench.model.traffic import CaptureReport, ConversationTable, Flow, HostTable
 from workbench.model.vantage import Vantage
-from workbench.store import captures, conversations, oracle, quality, schema, settling, views
+from workbench.store import (
+    captures,
+    conversations,
+    findings,
+    oracle,
+    quality,
+    schema,
+    settling,
+    views,
+)
 from workbench.store.database import Connection, Database, connect, transaction, translated
 from workbench.store.joining import Stretch, read_pieces
 from workbench.store.judging import Judge
@@ -193,3 +203,18 @@ class Store:
         """
         with self._database.work() as cursor:
             return oracle.judge(cursor, policy)
+
+    def traces(
+        self,
+        window: Window,
+        services: Iterable[tuple[int, int]],
+        beats: int,
+        jitter: float,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Traces:
+        """What the detectors of findings look at, see `findings.read_traces`.
+
+        Raises Cancelled once `cancelled()` is true; it is asked from a thread of its own.
+        """
+        with self._database.work() as cursor:
+            return findings.read_traces(cursor, window, services, beats, jitter, cancelled)

@@ -207,9 +207,7 @@ def level(weight: int) -> Level:
     return Level.HIGH if weight >= 3 else Level.MEDIUM if weight == 2 else Level.LOW
 
 
-def _findings(
-    scene: Scene, login: Login, weight: int, reasons: tuple[str, ...]
-) -> Iterator[Finding]:
+def _findings(scene: Scene, login: Login, weight: int, reasons: Iterable[str]) -> Iterator[Finding]:
     service = login.service
     ports = ", ".join(service_text(TCP, port) for port in login.ports)
     why = (

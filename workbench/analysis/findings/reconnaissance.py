@@ -103,8 +103,8 @@ def _scan(scene: Scene, table: Columns, rows: Rows, failed: Mask) -> Finding | N
     services = sorted(set(pairs))
     if len(rows) < limits.scan_targets:
         return None
-    first, last = int(table["first_us"][rows[0]]), int(table["last_us"][rows].max())
-    share = _share(scene, table, failed, host, (first, int(table["first_us"][rows[-1]])))
+    first, last = int(table["first_us"][rows[0]]), int(table["first_us"][rows[-1]])
+    share = _share(scene, table, failed, host, (first, last))
     blind = not table["answers"][scene.client(table) == host].any()
     confidence = Level.MEDIUM
     if len(rows) >= limits.scan_sure and share >= limits.scan_share and not blind:

@@ -10,6 +10,7 @@ JOBS = {
     "draft": ("allow", "revoke", "suggest"),
     "export": ("export", "verify"),
     "front": ("demo", "open"),
+    "hunt": ("findings",),
     "judge": ("check", "diff", "explain", "simulate"),
     "load": ("ingest",),
     "name": ("import_hosts", "label", "name", "segment"),

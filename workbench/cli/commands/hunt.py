@@ -1,0 +1,103 @@
+"""What looks like an intruder at work."""
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+from workbench.cli import records
+from workbench.cli.commands.opening import Options, open_session
+from workbench.cli.meter import Meter
+from workbench.cli.output import emit, pages
+from workbench.cli.table import say
+from workbench.model.errors import InputError
+from workbench.model.filters import parse_time
+from workbench.model.finding import Finding, Level
+
+if TYPE_CHECKING:
+    from workbench.session import Session
+
+COLUMNS = (
+    "id", "first_seen", "technique", "confidence", "impact", "host_name", "title", "why",
+    "suppressed", "peer_names", "last_seen", "stage", "unseen",
+)  # fmt: skip
+FLOW_COLUMNS = (
+    "id", "first_seen", "client_name", "server_name", "service", "outcome", "bytes_to_server",
+    "bytes_to_client", "client_port",
+)  # fmt: skip
+
+
+def findings(options: Options) -> int:
+    """Find, in order of time; or suppress one, or show its flows."""
+    if options.suppress or options.lift:
+        return _settle(options)
+    with open_session(options) as session, Meter() as meter:
+        found = session.findings.find(
+            baseline=_moment(options.baseline),
+            against=options.against,
+            progress=meter.tell,
+            cancelled=meter.cancelled,
+        )
+        if options.evidence:
+            return _evidence(session, options, found)
+        chosen = _chosen(session, options, found)
+        told = (records.finding_record(session, one) for one in chosen)
+        emit(told, options.format, columns=COLUMNS, total=len(chosen))
+    return 0
+
+
+def _settle(options: Options) -> int:
+    with open_session(options) as session:
+        if options.lift:
+            session.findings.lift(options.lift)
+            say(f"finding {options.lift} is no longer suppressed")
+        else:
+            session.findings.suppress(options.suppress, options.reason, _day(options.until))
+            say(f"finding {options.suppress} is suppressed; it is still shown, as such")
+    return 0
+
+
+def _evidence(session: "Session", options: Options, found: tuple[Finding, ...]) -> int:
+    finding = next((one for one in found if one.id == options.evidence), None)
+    if finding is None:
+        raise InputError(f"no finding {options.evidence!r}; `workbench findings` lists them")
+    with session.findings.flows_of(finding) as view:
+        flows = (records.flow_record(session, one) for one in pages(view))
+        emit(flows, options.format, columns=FLOW_COLUMNS, total=view.total)
+    return 0
+
+
+def _chosen(
+    session: "Session", options: Options, found: tuple[Finding, ...]
+) -> tuple[Finding, ...]:
+    least = Level[options.min_confidence.upper()]
+    chosen = tuple(one for one in found if one.confidence >= least)
+    if options.technique:
+        wanted = options.technique.upper()
+        chosen = tuple(
+            one
+            for one in chosen
+            if one.technique == wanted or one.technique.startswith(f"{wanted}.")
+        )
+    if options.host:
+        story = {
+            one
+            for address in session.addresses(options.host)
+            for one in session.findings.story(address, chosen)
+        }
+        chosen = tuple(one for one in chosen if one in story)
+    return chosen
+
+
+def _moment(text: str) -> int | None:
+    if not text:
+        return None
+    try:
+        return parse_time(text)
+    except ValueError:
+        raise InputError(f"{text!r} is not a time such as 2026-03-31T12:00") from None
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise InputError(f"{text!r} is not a date such as 2027-03-31") from None

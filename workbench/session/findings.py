@@ -1,0 +1,204 @@
+"""Findings of a workspace: looked for, told as a story, drilled into, suppressed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date
+from fnmatch import fnmatchcase
+from pathlib import Path
+from threading import Lock
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.analysis import findings as detectors
+from workbench.documents import digest, read_text, write_atomic
+from workbench.model.errors import InputError, StoreBusy
+from workbench.model.filters import Term
+from workbench.model.finding import Finding, FindingSettings, Suppression, Traces, Window
+from workbench.model.site import Inventory
+from workbench.model.traffic import CaptureReport, ConversationTable, Progress, format_time
+from workbench.store import FlowQuery, FlowView, Store
+
+Tell = Callable[[Progress], None] | None
+Stop = Callable[[], bool] | None
+FILE = "findings.yaml"
+
+
+class Site(Protocol):
+    """What looking for findings needs to know of the session."""
+
+    @property
+    def inventory(self) -> Inventory: ...
+    @property
+    def table(self) -> ConversationTable: ...
+    @property
+    def workspace(self) -> Path: ...
+    def captures(self) -> tuple[CaptureReport, ...]: ...
+
+
+class Findings:
+    """The session's findings. Safe to call from worker threads."""
+
+    def __init__(self, site: Site, store: Store, on: date) -> None:
+        self._site = site
+        self._store = store
+        self._on = on
+        self._lock = Lock()
+        self._last: tuple[object, tuple[Finding, ...]] | None = None
+
+    # ── look ───────────────────────────────────────────────────────────────────────────────
+
+    def find(
+        self,
+        *,
+        baseline: int | None = None,
+        against: str = "",
+        progress: Tell = None,
+        cancelled: Stop = None,
+    ) -> tuple[Finding, ...]:
+        """Every finding, in order of time; suppressed ones carry their suppression.
+
+        `baseline`: flows that begin before this moment (µs) are what is normal, the rest is looked
+        at. `against`: the same for the flows of these captures (number, path or file name with
+        `*`). Raises Cancelled, InputError, DocumentError for a broken findings.yaml.
+        """
+        settings = self.settings()
+        now, before = self._windows(baseline, against)
+        key = (now, before, settings.thresholds, self._site.inventory, self._site.captures())
+        with self._lock:
+            if self._last is None or self._last[0] != key:
+                self._last = (key, self._detect(now, before, settings, progress, cancelled))
+            found = self._last[1]
+        return tuple(
+            replace(one, suppression=settings.suppression(one.id, self._on)) for one in found
+        )
+
+    def story(self, address: int, found: Sequence[Finding]) -> tuple[Finding, ...]:
+        """What a host did and what was done to it, in order of time; all addresses it has."""
+        host = self._site.inventory.by_address.get(address)
+        mine = set(host.addresses if host else (address,))
+        return tuple(one for one in found if one.host in mine or mine & set(one.peers))
+
+    def flows_of(
+        self, finding: Finding, sort: str = "first_us", descending: bool = False
+    ) -> FlowView:
+        """Flows of a finding's conversations in the finding's time; close the view after use."""
+        index = self._store.hosts().index
+        pieces = [one for one in finding.evidence if one.client in index and one.server in index]
+        keys: dict[str, NDArray[Any]] = {
+            "client": np.array([index[one.client] for one in pieces], dtype=np.int32),
+            "server": np.array([index[one.server] for one in pieces], dtype=np.int32),
+            "protocol": np.array([one.protocol for one in pieces], dtype=np.uint8),
+            "port": np.array([one.port for one in pieces], dtype=np.uint16),
+        }
+        times = (
+            Term("after", (format_time(finding.first_us),)),
+            Term("before", (format_time(finding.last_us + 1),)),
+        )
+        return self._store.flow_view(FlowQuery(keys, times, sort, descending))
+
+    # ── settings ───────────────────────────────────────────────────────────────────────────
+
+    @property
+    def file(self) -> Path:
+        """Thresholds and suppressions, the user's text."""
+        return self._site.workspace / FILE
+
+    def settings(self) -> FindingSettings:
+        """What findings.yaml says now. Raises DocumentError."""
+        if not self.file.exists():
+            return FindingSettings()
+        return detectors.load_settings(read_text(self.file), str(self.file))
+
+    def suppress(self, finding_id: str, reason: str, until: date | None = None) -> None:
+        """Say that a finding is known and harmless; written at once."""
+        self._change(
+            lambda settings: detectors.suppress(settings, Suppression(finding_id, reason, until))
+        )
+
+    def lift(self, finding_id: str) -> None:
+        """Take a suppression back. Raises DocumentError when there is none."""
+        self._change(lambda settings: detectors.lift(settings, finding_id))
+
+    def _change(self, edit: Callable[[FindingSettings], FindingSettings]) -> None:
+        old = read_text(self.file) if self.file.exists() else None
+        settings = edit(self.settings())
+        text = detectors.dump_settings(settings)
+        if old is not None:
+            text = detectors.update_settings(old, settings)
+        write_atomic(self.file, text, expected=None if old is None else digest(old))
+
+    # ── how ────────────────────────────────────────────────────────────────────────────────
+
+    def _windows(self, baseline: int | None, against: str) -> tuple[Window, Window | None]:
+        if baseline is not None and against:
+            raise InputError("compare with a time or with captures, not with both")
+        if baseline is not None:
+            return Window(after_us=baseline), Window(before_us=baseline)
+        if not against:
+            return Window(), None
+        numbers = tuple(one.id for one in self._site.captures() if _called(one, against))
+        rest = tuple(one.id for one in self._site.captures() if one.id not in numbers)
+        if not numbers or not rest:
+            kind = "no capture is" if not numbers else "every capture is"
+            raise InputError(f"{kind} called {against!r}: there is nothing to compare")
+        return Window(captures=_known(rest)), Window(captures=_known(numbers))
+
+    def _detect(
+        self,
+        now: Window,
+        before: Window | None,
+        settings: FindingSettings,
+        progress: Tell,
+        cancelled: Stop,
+    ) -> tuple[Finding, ...]:
+        limits = settings.thresholds
+        hosts = self._store.hosts()
+
+        def traces(window: Window, done: int) -> Traces:
+            if progress:
+                progress(Progress("looking for findings", done, 3))
+            return self._store.traces(
+                window, detectors.SERVICES, limits.beacon_beats, limits.beacon_jitter, cancelled
+            )
+
+        earlier = traces(before, 0) if before else None
+        scene = detectors.Scene(
+            hosts=hosts,
+            inventory=self._site.inventory,
+            now=traces(now, 1),
+            before=earlier,
+            covered=covered(self._site.captures(), now),
+            limits=limits,
+        )
+        if len(self._store.hosts()) != len(hosts):
+            raise StoreBusy("captures have just been loaded: ask again")
+        if progress:
+            progress(Progress("looking for findings", 2, 3))
+        return detectors.detect(scene)
+
+
+def covered(reports: Sequence[CaptureReport], window: Window) -> tuple[tuple[int, int], ...]:
+    """Recorded stretches of a window: disjoint, ascending, µs."""
+    spans: list[tuple[int, int]] = []
+    for first, last in sorted(
+        (max(one.first_us, window.after_us), min(one.last_us, window.before_us))
+        for one in reports
+        if one.first_us is not None
+        and one.last_us is not None
+        and (window.captures is None or one.id in window.captures)
+    ):
+        if spans and first <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], last))
+        elif first <= last:
+            spans.append((first, last))
+    return tuple(spans)
+
+
+def _called(report: CaptureReport, text: str) -> bool:
+    return text in (str(report.id), report.path) or fnmatchcase(Path(report.path).name, text)
+
+
+def _known(numbers: Sequence[int | None]) -> tuple[int, ...]:
+    return tuple(number for number in numbers if number is not None)
