@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_capture_truth import load
+from truth import load
 
 from workbench.capture import layout
 from workbench.capture.decoding import PacketDecoder, TunnelList
