@@ -43,7 +43,10 @@ class Reading:
         while True:
             item = self._queue.get()
             if isinstance(item, BaseException):
-                raise item
+                try:
+                    raise item
+                finally:
+                    del item  # or the error would hold this frame, and this frame the error
             if isinstance(item, CaptureReport):
                 self.report = item
                 return

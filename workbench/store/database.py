@@ -123,8 +123,9 @@ def _close(root: Connection, cursors: WeakSet[Connection]) -> None:
                     one.interrupt()
 
     # From beside: a query that begins just when its cursor is closed makes closing wait for it.
+    beside = Thread(target=interrupt, name="store-close", daemon=True)
     with suppress(RuntimeError):  # too late in the life of this process for a new thread
-        Thread(target=interrupt, name="store-close", daemon=True).start()
+        beside.start()
     for one in connections:
         while True:
             try:
@@ -134,6 +135,8 @@ def _close(root: Connection, cursors: WeakSet[Connection]) -> None:
                 one.interrupt()
                 sleep(_POLL_SECONDS)
     done.set()
+    if beside.ident is not None:
+        beside.join()  # it holds connections: a process must not end before they are gone
 
 
 @contextmanager
