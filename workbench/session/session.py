@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from workbench import analysis, capture, policy
 from workbench.documents import read_text
-from workbench.model.errors import InputError, StoreBusy, StoreError
+from workbench.model.errors import InputError
 from workbench.model.filters import NO_FILTER, Filter, parse_filter
 from workbench.model.matrix import Matrix
 from workbench.model.policy import Policy, ResolvedPolicy
@@ -32,13 +32,15 @@ from workbench.session.findings import Findings
 from workbench.session.history import Draft
 from workbench.session.imports import read_hosts
 from workbench.session.ingest import ingest, service_hints
+from workbench.session.opening import open_store
 from workbench.session.packets import FlowPackets
 from workbench.session.recordings import Recordings
 from workbench.session.replay import Replay, Scene
 from workbench.session.summary import Summary, would_block
 from workbench.session.traffic import Traffic
+from workbench.session.vulnerabilities import Vulnerabilities
 from workbench.session.workspace import Workspace
-from workbench.store import SORTS, FlowQuery, FlowView, Judge, Store
+from workbench.store import SORTS, FlowQuery, FlowView, Judge
 
 Tell = Callable[[Progress], None] | None
 Stop = Callable[[], bool] | None
@@ -54,7 +56,9 @@ class Session(FlowPackets):
         """Every edit, undo, redo and save."""
         self.exports = Exporting(self, self._workspace.exports)
         """Preview, write and verify files."""
-        self._store = _open_store(self._workspace.store_path, self._judge(), sharing=sharing)
+        self.vulnerabilities = Vulnerabilities(self, self._workspace.folder)
+        """What scanners found, and who can reach it."""
+        self._store = open_store(self._workspace.store_path, self._judge(), sharing=sharing)
         self.findings = Findings(self, self._store, on)
         try:
             self._read_traffic()
@@ -357,30 +361,6 @@ class Session(FlowPackets):
     def name_of(self, address: int) -> str:
         """`db-1 (10.0.2.5)`, or the address alone."""
         return self.inventory.title(address)
-
-
-def _open_store(path: Path, judge: Judge, *, sharing: bool) -> Store:
-    """Sharing, if nothing has to be brought up to date that only a writer can."""
-    shared = None
-    if sharing and path.exists():
-        try:
-            shared = Store.open(path, read_only=True)
-        except StoreBusy:
-            raise
-        except StoreError:
-            pass  # an older layout, or a load that was cut short
-    if shared is not None:
-        if shared.settled(judge):
-            return shared
-        shared.close()
-    try:
-        store = Store.open(path)
-    except StoreBusy:
-        if shared is None:
-            raise
-        return Store.open(path, read_only=True)  # judged by the services of before
-    store.settle(judge)
-    return store
 
 
 def _ordered(

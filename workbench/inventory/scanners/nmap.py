@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element
 from workbench.inventory.scanners import values
 from workbench.inventory.scanners.hardened import Record, Shape
 from workbench.model.errors import ScanError
+from workbench.model.net import TCP
 from workbench.model.vulnerability import Found, Severity, Target, severity_of
 
 SHAPE = Shape(records={"host"})
@@ -36,6 +37,7 @@ def _target(host: Element) -> Target:
 
 
 def _host(host: Element, target: Target, seen: int | None, file: str, line: int) -> Iterator[Found]:
+    opened: set[tuple[int | None, int]] = set()
     for port in host.iterfind("ports/port"):
         state = port.find("state")
         if state is None or state.get("state") != "open":
@@ -46,11 +48,14 @@ def _host(host: Element, target: Target, seen: int | None, file: str, line: int)
             raise ScanError(str(error), file=file, line=line, where="port.portid") from error
         if number is None:
             continue  # an IP protocol scan: no port that could be reached
+        opened.add((protocol, number))
         yield _service(port, target, protocol, number, seen)
         for script in port.iterfind("script"):
             yield from _scripted(script, target, protocol, number, seen)
     for script in host.iterfind("hostscript/script"):
-        yield from _scripted(script, target, None, None, seen)
+        smb = script.get("id", "").startswith("smb") and (TCP, 445) in opened
+        protocol, number = (TCP, 445) if smb else (None, None)
+        yield from _scripted(script, target, protocol, number, seen)
 
 
 def _service(

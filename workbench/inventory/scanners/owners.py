@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from workbench.model.site import Host, Inventory
+from workbench.model.verdict import NOT_POLICY
 from workbench.model.vulnerability import Target
 
 IMAGE = "image"
@@ -32,7 +33,7 @@ class Owners:
 
     def of(self, target: Target) -> tuple[int, ...]:
         """Addresses, one a host; empty where nobody is meant."""
-        if target.address is not None:
+        if target.address is not None and target.address not in NOT_POLICY:
             return (target.address,)
         if self._given:
             return self._given

@@ -1,0 +1,216 @@
+"""What scanners found: imported into the workspace, and weighed by who can reach it."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from workbench.inventory.scanners import (
+    MAX_KEPT,
+    Owners,
+    Report,
+    collect,
+    dump_vulnerabilities,
+    load_vulnerabilities,
+    merge,
+    read_report,
+)
+from workbench.model.errors import Cancelled, InputError
+from workbench.model.exposure import Scenario
+from workbench.model.packets import printable
+from workbench.model.policy import Policy, ResolvedPolicy
+from workbench.model.simulation import Simulation
+from workbench.model.site import Inventory
+from workbench.model.traffic import ConversationTable, Progress
+from workbench.model.vulnerability import (
+    Exposed,
+    ImportReport,
+    RiskTotal,
+    Severity,
+    Vulnerability,
+)
+from workbench.session.workspace import Document
+
+FILE = "vulnerabilities.json"
+GROUPINGS = ("host", "segment", "service")
+"""What risks can be added up by."""
+
+Tell = Callable[[Progress], None] | None
+Stop = Callable[[], bool] | None
+
+
+class Site(Protocol):
+    """What weighing vulnerabilities needs to know of the session."""
+
+    @property
+    def policy(self) -> Policy: ...
+    @property
+    def inventory(self) -> Inventory: ...
+    @property
+    def table(self) -> ConversationTable: ...
+    @property
+    def saved_simulation(self) -> Simulation: ...
+    def resolve(self, wanted: Policy) -> ResolvedPolicy: ...
+    def addresses(self, text: str) -> tuple[int, ...]: ...
+
+
+@dataclass(frozen=True)
+class _Weighed:
+    """The last answer, and what it was an answer to."""
+
+    question: tuple[object, ...]
+    exposed: tuple[Exposed, ...]
+    draft: ResolvedPolicy
+
+
+class Vulnerabilities:
+    """Scanner results of a workspace. Safe to call from worker threads."""
+
+    def __init__(self, site: Site, folder: Path) -> None:
+        self._site = site
+        self._path = folder / FILE
+        self._lock = threading.RLock()
+        self._document: Document | None = None
+        self._found: tuple[Vulnerability, ...] = ()
+        self._weighed: _Weighed | None = None
+
+    def found(self) -> tuple[Vulnerability, ...]:
+        """Everything imported, in the order of the file. Raises ScanError."""
+        with self._lock:
+            if self._document is None:
+                document = Document.read(self._path)
+                if document.text is not None:
+                    self._found = load_vulnerabilities(document.text, str(self._path))
+                self._document = document
+            return self._found
+
+    def sources(self) -> tuple[tuple[str, str, int], ...]:
+        """Source, scanner and how many vulnerabilities, by name."""
+        counts: dict[tuple[str, str], int] = {}
+        for one in self.found():
+            counts[one.source, one.scanner] = counts.get((one.source, one.scanner), 0) + 1
+        return tuple((*key, count) for key, count in sorted(counts.items()))
+
+    def import_reports(
+        self,
+        paths: Sequence[Path],
+        *,
+        hosts: Iterable[str] = (),
+        least: Severity = Severity.INFO,
+        replace: bool = False,
+        progress: Tell = None,
+        cancelled: Stop = None,
+    ) -> tuple[ImportReport, ...]:
+        """Scanner reports into the workspace: all of them, or none and an error.
+
+        A report takes the place of what a file of its name brought before; with `replace`, of
+        everything its scanner brought. `hosts` own the findings of images, folders and names.
+        Raises ScanError, InputError for an unknown host, FileChanged, Cancelled.
+        """
+        given = [self._site.addresses(text)[0] for text in hosts]
+        owners = Owners(self._site.inventory, given)
+        with self._lock:
+            found, told = self.found(), []
+            for path in paths:
+                fresh, report = _read(path, owners, least, progress, cancelled)
+                scanner = report.scanner if replace else ""
+                found = merge(found, fresh, _source(path), scanner)
+                told.append(report)
+            self._write(found)
+        return tuple(told)
+
+    def forget(self, source: str) -> int:
+        """Take away what one source brought; how many that were. Raises InputError."""
+        with self._lock:
+            before = self.found()
+            kept = merge(before, (), source)
+            if len(kept) == len(before):
+                known = ", ".join(dict.fromkeys(one[0] for one in self.sources())) or "none"
+                raise InputError(f"nothing was imported from {source!r}; sources: {known}")
+            self._write(kept)
+            return len(before) - len(kept)
+
+    def _write(self, found: tuple[Vulnerability, ...]) -> None:
+        if len(found) > MAX_KEPT:
+            raise InputError(
+                f"more than {MAX_KEPT:,} vulnerabilities together; leave some out with --least low"
+            )
+        text = dump_vulnerabilities(found)
+        if self._document is not None:
+            self._document.write(text)
+        self._found = load_vulnerabilities(text, str(self._path))  # in the order of the file
+
+    def exposed(self, before: Scenario = Scenario.NONE) -> tuple[Exposed, ...]:
+        """Every vulnerability with who can reach it before and under the draft, worst first."""
+        return self._weigh(before).exposed
+
+    def totals(self, by: str, before: Scenario = Scenario.NONE) -> tuple[RiskTotal, ...]:
+        """Risks added up by host, segment or service, the greatest first. Raises InputError."""
+        from workbench.analysis import vulnerabilities as weighing
+
+        if by not in GROUPINGS:
+            raise InputError(f"cannot group by {by!r}; choose one of {', '.join(GROUPINGS)}")
+        weighed = self._weigh(before)
+        inventory, segments = self._site.inventory, weighed.draft.segments
+
+        def names(one: Vulnerability) -> Iterable[str]:
+            if by == "host":
+                return (inventory.name(one.address),)
+            if by == "service":
+                return (one.service or weighing.WHOLE_HOST,)
+            inside = [name for name, addresses in segments if one.address in addresses]
+            return inside or (weighing.NO_SEGMENT,)
+
+        return weighing.totals(weighed.exposed, names)
+
+    def _weigh(self, before: Scenario) -> _Weighed:
+        """Worked out once for the same findings, traffic and draft."""
+        from workbench.analysis.exposure.machines import machines_of
+        from workbench.analysis.reaching import reaching
+        from workbench.analysis.vulnerabilities import assess
+
+        with self._lock:
+            site, found = self._site, self.found()
+            table, inventory, policy = site.table, site.inventory, site.policy
+            saved = site.saved_simulation.policy if before is Scenario.SAVED else None
+            question = (found, table, inventory, policy, saved, before)
+            last = self._weighed
+            if last and all(map(_same, last.question, question)):
+                return last
+            draft = site.resolve(policy)
+            policies = {Scenario.DRAFT: draft} | ({Scenario.SAVED: saved} if saved else {})
+            machines = machines_of(table, inventory)
+            reach = reaching(machines, table, policies)
+            exposed = assess(found, reach, len(machines) - 1, before)
+            self._weighed = _Weighed(question, exposed, draft)
+            return self._weighed
+
+
+def _same(one: object, other: object) -> bool:
+    return one is other
+
+
+def _source(path: Path) -> str:
+    return printable(" ".join(path.name.split()), 255) or "report"
+
+
+def _read(
+    path: Path, owners: Owners, least: Severity, progress: Tell, cancelled: Stop
+) -> tuple[tuple[Vulnerability, ...], ImportReport]:
+    found: list[tuple[tuple[Vulnerability, ...], ImportReport]] = []
+    began = time.monotonic()
+
+    def take(report: Report) -> None:
+        found.append(collect(report, owners, str(path), _source(path), least))
+
+    def tick(done: int) -> None:
+        if cancelled and cancelled():
+            raise Cancelled(f"{path}: stopped; nothing was imported")
+        if progress:
+            total = path.stat().st_size
+            progress(Progress(path.name, done, total, elapsed=time.monotonic() - began))
+
+    read_report(path, take, tick)
+    return found[0]
