@@ -29,6 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     _naming(commands)
     _drafting(commands)
     _judging(commands)
+    _vulnerabilities(commands)
     _hunting(commands)
     _exporting(commands)
     return parser
@@ -235,6 +236,53 @@ def _hunting(commands: "_Commands[argparse.ArgumentParser]") -> None:
     found.add_argument("--reason", default="", metavar="TEXT")
     found.add_argument("--until", metavar="YYYY-MM-DD", help="last day it stays suppressed")
     found.add_argument("--lift", default="", metavar="ID", help="take a suppression back")
+
+
+def _vulnerabilities(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    parser = _command(
+        commands, "vulnerabilities", "what scanners found, by who can reach it: patch or segment"
+    )
+    parser.add_argument(
+        "--import",
+        dest="reports",
+        nargs="+",
+        action="extend",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="take in reports of Nessus, OpenVAS, Nmap (XML), Trivy or Grype (JSON) first",
+    )
+    parser.add_argument(
+        "--host",
+        dest="hosts",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="with --import: has what is found in images and folders (repeat)",
+    )
+    parser.add_argument(
+        "--replace", action="store_true", help="with --import: forget what the scanner said before"
+    )
+    parser.add_argument("--forget", metavar="SOURCE", help="forget what this file brought")
+    parser.add_argument(
+        "--least",
+        choices=("info", "low", "medium", "high", "critical"),
+        default="info",
+        help="take in and list nothing less severe",
+    )
+    parser.add_argument(
+        "--before",
+        choices=("none", "saved"),
+        default="none",
+        help="compare the draft with no policy (as unless told) or with the saved one",
+    )
+    parser.add_argument(
+        "--by",
+        choices=("host", "segment", "service"),
+        help="add the risks up, information left out",
+    )
+    parser.add_argument("--limit", type=_count, metavar="N", help="at most N rows, 0 for all")
+    _format(parser)
 
 
 def _exporting(commands: "_Commands[argparse.ArgumentParser]") -> None:

@@ -106,7 +106,7 @@ class Vulnerabilities:
         """Scanner reports into the workspace: all of them, or none and an error.
 
         A report takes the place of what a file of its name brought before; with `replace`, of
-        everything its scanner brought. `hosts` own the findings of images, folders and names.
+        everything its scanner brought. `hosts` own the findings in images and folders.
         Raises ScanError, InputError for an unknown host, FileChanged, Cancelled.
         """
         given = [self._site.addresses(text)[0] for text in hosts]
@@ -146,7 +146,9 @@ class Vulnerabilities:
         """Every vulnerability with who can reach it before and under the draft, worst first."""
         return self._weigh(before).exposed
 
-    def totals(self, by: str, before: Scenario = Scenario.NONE) -> tuple[RiskTotal, ...]:
+    def totals(
+        self, by: str, before: Scenario = Scenario.NONE, least: Severity = Severity.LOW
+    ) -> tuple[RiskTotal, ...]:
         """Risks added up by host, segment or service, the greatest first. Raises InputError."""
         from workbench.analysis import vulnerabilities as weighing
 
@@ -163,7 +165,8 @@ class Vulnerabilities:
             inside = [name for name, addresses in segments if one.address in addresses]
             return inside or (weighing.NO_SEGMENT,)
 
-        return weighing.totals(weighed.exposed, names)
+        counted = (one for one in weighed.exposed if one.vulnerability.severity >= least)
+        return weighing.totals(counted, names)
 
     def _weigh(self, before: Scenario) -> _Weighed:
         """Worked out once for the same findings, traffic and draft."""

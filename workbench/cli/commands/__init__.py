@@ -16,6 +16,7 @@ JOBS = {
     "name": ("import_hosts", "label", "name", "segment"),
     "recordings": ("captures",),
     "see": ("conversations", "dissect", "flows", "hosts", "matrix"),
+    "vulnerabilities": ("vulnerabilities",),
 }
 """Module → its commands."""
 

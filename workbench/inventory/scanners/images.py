@@ -85,7 +85,7 @@ def read_trivy(value: Any, file: str) -> Iterator[Found]:
         return
     name = report["ArtifactName"].line()
     of_image = report["ArtifactType"].line() in ("container_image", "")
-    target = Target(image=name) if of_image else Target(values.address(name), (name,))
+    target = Target(image=name) if of_image else Target(values.address(name), (name,), name)
     for result in report["Results"].items():
         yield from _trivy_result(result, target, seen)
 
@@ -140,9 +140,9 @@ def _newest(rating: tuple[str, Any]) -> tuple[int, ...]:
 def _grype_target(kind: str, target: Part) -> Target:
     """An image; or a folder or host, which Grype names by its path."""
     if isinstance(target.value, str):
-        return Target(names=(target.line(),))
+        return Target(names=(target.line(),), image=target.line())
     name = target["userInput"].line()
-    return Target(image=name) if kind in ("image", "") else Target(names=(name,))
+    return Target(image=name) if kind in ("image", "") else Target(names=(name,), image=name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ class Owners:
     """Looks targets up in an inventory. Names that captures claim are not believed here."""
 
     def __init__(self, inventory: Inventory, given: Iterable[int] = ()) -> None:
-        """given: hosts that own every finding whose target has no address."""
+        """given: hosts that own every finding in an image or a folder."""
         self._given = tuple(given)
         self._names: dict[str, Host] = {}
         short: defaultdict[str, list[Host]] = defaultdict(list)
@@ -35,7 +35,7 @@ class Owners:
         """Addresses, one a host; empty where nobody is meant."""
         if target.address is not None and target.address not in NOT_POLICY:
             return (target.address,)
-        if self._given:
+        if target.image and self._given:
             return self._given
         for name in target.names:
             host = self._names.get(name.casefold()) or self._short.get(_first_part(name))
