@@ -237,9 +237,10 @@ class FlowTable:
     ) -> cython.bint:
         """Whether a packet of the same ends belongs to a flow of its own.
 
-        TCP: it opens (or answers) with another sequence number than the flow, or although that end
-        has been sending without (the opening was not captured), or opens one that was answered and
-        ended, or comes long after the close. Everything else: it comes long after.
+        TCP: it opens (or answers) with another sequence number than the flow, or, where that end's
+        opening was not captured, although it has been sending or the flow has ended; or it opens
+        what was answered and ended, or comes long after the close. Everything else: it comes long
+        after.
         """
         marks: cython.ulonglong = self.rows[row + _MARKS]
         late: cython.bint = self.pkt[at + _TIME] > self.rows[row + _LAST] + _LINGER
@@ -252,7 +253,10 @@ class FlowTable:
                 return True
             token = self.pkt[at + _PKT_PATH] & _TOKEN
             known = self.rows[row + _TOKENS] >> (32 * (1 - side)) & _TOKEN
-            if token and (token != known if known else self.rows[row + _PACKETS_A + side] > 0):
+            if token and known:
+                if token != known:
+                    return True
+            elif token and (self.rows[row + _PACKETS_A + side] or marks & _ENDED):
                 return True
         return late and (marks & _RESET != 0 or marks & _CLOSED == _CLOSED)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from workbench.store.vantages import Place, follows
+from workbench.store.vantages import OVERLAP, Place, follows
 
 LINGER = 60_000_000
 """Microseconds of silence after which a flow without connections, or a TCP connection that has
@@ -42,9 +42,11 @@ class Line:
     """Goes through rows in order of ends and time, and remembers the flow that goes on.
 
     These are the rules of the engine's flow table, for rows instead of packets. A row of TCP is a
-    flow of its own when an end opens (or answers) with another sequence number than before, or
-    although it has been sending without, when it opens what was answered and ended, or when it
-    comes long after the close; any other row when it comes long after.
+    flow of its own when an end opens (or answers) with another sequence number than before, or,
+    where its opening was not captured, although it has been sending or the flow has ended; when it
+    opens what was answered and ended, or comes long after the close. Any other row is one when it
+    comes long after. What another place saw at the same time may lack anything: only its sequence
+    numbers tell it from the flow.
     """
 
     def __init__(self, places: Mapping[int, Place]) -> None:
@@ -64,7 +66,13 @@ class Line:
                 self._pair, self._flows = pair, []
             place = self._places[capture]
             flow = self._of(place)
-            if flow is not None and _goes_on(flow, first, token_a, token_b, opens):
+            copy = (
+                flow is not None
+                and place.family == flow.place.family
+                and place.point != flow.place.point
+                and first <= flow.last_us + OVERLAP
+            )
+            if flow is not None and _goes_on(flow, first, token_a, token_b, opens, copy=copy):
                 flow.place = place
                 flow.token_a = flow.token_a or token_a
                 flow.token_b = flow.token_b or token_b
@@ -98,14 +106,18 @@ class Line:
         return None
 
 
-def _goes_on(flow: _Flow, first_us: int, token_a: int, token_b: int, opens: bool) -> bool:
+def _goes_on(
+    flow: _Flow, first_us: int, token_a: int, token_b: int, opens: bool, *, copy: bool
+) -> bool:
     """Whether a row that begins then and opens with these sequence numbers is part of it."""
-    same = False
+    same = copy
     for token, known, sends in (
         (token_a, flow.token_a, flow.sends_a),
         (token_b, flow.token_b, flow.sends_b),
     ):
-        if token and (token != known if known else sends):
+        if token and known and token != known:
+            return False
+        if token and not known and not copy and (sends or flow.ends):
             return False
         same |= token > 0 and token == known
     if opens and flow.ends and flow.answered and not same:
