@@ -172,6 +172,13 @@ def _tzsp(rng: Random, depth: int) -> bytes:
     return b"\1\0\0\1" + b"\0" * rng.randrange(3) + b"\1" + _frame(rng, depth)
 
 
+def _capwap(rng: Random, depth: int) -> bytes:
+    """Header of two words, then 802.11 (or, without the flag, Ethernet)."""
+    native = rng.random() < 0.7
+    inner = _wifi(rng, depth) if native else _frame(rng, depth)
+    return bytes([0, 0x10, 2 + native, 0]) + bytes(4) + inner
+
+
 def _plain_ip(rng: Random, depth: int) -> Part:
     kind, inner = packet(rng, depth)
     return (4 if kind == 0x0800 else 41), inner
@@ -200,6 +207,7 @@ _UDP: dict[int, Callable[[Random, int], bytes]] = {
     6635: _mpls,
     1701: _l2tp,
     37008: _tzsp,
+    5247: _capwap,
 }
 TUNNELS: tuple[Callable[[Random, int], Part], ...] = (
     _gre,
@@ -238,9 +246,9 @@ def _frame(rng: Random, depth: int = 0) -> bytes:
     return ether(body, kind, tags, to=rng.choice((2, 2, 2, 1, 255)))
 
 
-def _wifi(rng: Random) -> bytes:
+def _wifi(rng: Random, depth: int = 0) -> bytes:
     """802.11 data, sometimes with QoS, four addresses or encryption; sometimes no data."""
-    kind, body = packet(rng)
+    kind, body = packet(rng, depth)
     control = rng.choice((0x08, 0x88, 0x08, 0x88, 0x48, 0x80, 0xB4))
     flags = rng.choice((1, 2, 3, 0, 0x41, 0x81))
     head = bytes([control, flags]) + bytes(22)
