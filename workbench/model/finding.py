@@ -161,6 +161,8 @@ CONTACT_DTYPES: Mapping[str, Any] = {
     "used_last_us": np.int64,
     "bytes_to_server": np.int64,
     "bytes_to_client": np.int64,
+    "most_to_server": np.int64,  # bytes of the flow with most of them
+    "most_us": np.int64,  # when it began
     "answers": np.int64,  # packets to the client
     "direction": np.uint8,
 }

@@ -53,6 +53,10 @@ _CONTACTS = """
         coalesce(max(last_us) FILTER (contact = 2), 0) AS used_last_us,
         least(sum(bytes_to_server), 9223372036854775807)::BIGINT AS bytes_to_server,
         least(sum(bytes_to_client), 9223372036854775807)::BIGINT AS bytes_to_client,
+        max(bytes_to_server) AS most_to_server,
+        -- The earliest of the largest: bytes above, the time taken off below.
+        (max(bytes_to_server)::HUGEINT * 9223372036854775808
+            - max(bytes_to_server::HUGEINT * 9223372036854775808 - first_us))::BIGINT AS most_us,
         least(sum(packets_to_client), 9223372036854775807)::BIGINT AS answers,
         max(direction) AS direction
     FROM judged

@@ -1,8 +1,12 @@
 """All detectors in the order in which an intruder works; each knows what the ones before found."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from workbench.analysis.findings.movement import FAMILIES, chains, fan_outs, logins, movement
+from workbench.analysis.findings.credentials import credentials
+from workbench.analysis.findings.departures import departures, exfiltration
+from workbench.analysis.findings.discovery import discovery
+from workbench.analysis.findings.logins import FAMILIES, logins
+from workbench.analysis.findings.movement import chains, fan_outs, movement
 from workbench.analysis.findings.reconnaissance import reconnaissance
 from workbench.analysis.findings.scene import Scene
 from workbench.model.finding import Finding, Level
@@ -24,8 +28,16 @@ SERVICES: tuple[tuple[int, int], ...] = (
 
 def detect(scene: Scene) -> tuple[Finding, ...]:
     """Every finding, in order of time."""
-    scouting = tuple(reconnaissance(scene))
-    scouts = _scouts(scene, scouting)
+    scouting = (*reconnaissance(scene), *discovery(scene))
+    scouts = _suspects(scene, scouting)
+    guesses = tuple(credentials(scene, scouts))
+    moves = _moves(scene, scouts)
+    suspects = _suspects(scene, (*scouting, *guesses, *moves))
+    odd = (*departures(scene, scouts), *exfiltration(scene, suspects))
+    return ordered((*scouting, *guesses, *moves, *odd))
+
+
+def _moves(scene: Scene, scouts: Mapping[int, int]) -> tuple[Finding, ...]:
     found = logins(scene)
     weighed = movement(scene, found, scouts)
     wide = tuple(fan_outs(scene, found, scouts))
@@ -35,7 +47,7 @@ def detect(scene: Scene) -> tuple[Finding, ...]:
     kept = (
         one for one in single if one.confidence > Level.LOW or (one.host, one.technique) not in told
     )
-    return ordered((*scouting, *kept, *wide, *chains(scene, weighed)))
+    return (*kept, *wide, *chains(scene, weighed))
 
 
 def ordered(found: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -43,11 +55,11 @@ def ordered(found: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda one: (one.first_us, one.stage, one.id)))
 
 
-def _scouts(scene: Scene, found: Iterable[Finding]) -> dict[int, int]:
-    """Machine → when it began to scout, for those we are sure of."""
-    scouts: dict[int, int] = {}
+def _suspects(scene: Scene, found: Iterable[Finding]) -> dict[int, int]:
+    """Machine → when it first did something that we are sure of."""
+    suspects: dict[int, int] = {}
     for one in found:
         if one.confidence is Level.HIGH:
             host = int(scene.machine[scene.hosts.index[one.host]])
-            scouts[host] = min(one.first_us, scouts.get(host, one.first_us))
-    return scouts
+            suspects[host] = min(one.first_us, suspects.get(host, one.first_us))
+    return suspects

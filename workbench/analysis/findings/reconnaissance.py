@@ -21,7 +21,6 @@ from workbench.analysis.findings.scene import (
     busiest,
     grouped,
     many,
-    pick,
 )
 from workbench.model.finding import Columns, Contact, Finding, Level, Stage
 from workbench.model.net import ICMP, ICMPV6, TCP, UDP, service_text
@@ -49,9 +48,9 @@ def _scans(scene: Scene) -> Iterator[Finding]:
         & np.isin(contacts["protocol"], (TCP, UDP))
         & (contacts["first"] != Contact.UNKNOWN)
     )
-    table = pick(contacts, rows)
+    table = scene.select(contacts, rows)
     failed = _failures(table)
-    client, server = scene.client(table), scene.server(table)
+    client, server = table["host"], table["target"]
     service = table["protocol"].astype(np.int64) << 16 | table["port"]
     alarmed = np.zeros(len(rows), dtype=np.bool_)
     for key in (np.zeros_like(service), service, server.astype(np.int64)):
@@ -97,15 +96,15 @@ def walk(
 def _scan(scene: Scene, table: Columns, rows: Rows, failed: Mask) -> Finding | None:
     limits = scene.limits
     rows = rows[np.lexsort((rows, table["first_us"][rows]))]
-    host = int(scene.client(table)[rows[0]])
-    servers = scene.server(table)[rows]
+    host = int(table["host"][rows[0]])
+    servers = table["target"][rows]
     pairs = zip(table["protocol"][rows].tolist(), table["port"][rows].tolist(), strict=True)
     services = sorted(set(pairs))
     if len(rows) < limits.scan_targets:
         return None
     first, last = int(table["first_us"][rows[0]]), int(table["first_us"][rows[-1]])
-    share = _share(scene, table, failed, host, (first, last))
-    blind = not table["answers"][scene.client(table) == host].any()
+    share = _share(table, failed, host, (first, last))
+    blind = not table["answers"][table["host"] == host].any()
     confidence = Level.MEDIUM
     if len(rows) >= limits.scan_sure and share >= limits.scan_share and not blind:
         confidence = Level.HIGH
@@ -138,10 +137,10 @@ def _scan(scene: Scene, table: Columns, rows: Rows, failed: Mask) -> Finding | N
     )
 
 
-def _share(scene: Scene, table: Columns, failed: Mask, host: int, span: tuple[int, int]) -> float:
+def _share(table: Columns, failed: Mask, host: int, span: tuple[int, int]) -> float:
     """Failures among the first contacts of a host in a time."""
     times = table["first_us"]
-    tried = (scene.client(table) == host) & (times >= span[0]) & (times <= span[1])
+    tried = (table["host"] == host) & (times >= span[0]) & (times <= span[1])
     return float(failed[tried].mean())
 
 
@@ -165,12 +164,12 @@ def _sweeps(scene: Scene, scanners: set[int]) -> Iterator[Finding]:
     )
     passing = contacts["last_us"] - contacts["first_us"] <= 120 * SECOND
     rows = np.flatnonzero(scene.within(contacts) & echo & passing)
-    table = pick(contacts, rows)
-    for mine in grouped(scene.client(table)):
-        host = int(scene.client(table)[mine[0]])
+    table = scene.select(contacts, rows)
+    for mine in grouped(table["host"]):
+        host = int(table["host"][mine[0]])
         chosen = mine[np.argsort(table["first_us"][mine], kind="stable")]
         begin, end = busiest(table["first_us"][chosen], limits.sweep_window)
-        servers = scene.server(table)[chosen[begin:end]]
+        servers = table["target"][chosen[begin:end]]
         machines = len(set(servers.tolist()))
         if machines < limits.sweep_targets:
             continue

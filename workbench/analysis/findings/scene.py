@@ -1,6 +1,6 @@
 """What all detectors share: who is who, what is inside, how long was recorded, and evidence."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -97,12 +97,18 @@ class Scene:
         near = self.inside[server] | (self._area[client] == self._area[server])
         return np.asarray(near & ~self.many[server] & (client != server))
 
-    def client(self, table: Columns) -> NDArray[np.int32]:
-        """Machine of each row's client."""
-        return np.asarray(self.machine[table["client"]])
+    def near(self, one: int, other: int) -> bool:
+        """Whether two hosts are in one /24 (IPv6: /64)."""
+        return bool(self._area[one] == self._area[other])
 
-    def server(self, table: Columns) -> NDArray[np.int32]:
-        return np.asarray(self.machine[table["server"]])
+    def select(self, table: Columns, rows: Rows | Mask) -> Columns:
+        """Some rows of a table, with the machines of their ends as `host` and `target`."""
+        some = pick(table, rows)
+        return {
+            **some,
+            "host": self.machine[some["client"]],
+            "target": self.machine[some["server"]],
+        }
 
     # ── time ───────────────────────────────────────────────────────────────────────────────
 
@@ -165,6 +171,14 @@ def distinct(group: NDArray[Any], *values: NDArray[Any]) -> tuple[NDArray[Any], 
     """Groups, and the number of distinct values in each."""
     order, starts = groups(group, *values)
     return np.unique(group[order][starts], return_counts=True)
+
+
+def services(table: Columns, judge: Callable[[int, int], int]) -> Rows:
+    """By row: what `judge` says of its protocol and port, asked once for each."""
+    pairs = table["protocol"].astype(np.int64) << 16 | table["port"]
+    kinds, place = np.unique(pairs, return_inverse=True)
+    answers = [judge(int(one) >> 16, int(one) & 0xFFFF) for one in kinds]
+    return np.asarray(np.array(answers, dtype=np.int64)[place])
 
 
 def pick(table: Columns, rows: Rows | Mask) -> Columns:
