@@ -19,8 +19,6 @@ from workbench.tui.screens.dialog import Dialog
 from workbench.tui.widgets.completing import CompletingInput, words_of
 
 _MOST = 20
-Told = tuple[str, Explanation]
-"""The conversation by its hosts' names (or nothing), and the answer."""
 
 
 class ExplainScreen(Dialog):
@@ -53,14 +51,8 @@ class ExplainScreen(Dialog):
             self.query_one("#explain-question", CompletingInput).focus()
             return
 
-        def question() -> tuple[Told, ...]:
-            found = []
-            for row in map(int, rows()[:_MOST]):
-                seen = session.table.at(row)
-                names = map(session.inventory.name, (seen.client, seen.server))
-                told = f"{' → '.join(map(printable, names))} {seen.service}"
-                found.append((told, session.explain_row(row)))
-            return tuple(found)
+        def question() -> tuple[Explanation, ...]:
+            return tuple(session.explain_row(row) for row in map(int, rows()[:_MOST]))
 
         self.ask("explain", question, self._show, self.say)
         self.query_one("#explain-scroll").focus()
@@ -72,8 +64,8 @@ class ExplainScreen(Dialog):
         groups = [group.name for group in session.policy.services]
         return sorted({host.name for host in session.inventory.hosts}) + groups
 
-    def _show(self, found: tuple[Told, ...]) -> None:
-        parts = [part for one in found for part in (*explanation_parts(*one), ("\n", ""))]
+    def _show(self, found: tuple[Explanation, ...]) -> None:
+        parts = [part for one in found for part in (*explanation_parts(one), ("\n", ""))]
         text = Content.assemble(*((text, CLASS_STYLES[tone]) for text, tone in parts))
         self.query_one("#explain-text", Static).update(
             text if found else Content("Ask below: who, to whom, on which service?")
@@ -95,17 +87,17 @@ class ExplainScreen(Dialog):
 
     def _show_one(self, found: Explanation) -> None:
         self.say(None)
-        self._show((("", found),))
+        self._show((found,))
 
     def action_question(self) -> None:
         self.query_one("#explain-question", CompletingInput).focus()
 
 
-def explanation_parts(named: str, found: Explanation) -> list[tuple[str, str]]:
-    """An explanation as text and tones; `named` is the conversation by its hosts' names."""
+def explanation_parts(found: Explanation) -> list[tuple[str, str]]:
+    """An explanation as text and tones."""
     decision = found.decision
     tone = VERDICT_TONES[decision.verdict]
-    parts = [(f"{named}   ", "strong"), (f"{found.conversation}\n", "dim" if named else "strong")]
+    parts = [(f"{printable(found.conversation)}\n", "strong")]
     parts.append((f"{GLYPHS[decision.verdict]} {decision.verdict.text}", tone))
     if found.klass is not None:
         parts.append((f"   {class_label(found.klass)}, {found.observed_flows:,} flows seen\n", ""))
