@@ -290,7 +290,7 @@ def test_ports_used_again_make_a_new_flow(tmp_path: Path) -> None:
     ("packets", "expected"),
     [
         ([udp4(A, 40000, B, 53)], f"{A} > {B} udp/53 unanswered well-known"),
-        ([udp4(B, 53, A, 40000)], f"{A} > {B} udp/53 unanswered well-known"),
+        ([udp4(B, 53, A, 40000)], f"{A} > {B} udp/53 one-way well-known"),  # an answer
         (
             [udp4(A, 40000, B, 53), udp4(B, 53, A, 40000)],
             f"{A} > {B} udp/53 established well-known",
@@ -322,7 +322,7 @@ def test_hints_beat_port_tables_but_not_syns(tmp_path: Path) -> None:
     packets = [udp4(A, 40000, B, 53), *HANDSHAKE]
     _, flows = load(tmp_path, packets, hints=hints)
     assert brief(flows) == [
-        f"{B} > {A} udp/40000 unanswered hint",
+        f"{B} > {A} udp/40000 one-way hint",
         f"{A} > {B} tcp/445 established syn",
     ]
 
@@ -332,7 +332,7 @@ def test_degree_finds_a_server_on_an_unlisted_port(tmp_path: Path) -> None:
     answer_first = udp4(D, 45678, "10.0.0.9", 42000)
     _, flows = load(tmp_path, [*calls, answer_first])
     assert brief(flows)[0] == f"{A} > {D} udp/45678 unanswered degree"
-    assert brief(flows)[3] == f"10.0.0.9 > {D} udp/45678 unanswered degree"
+    assert brief(flows)[3] == f"10.0.0.9 > {D} udp/45678 one-way degree"
 
 
 def test_a_syn_elsewhere_proves_the_server(tmp_path: Path) -> None:
@@ -357,7 +357,7 @@ def test_icmp_echo_and_its_reply_are_one_flow(tmp_path: Path) -> None:
     ]
     assert (flows[0]["client_port"], ways(flows[0])) == (77, (2, 1))
     _, only_reply = load(tmp_path, [pong])
-    assert brief(only_reply) == [f"{A} > {B} icmp/echo-request unanswered syn"]
+    assert brief(only_reply) == [f"{A} > {B} icmp/echo-request one-way syn"]
 
 
 def test_icmpv6_echo_and_neighbour_discovery(tmp_path: Path) -> None:

@@ -5,14 +5,22 @@ overturns stronger. Flows keep what was seen of them (`marks`), so that they can
 with other hints or over a whole dataset, without their packets.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.capture.ends import PAIRS, Bools, Ends, Rows
-from workbench.capture.ports import SILENT_UDP, WELL_KNOWN, hint_masks, port_mask
+from workbench.capture.ports import (
+    CALLING,
+    CLIENT_PORTS,
+    RANKS,
+    SILENT_UDP,
+    WELL_KNOWN,
+    hint_masks,
+    port_mask,
+)
 from workbench.model.net import ICMP, ICMPV6, SCTP, TCP, UDP, V4_BASE, ServiceRange
 from workbench.model.traffic import (
     FLOW_DTYPES,
@@ -28,9 +36,8 @@ Counts = NDArray[np.int64]
 
 _WELL_KNOWN = {protocol: port_mask(ports) for protocol, ports in WELL_KNOWN.items()}
 _SILENT = port_mask(SILENT_UDP)
+_CALLING = {protocol: port_mask(ports) for protocol, ports in CALLING.items()}
 _ICMP_REQUESTS = {ICMP: port_mask((8, 13, 15, 17)), ICMPV6: port_mask((128, 139))}
-_CLIENT_PORTS = (1024, 32768)
-"""Where client ports begin: anywhere, and on today's systems."""
 
 
 def flow_columns(rows: Rows, hints: Sequence[ServiceRange] = ()) -> FlowColumns:
@@ -45,8 +52,8 @@ def judge_again(
 ) -> FlowColumns:
     """Finished flows as if they had been seen with these hints, and with the whole dataset.
 
-    clients: how many hosts use each flow's client endpoint, and its server endpoint, as a server
-    (see `Servers`); without it, the flows at hand are counted.
+    clients: how many client ends use each flow's client endpoint, and its server endpoint, as a
+    server; without it, the flows at hand are counted.
     """
     ends = Ends.of_columns(columns)
     if clients is None:
@@ -82,9 +89,11 @@ def _directions(
     """Where B is the client, and the Direction that says so."""
     b_opens = np.zeros(len(ends.protocol), np.bool_)  # A spoke first
     direction = np.full(len(ends.protocol), Direction.FIRST, np.uint8)
+    group = _to_many(ends, b_opens) | ends.marked(Mark.GROUP) & ~ends.sent[1]
 
     def settle(a_serves: Bools, b_serves: Bools, evidence: Direction) -> None:
         told = (a_serves != b_serves) & (direction == Direction.FIRST)
+        told &= ~(a_serves & group)  # a group of hosts asks for nothing
         b_opens[told] = a_serves[told]
         direction[told] = evidence
 
@@ -95,14 +104,12 @@ def _directions(
     settle(ends.marked(Mark.ANSWER), ends.marked(Mark.ANSWER, True), Direction.SYN)
     if hints:
         settle(*_listed(ends, hint_masks(hints)), Direction.HINT)
-    a_known, b_known = _listed(ends, _WELL_KNOWN)
-    settle(a_known, b_known, Direction.WELL_KNOWN)
-    for limit in _CLIENT_PORTS:  # both are listed: the one that no client is given wins
-        both = a_known & b_known
-        settle(both & (ends.ports[0] < limit), both & (ends.ports[1] < limit), Direction.WELL_KNOWN)
-    # The same port at both ends (NetBIOS, NTP …): a frame sent to many shows the serving end.
-    none = np.zeros(len(a_known), np.bool_)
-    settle(none, b_known & (_to_many(ends, none) | ends.marked(Mark.GROUP)), Direction.WELL_KNOWN)
+    for serving in _well_known(ends):
+        settle(*serving, Direction.WELL_KNOWN)
+    # A TCP flow caught in the middle is as likely to begin with either end: a port that no system
+    # gives to clients serves. UDP begins with a question.
+    guessed = (direction == Direction.FIRST) & (ends.protocol == TCP)
+    b_opens[guessed & (ends.ports[0] < CLIENT_PORTS) & (ends.ports[1] >= CLIENT_PORTS)] = True
     unsettled = (direction == Direction.FIRST) & np.isin(ends.protocol, (TCP, UDP, SCTP))
     if unsettled.any():
         a, b = clients or _clients(ends, b_opens, direction, unsettled)
@@ -112,6 +119,23 @@ def _directions(
         )
         settle(*popular, Direction.DEGREE)
     return b_opens, direction
+
+
+def _well_known(ends: Ends) -> Iterator[tuple[Bools, Bools]]:
+    """Where A serves and where B does, as their ports say; what comes first is stronger."""
+    a_calls, b_calls = _listed(ends, _CALLING)
+    yield b_calls, a_calls
+    a, b = _listed(ends, _WELL_KNOWN)
+    a_port, b_port = ends.ports
+    # Listed, but given to clients too: not where it speaks first, to a port that never is.
+    a &= ~((a_port >= CLIENT_PORTS) & (b_port < CLIENT_PORTS))
+    yield a, b
+    both, a_rank, b_rank = a & b, RANKS[a_port], RANKS[b_port]
+    yield both & (a_rank < b_rank), both & (b_rank < a_rank)
+    none = np.zeros(len(a), np.bool_)
+    yield none, (ends.protocol == UDP) & _SILENT[b_port] & ~ends.sent[1]
+    # The same port at both ends (NetBIOS, NTP …): a frame sent to many shows the serving end.
+    yield none, b & (_to_many(ends, none) | ends.marked(Mark.GROUP))
 
 
 def _listed(ends: Ends, masks: dict[int, Bools]) -> tuple[Bools, Bools]:
@@ -126,40 +150,46 @@ def _listed(ends: Ends, masks: dict[int, Bools]) -> tuple[Bools, Bools]:
 def _clients(
     ends: Ends, b_opens: Bools, direction: NDArray[np.uint8], asked: Bools
 ) -> tuple[Counts, Counts]:
-    """How many hosts use A's and B's endpoint as a server; among these flows, where `asked`.
+    """How many client ends use A's and B's endpoint as a server; among these flows, where `asked`.
 
-    A host counts as a client where stronger evidence or, for want of it, the first packet says so:
-    a scanner's port meets many hosts too, but it speaks first. A SYN seen proves a server at once.
+    An end counts as a client where stronger evidence or, for want of it, the first packet says so:
+    a scanner's port meets many hosts too, but it speaks first. A SYN seen proves a server at once;
+    an endpoint that asks a known service is no server, however many answer (SSDP, WS-Discovery).
     """
-    (a_host, b_host), (a_key, b_key) = _endpoint_keys(ends)
+    a_key, b_key = _endpoint_keys(ends)
     wanted = np.unique(np.concatenate([a_key[asked], b_key[asked]]))
     server = np.where(b_opens, a_key, b_key)
-    client = np.where(b_opens, b_host, a_host)
+    client = np.where(b_opens, b_key, a_key)
     among = np.isin(server, wanted)
     pairs = np.unique(np.stack([server[among], client[among]]), axis=1)
     clients = np.bincount(np.searchsorted(wanted, pairs[0]), minlength=len(wanted))
     proven = np.unique(server[among & (direction == Direction.SYN)])
     clients[np.searchsorted(wanted, proven)] += SEVERAL_CLIENTS - 1
+    clients[np.isin(wanted, client[direction >= Direction.WELL_KNOWN])] = 0
     a, b = np.zeros(len(server), np.int64), np.zeros(len(server), np.int64)
     a[asked] = clients[np.searchsorted(wanted, a_key[asked])]
     b[asked] = clients[np.searchsorted(wanted, b_key[asked])]
     return a, b
 
 
-def _endpoint_keys(
-    ends: Ends,
-) -> tuple[tuple[NDArray[np.uint64], ...], tuple[NDArray[np.uint64], ...]]:
-    """64 mixed bits for each end's address, and for its address, protocol and port."""
-    ports = zip(ends.pairs["client_hi"], ends.pairs["client_lo"], ends.ports, strict=True)
-    hosts, keys = [], []
-    for hi, lo, port in ports:
-        host = hi * np.uint64(0x9E3779B97F4A7C15) + lo
-        host = (host ^ host >> np.uint64(29)) * np.uint64(0xBF58476D1CE4E5B9)
-        service = ends.protocol.astype(np.uint64) << np.uint64(16) | port
-        key = (host ^ service) * np.uint64(0x94D049BB133111EB)
-        hosts.append(host)
-        keys.append(key ^ key >> np.uint64(31))
-    return tuple(hosts), tuple(keys)
+def _endpoint_keys(ends: Ends) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """64 mixed bits for each end's address, protocol and port."""
+    a, b = (
+        _mixed(ends.protocol.astype(np.uint64) << np.uint64(16) | port, hi, lo)
+        for hi, lo, port in zip(
+            ends.pairs["client_hi"], ends.pairs["client_lo"], ends.ports, strict=True
+        )
+    )
+    return a, b
+
+
+def _mixed(
+    service: NDArray[np.uint64], hi: NDArray[np.uint64], lo: NDArray[np.uint64]
+) -> NDArray[np.uint64]:
+    host = hi * np.uint64(0x9E3779B97F4A7C15) + lo
+    host = (host ^ host >> np.uint64(29)) * np.uint64(0xBF58476D1CE4E5B9)
+    key = (host ^ service) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(key ^ key >> np.uint64(31))
 
 
 def _outcomes(ends: Ends, b_opens: Bools) -> NDArray[np.uint8]:
@@ -169,11 +199,10 @@ def _outcomes(ends: Ends, b_opens: Bools) -> NDArray[np.uint8]:
     server_sent = np.where(b_opens, a_sent, b_sent)
     both = client_sent & server_sent
     refused = ends.marked(Mark.QUOTED, b_opens)
-    return np.where(
-        ends.protocol == TCP,
-        _tcp_outcomes(ends, b_opens, both, refused),
-        _plain_outcomes(ends, b_opens, both, refused),
-    ).astype(np.uint8)
+    plain = _plain_outcomes(ends, b_opens, both, refused)
+    plain[~client_sent] = Outcome.ONE_WAY  # an answer, whose question went another way
+    tcp = _tcp_outcomes(ends, b_opens, both, refused)
+    return np.where(ends.protocol == TCP, tcp, plain).astype(np.uint8)
 
 
 def _tcp_outcomes(ends: Ends, b_opens: Bools, both: Bools, refused: Bools) -> NDArray[np.int64]:
@@ -186,8 +215,8 @@ def _tcp_outcomes(ends: Ends, b_opens: Bools, both: Bools, refused: Bools) -> ND
     return np.select(
         [
             both & ((opened & (answered | server_live)) | (answered & client_live)),
-            opened & both & reset,
-            opened & both,  # SYNs from both ends and no more
+            opened & both & reset & ~client_live,
+            opened & both,  # SYNs from both ends, or an answer that only the client's next shows
             opened & refused,
             opened & ~client_more,
             ~both,

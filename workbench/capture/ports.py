@@ -26,7 +26,7 @@ _BOTH = """
     861 862 7946 8301 8302 8600 12201               TWAMP, swarm, Consul, GELF
 """
 _TCP = """
-    20 21 989 990 22 23 992 2022                    FTP, SSH, telnet
+    21 989 990 22 23 992 2022                       FTP, SSH, telnet
     25 465 587 2525 109 110 995 143 993 119 563     mail and news
     43 49 70 79 113 80 81 591 8008 8080 8443        whois, TACACS+, gopher, finger, ident, HTTP
     82-89 280 8000-8010 8014 8020 8042 8060 8069    HTTP on other ports, Proxmox, AJP, Hadoop
@@ -84,8 +84,12 @@ _SCTP = """
     9899-9902 14001 29118 29168 29169 36412 36422   SUA, SGsAP, S1AP, X2AP
     36423 36443 36444 38412 38422 38462 38472       NGAP, XnAP, E1AP, F1AP
 """
-SILENT_UDP = frozenset({9, 138, 162, 514, 2055, 2056, 4739, 6343, 6514, 8125, 9995, 9996, 12201})
-"""UDP services that never answer: wake-on-LAN, NetBIOS datagrams, traps, syslog, flow export …"""
+_SILENT = """
+    9 138 162 514 2055 2056 4739 6343 6514 8125     wake-on-LAN, NetBIOS datagrams, traps, syslog
+    9995 9996 12201 5140 25826 6831 6832 37008      flow export, GELF, collectd, Jaeger, TZSP
+    4789 4790 6081 6635 8472 4341                   tunnels: the way back has ports of its own
+    3784 4784 6784 319 320                          BFD and PTP: each end sends to the other's port
+"""
 
 
 def _ports(*tables: str) -> frozenset[int]:
@@ -100,8 +104,22 @@ def _ports(*tables: str) -> frozenset[int]:
     return frozenset(ports)
 
 
-WELL_KNOWN = {TCP: _ports(_BOTH, _TCP), UDP: _ports(_BOTH, _UDP), SCTP: _ports(_SCTP)}
+SILENT_UDP = _ports(_SILENT)
+"""UDP services that never answer on the ports they are asked on."""
+WELL_KNOWN = {
+    TCP: _ports(_BOTH, _TCP),
+    UDP: _ports(_BOTH, _UDP) | SILENT_UDP,
+    SCTP: _ports(_SCTP),
+}
 """Protocol → ports."""
+CALLING = {TCP: frozenset({20})}
+"""Protocol → ports that open connections: an FTP server's data connection (RFC 959 section 3.2)."""
+CLIENT_PORTS = 32768
+"""Where today's systems begin to pick client ports: Linux here, all others at 49152 (RFC 6335)."""
+RANKS = np.repeat(np.array([0, 1, 2, 3], np.uint8), (512, 512, CLIENT_PORTS - 1024, 32768))
+"""Port → rank; of two listed ports the lower rank serves. Ports from 512 are given to clients by
+NFS and the r-commands, from 1024 by older systems, from CLIENT_PORTS by all."""
+RANKS[2049] = 0  # NFS, whose clients have ports below 1024
 
 
 def port_mask(ports: Iterable[int]) -> NDArray[np.bool_]:

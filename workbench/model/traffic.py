@@ -42,7 +42,8 @@ class Direction(IntEnum):
     """Why we believe who is the client. A larger value is stronger evidence."""
 
     FIRST = 1
-    """Who spoke first; nothing better was seen. The direction counts as unknown."""
+    """Who spoke first; or, of a TCP flow caught in the middle, the end whose port is not one that
+    systems give to clients serves. Nothing better was seen: the direction counts as unknown."""
     DEGREE = 2
     """The server's port has several clients."""
     WELL_KNOWN = 3

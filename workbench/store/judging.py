@@ -21,7 +21,8 @@ Counts = NDArray[np.int64]
 class JudgeAgain(Protocol):
     """Flows as if they had been seen with these hints, and as part of the whole dataset.
 
-    clients: how many hosts use each flow's client endpoint, and its server endpoint, as a server.
+    clients: how many client ends use each flow's client endpoint, and its server endpoint, as a
+    server.
     """
 
     def __call__(
@@ -175,22 +176,34 @@ _WEAK = """
         server::BIGINT << 16 | server_port AS server_end
     FROM flows WHERE direction <= 2 AND protocol IN (6, 17, 132) AND pieces > 0
 """
+_ENDS = """
+    CREATE OR REPLACE TEMP TABLE weak_ends AS
+    SELECT protocol, client_end AS endpoint FROM weak UNION SELECT protocol, server_end FROM weak
+"""
 _USES = """
     CREATE OR REPLACE TEMP TABLE uses AS
     SELECT protocol, endpoint,
         -- A SYN seen proves a server at once.
-        count(DISTINCT host) + CASE WHEN max(direction) = 5 THEN $several - 1 ELSE 0 END AS clients
+        count(DISTINCT caller)
+            + CASE WHEN max(direction) = 5 THEN $several - 1 ELSE 0 END AS clients
     FROM (
-        -- Where no stronger evidence says who is the server: the one who was spoken to first.
-        SELECT protocol, direction, direction = 2 AND marks >= 32768 AS turned,
-            CASE WHEN turned THEN client::BIGINT << 16 | client_port
-                ELSE server::BIGINT << 16 | server_port END AS endpoint,
-            CASE WHEN turned THEN server ELSE client END AS host
+        -- Where no stronger evidence says who is the server: as it is without these counts.
+        SELECT protocol, direction, CASE
+                WHEN direction <> 2 THEN FALSE
+                WHEN protocol = 6 AND (client_port < 32768) <> (server_port < 32768)
+                    THEN client_port < 32768
+                ELSE marks >= 32768 END AS turned,
+            client::BIGINT << 16 | client_port AS client_end,
+            server::BIGINT << 16 | server_port AS server_end,
+            CASE WHEN turned THEN client_end ELSE server_end END AS endpoint,
+            CASE WHEN turned THEN server_end ELSE client_end END AS caller
         FROM flows
-    ) SEMI JOIN (
-        SELECT protocol, client_end AS endpoint FROM weak
-        UNION SELECT protocol, server_end FROM weak
-    ) USING (protocol, endpoint)
+    ) SEMI JOIN weak_ends USING (protocol, endpoint)
+    -- Who asks a known service is no server, however many answer.
+    ANTI JOIN (
+        SELECT protocol, client::BIGINT << 16 | client_port AS endpoint
+        FROM flows WHERE direction >= 3
+    ) AS asking USING (protocol, endpoint)
     GROUP BY ALL
 """
 _COUNTED = """
@@ -222,6 +235,7 @@ def judge_by_degree(cursor: Connection, judge: Judge) -> None:
     cursor.execute(_WEAK)
     [(some,)] = cursor.execute("SELECT count(*) > 0 FROM weak").fetchall()
     if some:
+        cursor.execute(_ENDS)
         cursor.execute(_USES, {"several": SEVERAL_CLIENTS})
         cursor.execute(_COUNTED, {"several": SEVERAL_CLIENTS})
         judge_asked(cursor, judge)
