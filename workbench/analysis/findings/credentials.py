@@ -124,8 +124,8 @@ def _spraying(scene: Scene, brief: Columns, scouts: Mapping[int, int]) -> Iterat
             confidence=confidence,
             impact=Level.HIGH,
             why=f"{int(only['brief'][inside].sum()):,} short sessions with "
-            f"{risky_by_id(slug).name} of {many(len(servers), 'host')} within {duration(last - first)}, "
-            "and no longer ones",
+            f"{risky_by_id(slug).name} of {many(len(servers), 'host')} within "
+            f"{duration(last - first)}, and no longer ones",
             unseen=_UNSEEN,
             evidence=scene.evidence(only, inside),
             subject=slug,

@@ -53,6 +53,10 @@ class Login:
     routine: bool
     """It comes back over half of the recording."""
 
+    @property
+    def ends(self) -> tuple[int, int]:
+        return self.client, self.server
+
 
 def logins(scene: Scene) -> tuple[Login, ...]:
     """First logins in order of time."""
@@ -68,7 +72,7 @@ def logins(scene: Scene) -> tuple[Login, ...]:
         login = _login(scene, pick(table, rows), stations, serving, follow)
         if scene.before is not None or not login.routine:
             found.append(login)
-    return tuple(sorted(found, key=lambda one: (one.first_us, one.client, one.server)))
+    return tuple(sorted(found, key=lambda one: (one.first_us, *map(scene.address, one.ends))))
 
 
 def family(table: Columns) -> Rows:

@@ -29,7 +29,7 @@ SECOND = 1_000_000
 class Scene:
     """One window of traffic, and perhaps an earlier one to compare it with.
 
-    A machine with several addresses is one host here: the one with the smallest number.
+    A machine with several addresses is one host here: the first of its addresses that was seen.
     """
 
     hosts: HostTable
@@ -46,8 +46,9 @@ class Scene:
         found = np.arange(len(self.hosts), dtype=np.int32)
         index = self.hosts.index
         for host in self.inventory.hosts:
-            places = sorted(index[one] for one in host.addresses if one in index)
-            found[places] = places[0] if places else 0
+            places = [index[one] for one in host.addresses if one in index]
+            if places:
+                found[places] = places[0]
         return found
 
     @cached_property
@@ -129,8 +130,8 @@ class Scene:
         return self.inventory.name(self.hosts.addresses[host])
 
     def names(self, hosts: Iterable[int], most: int = 3) -> str:
-        """`a, b, c and 5 more`."""
-        told = list(dict.fromkeys(map(int, hosts)))
+        """`a, b, c and 5 more`, by address."""
+        told = sorted({int(one) for one in hosts}, key=self.address)
         texts = [self.name(one) for one in told[:most]]
         left = len(told) - most
         return ", ".join(texts) + (f" and {left} more" if left > 0 else "")
