@@ -127,8 +127,9 @@ def _well_known(ends: Ends) -> Iterator[tuple[Bools, Bools]]:
     yield b_calls, a_calls
     a, b = _listed(ends, _WELL_KNOWN)
     a_port, b_port = ends.ports
-    # Listed, but given to clients too: not where it speaks first, to a port that never is.
-    a &= ~((a_port >= CLIENT_PORTS) & (b_port < CLIENT_PORTS))
+    # Listed, but given to clients too: not where it asks first, and a port that never is.
+    asks = (ends.protocol == UDP) & (a_port >= CLIENT_PORTS) & (b_port < CLIENT_PORTS)
+    a &= ~asks
     yield a, b
     both, a_rank, b_rank = a & b, RANKS[a_port], RANKS[b_port]
     yield both & (a_rank < b_rank), both & (b_rank < a_rank)
