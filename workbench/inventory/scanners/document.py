@@ -18,8 +18,8 @@ _WORDS = {word.text: word for word in Severity}
 
 def dump_vulnerabilities(found: Iterable[Vulnerability]) -> str:
     """The canonical text: `load_vulnerabilities` reads back the same, sorted by place and id."""
-    lines = (json.dumps(_data(one), ensure_ascii=False) for one in sorted(found, key=_order))
-    body = ",\n".join(f"  {line}" for line in lines)
+    lines = sorted((_order(one), json.dumps(_data(one), ensure_ascii=False)) for one in found)
+    body = ",\n".join(f"  {line}" for _, line in lines)
     head = f'{{"workbench": {VERSION}, "vulnerabilities": ['
     return f"{head}\n{body}\n]}}\n" if body else f"{head}]}}\n"
 

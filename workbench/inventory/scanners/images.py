@@ -170,11 +170,11 @@ def _found(
         target,
         None,
         None,
-        id=f"{name} {package.name}".strip(),
+        id=values.line(f"{name} {package.name}"),
         title=values.line(f"{package.name} {package.version}: {title or name}"),
         score=rating[0],
         severity=rating[1],
         cves=values.cves((name, *related)),
-        fix=f"{package.name} {package.fixed}" if package.fixed else "",
+        fix=values.line(f"{package.name} {package.fixed}") if package.fixed else "",
         seen_us=seen,
     )

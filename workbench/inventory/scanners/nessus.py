@@ -67,6 +67,9 @@ def _finding(item: Element, target: Target, seen: int | None, file: str, line: i
     if word not in ("0", "1", "2", "3", "4"):
         problem = f"{values.line(word, 40)!r} is not a severity from 0 to 4"
         raise ScanError(problem, file=file, line=line, where="ReportItem.severity")
+    plugin = values.line(item.get("pluginID"), values.MAX_ID)
+    if not plugin:
+        raise ScanError("needs pluginID", file=file, line=line, where="ReportItem")
     number = values.first_score(item.findtext(key) for key in _SCORES)
     score, severity = values.rated(Severity(int(word)), number)
     solution = values.line(item.findtext("solution"), values.MAX_FIX)
@@ -74,7 +77,7 @@ def _finding(item: Element, target: Target, seen: int | None, file: str, line: i
         target,
         protocol,
         port,
-        id=values.line(item.get("pluginID"), values.MAX_ID),
+        id=plugin,
         title=values.line(item.get("pluginName")),
         score=score,
         severity=severity,

@@ -76,7 +76,7 @@ def _scripted(
     seen: int | None,
 ) -> Iterator[Found]:
     """Of `vulners` one finding a CVE; of others one, where they say VULNERABLE."""
-    name = values.line(script.get("id"), values.MAX_ID)
+    name = values.line(script.get("id"), values.MAX_ID) or "script"
     output = script.get("output", "")[:MAX_OUTPUT]
     rows = [_row(table) for table in script.iter("table")]
     known = [row for row in rows if values.cves([row.get("id", "")]) and "cvss" in row]

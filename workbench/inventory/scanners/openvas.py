@@ -25,8 +25,9 @@ def read(_root: Element, records: Iterator[Record], file: str) -> Iterator[Found
 
 def _finding(result: Element, file: str, line: int) -> Found:
     host, nvt = result.find("host"), result.find("nvt")
-    if host is None or nvt is None:
-        raise ScanError("needs <host> and <nvt>", file=file, line=line, where="result")
+    oid = "" if nvt is None else values.line(nvt.get("oid"), values.MAX_ID)
+    if host is None or nvt is None or not oid:
+        raise ScanError("needs <host> and <nvt oid>", file=file, line=line, where="result")
     number, _, protocol = values.line(result.findtext("port"), 60).rpartition("/")
     number = number.rpartition(" ")[2].strip("(")  # older reports: `https (443/tcp)`
     try:
@@ -38,7 +39,7 @@ def _finding(result: Element, file: str, line: int) -> Found:
     return Found(
         _target(host),
         *place,
-        id=values.line(nvt.get("oid"), values.MAX_ID),
+        id=oid,
         title=values.line(nvt.findtext("name") or result.findtext("name")),
         score=score,
         severity=severity,
