@@ -7,8 +7,10 @@ from its uncompiled self, and the same however the bytes arrive and however few 
 import dataclasses
 import inspect
 import os
+import shutil
 import tempfile
 import time
+import weakref
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -53,6 +55,7 @@ class Rooms:
         assert self.plain is None or not self.plain.kernel_compiled()
         folder = _MEMORY if os.access(_MEMORY, os.W_OK) else None
         self._path = Path(tempfile.mkdtemp(prefix="fuzz-", dir=folder), "input.pcap")
+        weakref.finalize(self, shutil.rmtree, self._path.parent, ignore_errors=True)
 
     def check(self, data: bytes, thorough: bool = False) -> Seen:
         """Raises AssertionError, or whatever the reader wrongly raises.
