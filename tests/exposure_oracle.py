@@ -1,6 +1,6 @@
 """Exposure by definition: machine pairs, address pairs, ports, each judged by decide()."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import product
 
 from workbench.analysis.exposure.machines import NOBODY, Machines
@@ -30,12 +30,12 @@ def addresses_of(machines: Machines, policy: ResolvedPolicy) -> list[list[int]]:
     return found
 
 
-def open_ports(policy: ResolvedPolicy, risky: RiskyService, client: int, server: int) -> bool:
+def opens(policy: ResolvedPolicy, risky: RiskyService, client: int, server: int) -> bool:
+    """One port of each range is tried: drawn policies tell no two of them apart."""
     return any(
-        decide(policy, Conversation(client, server, piece.protocol, port)).verdict
+        decide(policy, Conversation(client, server, piece.protocol, piece.first)).verdict
         is not Verdict.BLOCKED
         for piece in risky.services
-        for port in range(piece.first, piece.last + 1)
     )
 
 
@@ -47,28 +47,44 @@ def edges_of(
     found = {}
     for client, server in product(range(len(machines) + 1), range(len(machines))):
         if client != server:
+            pairs = [(a, b) for a in own[client] for b in own[server] if is_v4(a) == is_v4(b)]
             services = frozenset(
-                one.id
-                for one in risky
-                if any(
-                    is_v4(a) == is_v4(b) and open_ports(policy, one, a, b)
-                    for a in own[client]
-                    for b in own[server]
-                )
+                one.id for one in risky if any(opens(policy, one, *pair) for pair in pairs)
             )
             if services:
                 found[client, server] = services
     return found
 
 
-def hops_from(edges: Edges, start: int) -> dict[int, int]:
+MOVING = tuple(one for one in RISKY if one.moves)
+
+
+def moves_of(policy: ResolvedPolicy, machines: Machines) -> set[tuple[int, int]]:
+    """Every pair one of which may move to the other."""
+    own = addresses_of(machines, policy)
+    pieces = [piece for one in MOVING for piece in one.services]
+    return {
+        (client, server)
+        for client, server in product(range(len(machines) + 1), range(len(machines)))
+        if client != server
+        and any(
+            decide(policy, Conversation(a, b, piece.protocol, piece.first)).verdict
+            is not Verdict.BLOCKED
+            for a in own[client]
+            for b in own[server]
+            if is_v4(a) == is_v4(b)
+            for piece in pieces
+        )
+    }
+
+
+def hops_from(edges: Collection[tuple[int, int]], start: int) -> dict[int, int]:
     """Breadth first: machine → hops; the start is left out."""
-    moving = {one.id for one in RISKY if one.moves}
     hops, frontier = {start: 0}, [start]
     while frontier:
         here = frontier.pop(0)
-        for (client, server), services in edges.items():
-            if client == here and server not in hops and services & moving:
+        for client, server in edges:
+            if client == here and server not in hops:
                 hops[server] = hops[here] + 1
                 frontier.append(server)
     del hops[start]

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from exposure_oracle import edges_of, hops_from
+from exposure_oracle import edges_of, hops_from, moves_of
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import INSIDE, TODAY, inventories, policies, tables
@@ -13,7 +13,7 @@ from workbench.analysis.exposure.machines import Machines, machines_of
 from workbench.analysis.exposure.openings import allowed, services_of
 from workbench.model.exposure import Scenario
 from workbench.model.policy import Policy, ResolvedPolicy
-from workbench.model.risky import RISKY, risky_by_id
+from workbench.model.risky import risky_by_id
 from workbench.model.site import Inventory
 from workbench.model.traffic import ConversationTable, HostTable
 from workbench.policy import resolve
@@ -55,8 +55,7 @@ def test_who_reaches_whom_is_what_decide_says(site: tuple[Policy, Inventory, Mac
 def test_hops_and_figures_are_those_of_a_walk(site: tuple[Policy, Inventory, Machines]) -> None:
     policy, inventory, machines = site
     resolved = resolve(policy, inventory, INSIDE, TODAY)
-    moving = tuple(one for one in RISKY if one.moves)
-    edges = edges_of(resolved, machines, moving)
+    edges = moves_of(resolved, machines)
     whole = picture(resolved, machines)
     walks = [hops_from(edges, start) for start in range(len(machines) + 1)]
     for start, hops in enumerate(walks):

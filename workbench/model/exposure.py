@@ -7,6 +7,8 @@ outside counts as one foothold; it is never a target, and no path goes through i
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from workbench.model.risky import RISKY
+
 OUTSIDE = "outside"
 """Everybody who is not of this site."""
 
@@ -40,7 +42,15 @@ class Gate:
 
     kind: GateKind
     name: str = ""
-    """The rule's id; the segment or host to protect; the server and service that were seen."""
+    """The rule's id; the segment to protect; the service and server that were seen."""
+
+    @property
+    def reason(self) -> str:
+        """Why it is open, in words."""
+        if self.kind is GateKind.RULE:
+            return f"rule {self.name}"
+        seen = self.kind is GateKind.SEEN
+        return f"{self.name} was seen" if seen else f"{self.name} is not protected"
 
     @property
     def text(self) -> str:
@@ -49,7 +59,7 @@ class Gate:
             return f"remove rule {self.name}"
         if self.kind is GateKind.SEEN:
             return f"close {self.name}"
-        return f"protect {self.name}" if self.name else "protect the servers"
+        return f"protect {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +200,12 @@ class Hop:
     gates: tuple[Gate, ...]
     """What lets it through: all of them must be closed."""
 
+    @property
+    def service_text(self) -> str:
+        """The services in words; `any` for all of them."""
+        every = sum(risky.moves for risky in RISKY)
+        return "any" if len(self.services) == every else ", ".join(self.services)
+
 
 @dataclass(frozen=True, slots=True)
 class AttackPath:
@@ -200,8 +216,8 @@ class AttackPath:
 
     @property
     def text(self) -> str:
-        """`pc-07 → app-2 (smb, winrm) → db-1 (ssh)`."""
-        steps = (f"{hop.server} ({', '.join(hop.services)})" for hop in self.hops)
+        """`pc-07 → app-2 (smb, winrm) → db-1 (ssh)`; `any` stands for every service to move by."""
+        steps = (f"{hop.server} ({hop.service_text})" for hop in self.hops)
         return " → ".join((self.hops[0].client, *steps))
 
 

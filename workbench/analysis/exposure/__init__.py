@@ -1,1 +1,23 @@
-"""How far an intruder gets, under any policy."""
+"""How far an intruder gets, under any policy: figures, blast radius, paths, choke points."""
+
+from workbench.analysis.exposure.bits import bitset, positions, union
+from workbench.analysis.exposure.chokes import Chokes
+from workbench.analysis.exposure.figures import Picture
+from workbench.analysis.exposure.machines import NOBODY, Machines, machines_of
+from workbench.analysis.exposure.openings import Opening, allowed, seen
+from workbench.analysis.exposure.paths import Ways
+
+__all__ = [
+    "NOBODY",
+    "Chokes",
+    "Machines",
+    "Opening",
+    "Picture",
+    "Ways",
+    "allowed",
+    "bitset",
+    "machines_of",
+    "positions",
+    "seen",
+    "union",
+]

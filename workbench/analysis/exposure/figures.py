@@ -41,19 +41,25 @@ class Picture:
     openings: tuple[Opening, ...]
     segments: tuple[tuple[str, int], ...]
     """Every segment of the policy and its machines, policy order."""
-    cancelled: Stop = None
 
     @cached_property
     def spread(self) -> Spread:
         """Over the services to move by."""
         return Spread(self.openings, len(self.machines))
 
+    def prepare(self, cancelled: Stop = None) -> None:
+        """Work out all pairs, which is what takes time, and keep it. Raises Cancelled."""
+        if "_levels" not in self.__dict__:
+            counts, reached = [], [0] * len(self.spread.doors_of)
+            for reached in self.spread.within(cancelled):
+                counts.append(self.spread.pairs(reached))
+            self.__dict__["_levels"] = counts, reached
+
     @cached_property
     def _levels(self) -> tuple[list[int], list[int]]:
         """Pairs within 1, 2, … hops; and what each kind reaches in the end."""
-        counts, reached = [], [0] * len(self.spread.doors_of)
-        for reached in self.spread.within(self.cancelled):
-            counts.append(self.spread.pairs(reached))
+        self.prepare()
+        counts, reached = self.__dict__["_levels"]
         return counts, reached
 
     @property

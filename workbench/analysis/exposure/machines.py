@@ -61,12 +61,11 @@ class Machines:
         """Machines with an IPv4 and with an IPv6 address in the set; the outside counts as one."""
         found = self._known.get(addresses)
         if found is None:
-            inside = members(addresses, self.hosts)
-            v4, v6 = (
-                self._pack(inside & valid) | (self.outside_bit if outside & addresses else 0)
-                for valid, outside in self._families
+            v4, v6 = self.pack(members(addresses, self.hosts))
+            for_v4, for_v6 = (
+                self.outside_bit if outside & addresses else 0 for _, outside in self._families
             )
-            found = self._known[addresses] = (v4, v6)
+            found = self._known[addresses] = (v4 | for_v4, v6 | for_v6)
         return found
 
     def within(self, addresses: AddressSet) -> int:
@@ -74,10 +73,14 @@ class Machines:
         v4, v6 = self.bits(addresses)
         return (v4 | v6) & self.everybody
 
-    def _pack(self, chosen: NDArray[np.bool_]) -> int:
-        mask = np.zeros(len(self.names), dtype=np.bool_)
-        mask[self.of_host[chosen]] = True
-        return bitset(mask)
+    def pack(self, chosen: NDArray[np.bool_]) -> tuple[int, int]:
+        """Machines that own any of the hosts chosen, by host index; by address family."""
+        found = []
+        for valid, _ in self._families:
+            mask = np.zeros(len(self.names), dtype=np.bool_)
+            mask[self.of_host[chosen & valid]] = True
+            found.append(bitset(mask))
+        return found[0], found[1]
 
     def name(self, number: int) -> str:
         """The name of a machine, or `outside`."""

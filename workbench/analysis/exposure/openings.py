@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.analysis.exposure.bits import bitset, union
 from workbench.analysis.exposure.machines import NOBODY, Machines
+from workbench.analysis.grouping import by_subnet
 from workbench.analysis.hosts import members
 from workbench.model.exposure import Gate, GateKind
 from workbench.model.net import EVERYWHERE, AddressSet
@@ -20,6 +22,7 @@ from workbench.model.risky import RISKY, RiskyService, risky_in, risky_service
 from workbench.model.traffic import ConversationTable, Outcome
 
 _NUMBER = {risky.id: at for at, risky in enumerate(RISKY)}
+UNNAMED = "hosts without a segment in"
 ALL_SERVICES = (1 << len(RISKY)) - 1
 
 
@@ -65,32 +68,31 @@ def ruled(policy: ResolvedPolicy, machines: Machines) -> Iterator[Opening]:
 
 
 def unprotected(policy: ResolvedPolicy, machines: Machines) -> Iterator[Opening]:
-    """What is out of scope."""
-    clients = EVERYWHERE - policy.protected_egress
-    servers = EVERYWHERE - policy.protected_ingress
-    gate = Gate(GateKind.UNPROTECTED)
-    yield from _boxes(machines, clients, servers, ALL_SERVICES, gate)
+    """What is out of scope, told apart by what to protect: each server's narrowest segment.
 
-
-def unprotected_by_segment(policy: ResolvedPolicy, machines: Machines) -> Iterator[Opening]:
-    """The same, told apart by what to protect: the narrowest segment of each server's address.
-
-    Machines with addresses in no segment stand for themselves.
+    Hosts in no segment go by the subnet of their machine's lowest address.
     """
-    clients = EVERYWHERE - policy.protected_egress
-    left = EVERYWHERE - policy.protected_ingress
-    for name, addresses in sorted(policy.segments, key=lambda segment: segment[1].size):
+    clients = machines.bits(EVERYWHERE - policy.protected_egress)
+    left = ~members(policy.protected_ingress, machines.hosts)
+    segments = [(name, members(inside, machines.hosts)) for name, inside in policy.segments]
+    places = sorted(segments, key=lambda place: int(place[1].sum()))
+    for name, inside in (*places, *_subnets(machines)):
         gate = Gate(GateKind.UNPROTECTED, name)
-        yield from _boxes(machines, clients, left & addresses, ALL_SERVICES, gate)
-        left -= addresses
-    known = members(left, machines.hosts) & (machines.of_host != NOBODY)
-    alone: dict[int, list[int]] = {}
-    for host in np.flatnonzero(known).tolist():
-        alone.setdefault(int(machines.of_host[host]), []).append(machines.hosts.addresses[host])
-    for machine, own in alone.items():
-        gate = Gate(GateKind.UNPROTECTED, machines.names[machine])
-        servers = AddressSet.of_addresses(own)
-        yield from _boxes(machines, clients, servers, ALL_SERVICES, gate)
+        for one, other in zip(clients, machines.pack(left & inside), strict=True):
+            if one and other:
+                yield Opening(one, other, ALL_SERVICES, gate)
+        left &= ~inside
+
+
+def _subnets(machines: Machines) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Hosts by the subnet of their machine's lowest address."""
+    grouping = by_subnet(machines.hosts)  # one group a host, in the order of addresses
+    lowest = np.full(len(machines), len(grouping.names), dtype=np.int64)
+    known = machines.of_host != NOBODY
+    np.minimum.at(lowest, machines.of_host[known], grouping.groups[known])
+    home = np.where(known, lowest[machines.of_host], -1) if len(machines) else grouping.groups
+    for at in np.unique(lowest).tolist():
+        yield f"{UNNAMED} {grouping.names[at]}", home == at
 
 
 def _boxes(
@@ -131,7 +133,7 @@ def seen(table: ConversationTable, machines: Machines) -> tuple[Opening, ...]:
     return tuple(found)
 
 
-def _service_numbers(table: ConversationTable) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+def _service_numbers(table: ConversationTable) -> NDArray[np.int64]:
     """Place in RISKY of each row's service, -1 for none."""
     key = table["protocol"].astype(np.int64) << 16 | table["port"]
     distinct, inverse = np.unique(key, return_inverse=True)

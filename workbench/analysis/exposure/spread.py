@@ -87,16 +87,7 @@ class Spread:
 
     def rings(self, foothold: int) -> list[int]:
         """Machines exactly 1, 2, … hops away from any of the foothold's machines."""
-        found, known, newest = [], foothold, foothold
-        closed = list(range(len(self.clients)))
-        while newest:
-            opened = [door for door in closed if self.clients[door] & newest]
-            closed = [door for door in closed if not self.clients[door] & newest]
-            newest = union(self.servers[door] for door in opened) & ~known
-            known |= newest
-            if newest:
-                found.append(newest)
-        return found
+        return rings(list(zip(self.clients, self.servers, strict=True)), foothold)
 
     def sources(self, targets: int) -> list[int]:
         """Machines exactly 1, 2, … hops before any of the targets, the outside among them."""
@@ -110,6 +101,19 @@ class Spread:
             if reaching:
                 found.append(reaching)
         return found
+
+
+def rings(doors: list[tuple[int, int]], foothold: int) -> list[int]:
+    """The same over doors as pairs of clients and servers."""
+    found, known, newest = [], foothold, foothold
+    while newest:
+        ahead = union(servers for clients, servers in doors if clients & newest) & ~known
+        doors = [door for door in doors if not door[0] & newest]
+        known |= ahead
+        newest = ahead
+        if newest:
+            found.append(newest)
+    return found
 
 
 def _kinds(doors: tuple[int, ...], size: int) -> tuple[NDArray[np.int64], list[list[int]]]:
