@@ -22,7 +22,7 @@ _BOTH = """
     514 1812 1813 1645 1646 1900 3702 5357 11211    syslog, RADIUS, SSDP, WS-Discovery, memcached
     3389 1434 902 5683 5684 10161 10162             RDP, SQL browser, ESX, CoAP, SNMP over TLS
     2222 44818 4840 20000 47808 34962-34964         EtherNet/IP, OPC UA, DNP3, BACnet, PROFINET
-    5094 9600 4712 4713 55000-55003 1089-1091       HART-IP, FINS, C37.118, FL-net, Foundation
+    5094 9600 4712 4713 1089-1091                   HART-IP, FINS, C37.118, Foundation Fieldbus
     861 862 7946 8301 8302 8600 12201               TWAMP, swarm, Consul, GELF
 """
 _TCP = """
