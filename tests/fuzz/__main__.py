@@ -39,6 +39,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="folder for inputs that reached new code")
     parser.add_argument("--blind", action="store_true", help="without atheris")
     options = parser.parse_args()
+    FOUND.mkdir(exist_ok=True)  # git keeps no empty folders
     try:
         import atheris
     except ImportError:

@@ -18,7 +18,7 @@ from fuzz.oracle import Rooms, printable, read
 from fuzz.seeds import seeds
 
 HERE = Path(__file__).resolve().parent
-KEPT = sorted(file for name in ("corpus", "found") for file in (HERE / name).iterdir())
+KEPT = sorted(file for name in ("corpus", "found") for file in (HERE / name).glob("*"))
 SECONDS = 20
 EXECUTIONS = 3000
 """Of one target, at most: whatever is reached first."""
