@@ -120,7 +120,7 @@ def look(
         numbers = tuple(range(first, first + len(captures)))
 
         def traces(window: Window) -> Any:
-            return store.traces(window, SERVICES, limits.beacon_beats, limits.beacon_jitter)
+            return store.traces(window, SERVICES, limits)
 
         scene = Scene(
             hosts=store.hosts(),

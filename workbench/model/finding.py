@@ -162,11 +162,11 @@ CONTACT_DTYPES: Mapping[str, Any] = {
     "bytes_to_server": np.int64,
     "bytes_to_client": np.int64,
     "most_to_server": np.int64,  # bytes of the flow with most of them
-    "most_us": np.int64,  # when it began
-    "answers": np.int64,  # packets to the client
+    "large_us": np.int64,  # when the first large one began (transfer_bytes); 0 without one
+    "answered": np.bool_,  # a packet came back to the client
     "direction": np.uint8,
 }
-"""One row a conversation. Times are held within ±4·10^18 µs, sums within 2^63."""
+"""One row a conversation. Times are held within ±10^18 µs, sums within 2^63."""
 
 LOGIN_DTYPES: Mapping[str, Any] = {
     "client": np.int32,

@@ -159,9 +159,7 @@ class Findings:
         def traces(window: Window, done: int) -> Traces:
             if progress:
                 progress(Progress("looking for findings", done, 3))
-            return self._store.traces(
-                window, detectors.SERVICES, limits.beacon_beats, limits.beacon_jitter, cancelled
-            )
+            return self._store.traces(window, detectors.SERVICES, limits, cancelled)
 
         earlier = traces(before, 0) if before else None
         scene = detectors.Scene(

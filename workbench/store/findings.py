@@ -10,6 +10,7 @@ from workbench.model.finding import (
     LOGIN_DTYPES,
     RHYTHM_DTYPES,
     Columns,
+    Thresholds,
     Traces,
     Window,
 )
@@ -18,50 +19,51 @@ from workbench.store.database import Connection, interruptible, transaction
 # A TCP connection in which the client said nothing has a handful of packets from it, none larger
 # than its headers: 52 bytes with timestamps over IPv4, 72 over IPv6, and 30 for the SYN's options.
 # Times and sums are capped: a hostile log may exceed what arrays hold.
-_FLOWS = """
+_JUDGED = """
     CREATE TEMP VIEW judged AS
     SELECT client, server, protocol, server_port AS port, direction, packets_to_client,
-        least(bytes_to_server, 1152921504606846976)::BIGINT AS bytes_to_server,
-        least(bytes_to_client, 1152921504606846976)::BIGINT AS bytes_to_client,
-        greatest(least(first_us, 4000000000000000000), -4000000000000000000) AS first_us,
-        greatest(least(last_us, 4000000000000000000), -4000000000000000000) AS last_us,
+        least(bytes_to_server, 1000000000000000)::BIGINT AS bytes_to_server,
+        least(bytes_to_client, 1000000000000000)::BIGINT AS bytes_to_client,
+        greatest(least(first_us, 1000000000000000000), -1000000000000000000) AS first_us,
+        greatest(least(last_us, 1000000000000000000), -1000000000000000000) AS last_us,
         CASE
             WHEN outcome IN (2, 3) THEN CASE WHEN direction > 1 THEN 0 ELSE 3 END
             WHEN outcome NOT IN (1, 5) THEN 3
             WHEN protocol <> 6 THEN CASE WHEN packets_to_client > 0 THEN 2 ELSE 3 END
             WHEN packets_to_client > 1 AND (packets_to_server >= 8 OR bytes_to_server >= 30 +
-                least(packets_to_server, 8) * CASE WHEN v6 THEN 72 ELSE 52 END) THEN 2
+                least(packets_to_server, 8) * CASE WHEN client IN (FROM sixes) THEN 72 ELSE 52 END)
+                THEN 2
             WHEN outcome = 1 THEN 1
             ELSE 3
         END::UTINYINT AS contact
-    FROM flows JOIN (
-        SELECT id AS client, address NOT BETWEEN 281470681743360 AND 281474976710655 AS v6
-        FROM hosts
-    ) USING (client)
+    FROM flows
     WHERE first_us >= {after} AND first_us < {before} AND {captures}
 """
+_SIXES = """
+    CREATE TEMP TABLE sixes AS
+    SELECT id FROM hosts WHERE address NOT BETWEEN 281470681743360 AND 281474976710655
+"""
 _CONTACTS = """
+    CREATE TEMP TABLE contacts AS
     SELECT client, server, protocol, port,
         count(*) AS flows,
         count(*) FILTER (contact = 0) AS failed,
         count(*) FILTER (contact = 2) AS used,
         -- The contact of the earliest flow, the worse one of several at the same time.
-        (min(first_us::HUGEINT * 4 + contact) & 3)::UTINYINT AS first,
+        (min(first_us * 4 + contact) & 3)::UTINYINT AS first,
         min(first_us) AS first_us,
+        max(first_us) AS begun_us,
         max(last_us) AS last_us,
         coalesce(min(first_us) FILTER (contact = 2), 0) AS used_first_us,
         coalesce(max(last_us) FILTER (contact = 2), 0) AS used_last_us,
         least(sum(bytes_to_server), 9223372036854775807)::BIGINT AS bytes_to_server,
         least(sum(bytes_to_client), 9223372036854775807)::BIGINT AS bytes_to_client,
         max(bytes_to_server) AS most_to_server,
-        -- The earliest of the largest: bytes above, the time taken off below.
-        (max(bytes_to_server)::HUGEINT * 9223372036854775808
-            - max(bytes_to_server::HUGEINT * 9223372036854775808 - first_us))::BIGINT AS most_us,
-        least(sum(packets_to_client), 9223372036854775807)::BIGINT AS answers,
+        coalesce(min(first_us) FILTER (bytes_to_server >= $large), 0) AS large_us,
+        max(packets_to_client) > 0 AS answered,
         max(direction) AS direction
     FROM judged
     GROUP BY client, server, protocol, port
-    ORDER BY client, server, protocol, port
 """
 _LOGINS = """
     SELECT client, server, protocol, port, first_us // 60000000 AS minute,
@@ -78,17 +80,18 @@ _LOGINS = """
     FROM judged
     WHERE (protocol::INTEGER * 65536 + port) IN (SELECT unnest($services::INTEGER[]))
     GROUP BY client, server, protocol, port, minute
-    ORDER BY client, server, protocol, port, minute
 """
-# Only what is worth sorting: enough flows, a second apart at the least.
+# Only what is worth sorting: enough flows, a second apart at the least, on a service with few
+# clients; what many do at intervals is how that service works.
 _RHYTHMS = """
-    WITH busy AS (
-        SELECT client, server, protocol, port, min(first_us) AS first_us, max(first_us) AS last_us
-        FROM judged
-        WHERE protocol IN (6, 17) AND contact <> 3
-        GROUP BY client, server, protocol, port
-        HAVING count(*) BETWEEN $least AND 20000
-            AND max(first_us) - min(first_us) >= count(*) * 1000000
+    WITH rare AS (
+        SELECT server, protocol, port FROM contacts WHERE protocol IN (6, 17)
+        GROUP BY server, protocol, port HAVING count(*) < $crowd
+    ),
+    busy AS (
+        SELECT client, server, protocol, port, first_us, begun_us AS last_us
+        FROM contacts SEMI JOIN rare USING (server, protocol, port)
+        WHERE flows BETWEEN $least AND 20000 AND begun_us - first_us >= flows * 1000000
     ),
     steps AS (
         SELECT client, server, protocol, port, judged.first_us - lag(judged.first_us) OVER (
@@ -102,34 +105,35 @@ _RHYTHMS = """
             median(step)::BIGINT AS interval_us, mad(step)::BIGINT AS jitter_us
         FROM steps WHERE step IS NOT NULL
         GROUP BY client, server, protocol, port
+        HAVING beats + 1 >= $least
     )
     SELECT * FROM even JOIN busy USING (client, server, protocol, port)
     WHERE interval_us >= 1000000 AND jitter_us <= interval_us * $jitter
-    ORDER BY client, server, protocol, port
 """
+_CROWD = 3
 
 
 def read_traces(
     cursor: Connection,
     window: Window,
     services: Iterable[tuple[int, int]],
-    beats: int,
-    jitter: float,
+    limits: Thresholds,
     cancelled: Callable[[], bool] | None,
 ) -> Traces:
     """Contacts of all conversations, logins on `services` (protocol, port), and what is regular.
 
-    Regular: at least `beats` intervals, and a median departure of at most `jitter` of the median.
-    Raises Cancelled once `cancelled()` is true.
+    In no order. Raises Cancelled once `cancelled()` is true.
     """
     wanted = {"services": [protocol << 16 | port for protocol, port in services]}
-    evenly = {"least": beats + 1, "jitter": jitter}
+    evenly = {"least": limits.beacon_beats + 1, "jitter": limits.beacon_jitter, "crowd": _CROWD}
     with transaction(cursor), interruptible(cursor, cancelled):
-        cursor.execute(_FLOWS.format(**_literals(window)))
-        contacts = _columns(cursor, _CONTACTS, {}, CONTACT_DTYPES)
+        cursor.execute(_SIXES)
+        cursor.execute(_JUDGED.format(**_literals(window)))
+        cursor.execute(_CONTACTS, {"large": limits.transfer_bytes})
+        contacts = _columns(cursor, "FROM contacts", {}, CONTACT_DTYPES)
         logins = _columns(cursor, _LOGINS, wanted, LOGIN_DTYPES)
         rhythms = _columns(cursor, _RHYTHMS, evenly, RHYTHM_DTYPES)
-        cursor.execute("DROP VIEW judged")
+        cursor.execute("DROP VIEW judged; DROP TABLE contacts; DROP TABLE sixes")
     return Traces(contacts, logins, rhythms)
 
 

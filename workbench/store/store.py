@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from workbench.model.errors import StoreBusy, StoreError
 from workbench.model.filters import Term
-from workbench.model.finding import Traces, Window
+from workbench.model.finding import Thresholds, Traces, Window
 from workbench.model.policy import ResolvedPolicy
 from workbench.model.quality import FlowShares, HostSides
 from workbench.model.traffic import CaptureReport, ConversationTable, Flow, HostTable
@@ -208,8 +208,7 @@ class Store:
         self,
         window: Window,
         services: Iterable[tuple[int, int]],
-        beats: int,
-        jitter: float,
+        limits: Thresholds,
         cancelled: Callable[[], bool] | None = None,
     ) -> Traces:
         """What the detectors of findings look at, see `findings.read_traces`.
@@ -217,4 +216,4 @@ class Store:
         Raises Cancelled once `cancelled()` is true; it is asked from a thread of its own.
         """
         with self._database.work() as cursor:
-            return findings.read_traces(cursor, window, services, beats, jitter, cancelled)
+            return findings.read_traces(cursor, window, services, limits, cancelled)

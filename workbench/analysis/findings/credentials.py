@@ -194,8 +194,8 @@ def _poisoning(scene: Scene) -> Iterator[Finding]:
         for port in (137, 5355)
     }
     answers: dict[int, dict[int, list[int]]] = {}
-    llmnr = (table["port"] == 5355) & (table["bytes_to_server"] == 0) & (table["answers"] > 0)
-    nbt = (table["port"] == 137) & (table["answers"] == 0) & (table["bytes_to_server"] >= 90)
+    llmnr = (table["port"] == 5355) & (table["bytes_to_server"] == 0) & table["answered"]
+    nbt = (table["port"] == 137) & ~table["answered"] & (table["bytes_to_server"] >= 90)
     for mask, answerer, asker, port in (
         (llmnr, "server", "client", 5355),
         (nbt, "client", "server", 137),

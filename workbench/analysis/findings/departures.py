@@ -14,15 +14,15 @@ from workbench.analysis.findings.scene import (
     grouped,
     many,
     pick,
-    services,
 )
 from workbench.model.finding import Columns, Finding, Level, Stage, Traces
-from workbench.model.net import service_text
+from workbench.model.net import TCP, ServiceRange, service_text
 from workbench.model.risky import risky_by_id
 from workbench.model.text import duration, short_bytes
 
 _CROWD = 3
 """Clients that beat to one service, or servers that one client beats to: that is how it works."""
+_OPC_UA = ServiceRange(TCP, 4840, 4840)
 _FEW = 6
 """Peers of a host that talks to few."""
 
@@ -197,7 +197,7 @@ def exfiltration(scene: Scene, suspects: Mapping[int, int]) -> Iterator[Finding]
     table = scene.select(contacts, outside & large & (contacts["used"] > 0))
     for row in range(len(table["host"])):
         host, target = int(table["host"][row]), int(table["target"][row])
-        moment = int(table["most_us"][row])
+        moment = int(table["large_us"][row])
         if suspects.get(host, moment) >= moment or target not in alone:
             continue
         size = short_bytes(int(table["most_to_server"][row]))
@@ -224,9 +224,8 @@ def exfiltration(scene: Scene, suspects: Mapping[int, int]) -> Iterator[Finding]
 
 
 def industrial(table: Columns) -> Mask:
-    """Rows on ports of controllers; 4840 is OPC UA."""
-    kind = risky_by_id("industrial")
-    return services(table, lambda protocol, port: port == 4840 or kind.covers(protocol, port)) > 0
+    """Rows on ports of controllers."""
+    return numbered(table, [[*risky_by_id("industrial").services, _OPC_UA]]) >= 0
 
 
 def _controllers(scene: Scene, scouts: Mapping[int, int]) -> Iterator[Finding]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.analysis.findings.scene import Mask, Rows, Scene, distinct, grouped, pick, services
+from workbench.analysis.findings.scene import Mask, Rows, Scene, distinct, grouped, numbered, pick
 from workbench.model.finding import Columns, Evidence
 from workbench.model.net import ICMP, ICMPV6, TCP
-from workbench.model.risky import RiskyService, risky_by_id, risky_service
+from workbench.model.risky import RiskyService, risky_by_id
 
 FAMILIES = ("smb", "rdp", "dcom", "winrm", "ssh", "vnc", "remote-support", "legacy")
 """Risky services by which people (and intruders) work on other machines."""
@@ -77,12 +77,7 @@ def logins(scene: Scene) -> tuple[Login, ...]:
 
 def family(table: Columns) -> Rows:
     """By row: index into FAMILIES, -1 for none of them."""
-    return services(table, _family)
-
-
-def _family(protocol: int, port: int) -> int:
-    found = risky_service(protocol, port)
-    return FAMILIES.index(found.id) if found and found.id in FAMILIES else -1
+    return numbered(table, [risky_by_id(slug).services for slug in FAMILIES])
 
 
 def _used(scene: Scene, table: Columns) -> Columns:

@@ -104,7 +104,7 @@ def _scan(scene: Scene, table: Columns, rows: Rows, failed: Mask) -> Finding | N
         return None
     first, last = int(table["first_us"][rows[0]]), int(table["first_us"][rows[-1]])
     share = _share(table, failed, host, (first, last))
-    blind = not table["answers"][table["host"] == host].any()
+    blind = not table["answered"][table["host"] == host].any()
     confidence = Level.MEDIUM
     if len(rows) >= limits.scan_sure and share >= limits.scan_share and not blind:
         confidence = Level.HIGH

@@ -1,6 +1,6 @@
 """What all detectors share: who is who, what is inside, how long was recorded, and evidence."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from workbench.analysis.homes import PRIVATE
 from workbench.model.finding import MOST_EVIDENCE, Columns, Evidence, Thresholds, Traces
-from workbench.model.net import V4_BASE, AddressSet, is_v4
+from workbench.model.net import V4_BASE, AddressSet, ServiceRange, is_v4
 from workbench.model.site import Inventory
 from workbench.model.traffic import HostTable
 
@@ -174,12 +174,14 @@ def distinct(group: NDArray[Any], *values: NDArray[Any]) -> tuple[NDArray[Any], 
     return np.unique(group[order][starts], return_counts=True)
 
 
-def services(table: Columns, judge: Callable[[int, int], int]) -> Rows:
-    """By row: what `judge` says of its protocol and port, asked once for each."""
-    pairs = table["protocol"].astype(np.int64) << 16 | table["port"]
-    kinds, place = np.unique(pairs, return_inverse=True)
-    answers = [judge(int(one) >> 16, int(one) & 0xFFFF) for one in kinds]
-    return np.asarray(np.array(answers, dtype=np.int64)[place])
+def numbered(table: Columns, kinds: Sequence[Iterable[ServiceRange]]) -> Rows:
+    """By row: which of these disjoint kinds of services it is, -1 for none."""
+    found = np.full(len(table["port"]), -1, dtype=np.int64)
+    for number, ranges in enumerate(kinds):
+        for piece in ranges:
+            inside = (table["port"] >= piece.first) & (table["port"] <= piece.last)
+            found[inside & (table["protocol"] == piece.protocol)] = number
+    return found
 
 
 def pick(table: Columns, rows: Rows | Mask) -> Columns:
