@@ -7,6 +7,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+import craft_scans
 import pytest
 from commandline import CAPTURE, ROOT
 
@@ -36,6 +37,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "extra.pcapng.gz").write_bytes(gzip.compress(whole + whole, mtime=0))
     (tmp_path / "hosts.csv").write_text("name,address,role\npc-99,10.1.0.99,pc\n")
     (tmp_path / "pods.json").write_text(json.dumps({"kind": "PodList", "items": [POD]}))
+    (tmp_path / "weekly.nessus").write_text(craft_scans.nessus_site())
+    (tmp_path / "cart.json").write_text(craft_scans.trivy())
     monkeypatch.chdir(tmp_path)
     site = tmp_path / "site"
     site.mkdir()

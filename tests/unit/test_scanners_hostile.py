@@ -113,6 +113,7 @@ def test_a_document_type_elsewhere_is_not_fetched(tmp_path: Path) -> None:
         ('{"matches": [{"vulnerability": {"id": {}}}]}', "vulnerability.id: expected text"),
         ('{"matches": [{"vulnerability": {"cvss": [{"metrics": 5}]}}]}', "expected an object"),
     ],
+    ids=lambda value: str(value[:20]),
 )  # fmt: skip
 def test_every_broken_file_is_told_in_one_line(
     tmp_path: Path, text: str | bytes, told: str
@@ -251,6 +252,7 @@ def test_whoever_watches_can_stop_it(tmp_path: Path) -> None:
         ('{"workbench": 1, "vulnerabilities": [3]}', r"vulnerabilities\[0\]: expected an object"),
         ("[" * 100_000, "not JSON that can be read"),
     ],
+    ids=lambda value: value[:20],
 )
 def test_the_file_that_is_kept_is_checked(text: str, told: str) -> None:
     with pytest.raises(ScanError, match=told):

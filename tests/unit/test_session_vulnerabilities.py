@@ -12,7 +12,7 @@ from workbench.model.exposure import Scenario
 from workbench.model.net import format_address
 from workbench.model.traffic import Progress
 from workbench.model.vulnerability import Advice, PortReach, Severity
-from workbench.session import Session
+from workbench.session import Session, vulnerabilities
 
 
 @pytest.fixture
@@ -156,3 +156,15 @@ def test_a_name_with_escapes_is_kept_as_one_that_can_be_shown(folder: Path) -> N
         assert {one.source for one in session.vulnerabilities.found()} == {"a·[31m·.nessus"}
     with Session.open(folder) as session:
         assert len(session.vulnerabilities.found()) == 2
+
+
+@pytest.mark.parametrize("limit", ["MAX_KEPT", "MAX_BYTES"])
+def test_nothing_is_written_that_could_not_be_read_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(vulnerabilities, limit, 1)
+    with Session.open(folder) as session:
+        with pytest.raises(InputError, match="leave some out with --least low"):
+            session.vulnerabilities.import_reports([scan(folder)])
+        assert session.vulnerabilities.found() == ()
+    assert not (folder / "vulnerabilities.json").exists()

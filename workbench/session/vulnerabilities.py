@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from workbench.documents.files import MAX_BYTES
 from workbench.inventory.scanners import (
     MAX_KEPT,
     Owners,
@@ -133,11 +134,10 @@ class Vulnerabilities:
             return len(before) - len(kept)
 
     def _write(self, found: tuple[Vulnerability, ...]) -> None:
-        if len(found) > MAX_KEPT:
-            raise InputError(
-                f"more than {MAX_KEPT:,} vulnerabilities together; leave some out with --least low"
-            )
         text = dump_vulnerabilities(found)
+        if len(found) > MAX_KEPT or len(text.encode()) > MAX_BYTES:  # could not be read again
+            size = f"{MAX_KEPT:,} vulnerabilities or {MAX_BYTES // 1_000_000} MB"
+            raise InputError(f"more than {size} together; leave some out with --least low")
         if self._document is not None:
             self._document.write(text)
         self._found = load_vulnerabilities(text, str(self._path))  # in the order of the file

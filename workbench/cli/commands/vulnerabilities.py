@@ -34,7 +34,7 @@ def vulnerabilities(options: Options) -> int:
     with open_session(options) as session:
         if options.forget is not None:
             count = session.vulnerabilities.forget(options.forget)
-            say(f"{options.forget}: {count:,} findings forgotten")
+            say(f"{options.forget}: {_count(count, 'finding')} forgotten")
         if options.reports:
             _import(session, options, least)
         kept = session.vulnerabilities
@@ -66,13 +66,18 @@ def _import(session: "Session", options: Options, least: Severity) -> None:
 
 
 def _say_report(report: ImportReport) -> None:
-    say(f"{report.path}: {report.scanner}, {report.findings:,} findings on {report.hosts:,} hosts")
+    findings, hosts = _count(report.findings, "finding"), _count(report.hosts, "host")
+    say(f"{report.path}: {report.scanner}, {findings} on {hosts}")
     for why, count in report.left_out:
         say(f"{report.path}: {count:,} left out: {why}")
     for name, count in report.unknown[:UNKNOWN_SHOWN]:
         say(f"  {name}: {count:,}")
     if len(report.unknown) > UNKNOWN_SHOWN:
         say(f"  … {len(report.unknown) - UNKNOWN_SHOWN} more names")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def exposed_record(session: "Session", one: Exposed) -> Record:
