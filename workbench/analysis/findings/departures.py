@@ -13,6 +13,7 @@ from workbench.analysis.findings.scene import (
     distinct,
     grouped,
     many,
+    numbered,
     pick,
 )
 from workbench.model.finding import Columns, Finding, Level, Stage, Traces
@@ -225,7 +226,7 @@ def exfiltration(scene: Scene, suspects: Mapping[int, int]) -> Iterator[Finding]
 
 def industrial(table: Columns) -> Mask:
     """Rows on ports of controllers."""
-    return numbered(table, [[*risky_by_id("industrial").services, _OPC_UA]]) >= 0
+    return np.asarray(numbered(table, [[*risky_by_id("industrial").services, _OPC_UA]]) >= 0)
 
 
 def _controllers(scene: Scene, scouts: Mapping[int, int]) -> Iterator[Finding]:
