@@ -26,6 +26,7 @@ PAIRS: Mapping[str, str] = {
     "client_ttl": "server_ttl",
 }
 """Columns that change places when a flow turns around."""
+_JUDGED = ("client_hi", "client_lo", "client_port", "packets_to_server", "flags_to_server")
 _WHOLE = ("first_us", "last_us", "vlan", "first_offset", "last_offset", "tunnel")
 
 
@@ -83,6 +84,11 @@ class Ends:
         }
         marks = marks & ~np.uint16(Mark.SERVER_FIRST)
         return cls(columns["protocol"], marks, pairs, {name: columns[name] for name in _WHOLE})
+
+    def at(self, rows: NDArray[np.intp]) -> Self:
+        """Some of the flows, with only what they are judged by."""
+        pairs = {name: (a[rows], b[rows]) for name, (a, b) in self.pairs.items() if name in _JUDGED}
+        return type(self)(self.protocol[rows], self.marks[rows], pairs, {})
 
     @property
     def ports(self) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:

@@ -83,42 +83,61 @@ def judged(
     return {name: np.ascontiguousarray(columns[name], kind) for name, kind in FLOW_DTYPES.items()}
 
 
+class _Verdicts:
+    """Where B is the client, and the Direction that says so; what is settled stays."""
+
+    def __init__(self, flows: int) -> None:
+        self.b_opens = np.zeros(flows, np.bool_)  # A spoke first
+        self.direction = np.full(flows, Direction.FIRST, np.uint8)
+        self.to_group = np.zeros(flows, np.bool_)
+        """B is a group of hosts, which asks for nothing."""
+
+    def settle(self, a_serves: Bools, b_serves: Bools, evidence: Direction) -> None:
+        told = (a_serves != b_serves) & (self.direction == Direction.FIRST)
+        told &= ~(a_serves & self.to_group)
+        self.b_opens[told] = a_serves[told]
+        self.direction[told] = evidence
+
+
 def _directions(
     ends: Ends, hints: Sequence[ServiceRange], clients: tuple[Counts, Counts] | None
 ) -> tuple[Bools, NDArray[np.uint8]]:
     """Where B is the client, and the Direction that says so."""
-    b_opens = np.zeros(len(ends.protocol), np.bool_)  # A spoke first
-    direction = np.full(len(ends.protocol), Direction.FIRST, np.uint8)
-    group = _to_many(ends, b_opens) | ends.marked(Mark.GROUP) & ~ends.sent[1]
-
-    def settle(a_serves: Bools, b_serves: Bools, evidence: Direction) -> None:
-        told = (a_serves != b_serves) & (direction == Direction.FIRST)
-        told &= ~(a_serves & group)  # a group of hosts asks for nothing
-        b_opens[told] = a_serves[told]
-        direction[told] = evidence
-
+    found = _Verdicts(len(ends.protocol))
     a_open, b_open = ends.marked(Mark.OPEN), ends.marked(Mark.OPEN, True)
-    settle(~a_open & b_open, a_open & ~b_open, Direction.SYN)
+    found.settle(~a_open & b_open, a_open & ~b_open, Direction.SYN)
     both = a_open & b_open  # a simultaneous open: the first one counts
-    direction[both] = Direction.SYN
-    settle(ends.marked(Mark.ANSWER), ends.marked(Mark.ANSWER, True), Direction.SYN)
-    if hints:
-        settle(*_listed(ends, hint_masks(hints)), Direction.HINT)
-    for serving in _well_known(ends):
-        settle(*serving, Direction.WELL_KNOWN)
-    # A TCP flow caught in the middle is as likely to begin with either end: a port that no system
-    # gives to clients serves. UDP begins with a question.
-    guessed = (direction == Direction.FIRST) & (ends.protocol == TCP)
-    b_opens[guessed & (ends.ports[0] < CLIENT_PORTS) & (ends.ports[1] >= CLIENT_PORTS)] = True
-    unsettled = (direction == Direction.FIRST) & np.isin(ends.protocol, (TCP, UDP, SCTP))
+    found.direction[both] = Direction.SYN
+    found.settle(ends.marked(Mark.ANSWER), ends.marked(Mark.ANSWER, True), Direction.SYN)
+    rest = np.flatnonzero(found.direction == Direction.FIRST)
+    if len(rest):
+        by_ports = _by_ports(ends.at(rest), hints)
+        for name, values in vars(by_ports).items():
+            getattr(found, name)[rest] = values
+    unsettled = (found.direction == Direction.FIRST) & np.isin(ends.protocol, (TCP, UDP, SCTP))
     if unsettled.any():
-        a, b = clients or _clients(ends, b_opens, direction, unsettled)
+        a, b = clients or _clients(ends, found.b_opens, found.direction, unsettled)
         popular = (
             unsettled & (a >= SEVERAL_CLIENTS) & (a > b),
             unsettled & (b >= SEVERAL_CLIENTS) & (b > a),
         )
-        settle(*popular, Direction.DEGREE)
-    return b_opens, direction
+        found.settle(*popular, Direction.DEGREE)
+    return found.b_opens, found.direction
+
+
+def _by_ports(ends: Ends, hints: Sequence[ServiceRange]) -> _Verdicts:
+    found = _Verdicts(len(ends.protocol))
+    found.to_group = _to_many(ends, found.b_opens) | ends.marked(Mark.GROUP) & ~ends.sent[1]
+    if hints:
+        found.settle(*_listed(ends, hint_masks(hints)), Direction.HINT)
+    for serving in _well_known(ends):
+        found.settle(*serving, Direction.WELL_KNOWN)
+    # A TCP flow caught in the middle is as likely to begin with either end: a port that no system
+    # gives to clients serves. UDP begins with a question.
+    guessed = (found.direction == Direction.FIRST) & (ends.protocol == TCP)
+    guessed &= (ends.ports[0] < CLIENT_PORTS) & (ends.ports[1] >= CLIENT_PORTS)
+    found.b_opens[guessed] = True
+    return found
 
 
 def _well_known(ends: Ends) -> Iterator[tuple[Bools, Bools]]:
@@ -195,19 +214,17 @@ def _mixed(
 
 def _outcomes(ends: Ends, b_opens: Bools) -> NDArray[np.uint8]:
     """What came of each flow (see Outcome); `b_opens`: B is the client."""
-    a_sent, b_sent = ends.sent
-    client_sent = np.where(b_opens, b_sent, a_sent)
-    server_sent = np.where(b_opens, a_sent, b_sent)
-    both = client_sent & server_sent
-    refused = ends.marked(Mark.QUOTED, b_opens)
-    plain = _plain_outcomes(ends, b_opens, both, refused)
-    plain[~client_sent] = Outcome.ONE_WAY  # an answer, whose question went another way
-    tcp = _tcp_outcomes(ends, b_opens, both, refused)
-    return np.where(ends.protocol == TCP, tcp, plain).astype(np.uint8)
+    outcomes = _tcp_outcomes(ends, b_opens).astype(np.uint8)
+    others = np.flatnonzero(ends.protocol != TCP)
+    if len(others):
+        outcomes[others] = _plain_outcomes(ends.at(others), b_opens[others])
+    return outcomes
 
 
-def _tcp_outcomes(ends: Ends, b_opens: Bools, both: Bools, refused: Bools) -> NDArray[np.int64]:
+def _tcp_outcomes(ends: Ends, b_opens: Bools) -> NDArray[np.int64]:
     serving = ~b_opens
+    both = np.logical_and(*ends.sent)
+    refused = ends.marked(Mark.QUOTED, b_opens)
     opened = ends.marked(Mark.OPEN, b_opens) | ends.marked(Mark.OPEN, serving)
     answered = ends.marked(Mark.ANSWER, serving)
     client_live, server_live = ends.marked(Mark.LIVE, b_opens), ends.marked(Mark.LIVE, serving)
@@ -234,7 +251,10 @@ def _tcp_outcomes(ends: Ends, b_opens: Bools, both: Bools, refused: Bools) -> ND
     )
 
 
-def _plain_outcomes(ends: Ends, b_opens: Bools, both: Bools, refused: Bools) -> NDArray[np.int64]:
+def _plain_outcomes(ends: Ends, b_opens: Bools) -> NDArray[np.int64]:
+    a_sent, b_sent = ends.sent
+    client_sent = np.where(b_opens, b_sent, a_sent)
+    refused = ends.marked(Mark.QUOTED, b_opens)
     port = np.where(b_opens, ends.ports[0], ends.ports[1])
     answers = np.isin(ends.protocol, (UDP, SCTP))
     answers &= ~((ends.protocol == UDP) & _SILENT[port])
@@ -243,8 +263,20 @@ def _plain_outcomes(ends: Ends, b_opens: Bools, both: Bools, refused: Bools) -> 
     answers &= ~(_to_many(ends, b_opens) | ends.marked(Mark.GROUP, b_opens))
     aborted = ends.marked(Mark.ABORT, ~b_opens) & ~ends.marked(Mark.ANSWER, ~b_opens)
     return np.select(
-        [aborted & (ends.protocol == SCTP), both, refused, answers],
-        [Outcome.REFUSED, Outcome.ESTABLISHED, Outcome.REFUSED, Outcome.UNANSWERED],
+        [
+            ~client_sent,  # an answer, whose question went another way
+            aborted & (ends.protocol == SCTP),
+            a_sent & b_sent,
+            refused,
+            answers,
+        ],
+        [
+            Outcome.ONE_WAY,
+            Outcome.REFUSED,
+            Outcome.ESTABLISHED,
+            Outcome.REFUSED,
+            Outcome.UNANSWERED,
+        ],
         Outcome.ONE_WAY,
     )
 
