@@ -231,16 +231,20 @@ def test_nothing_is_written_over_unasked(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == [link, there]
 
 
-def test_the_capture_itself_is_never_written_over(tmp_path: Path) -> None:
+def test_captures_are_never_written_over(tmp_path: Path) -> None:
     path = tmp_path / "site.pcap"
     path.write_bytes(pcap([frame(5)]))
     flow = flow_of(path, 5)
-    with pytest.raises(InputError, match="the capture itself"):
-        save_packets({flow: whole(path, flow)}, path, replace=True)
+    other = tmp_path / "other.pcap"
+    other.write_bytes(b"precious")
+    for capture in path, other:
+        with pytest.raises(InputError, match="is a capture of this workspace"):
+            save_packets({flow: whole(path, flow)}, capture, replace=True, keep=[other])
+    assert other.read_bytes() == b"precious"
     path.write_bytes(pcap([frame(6)]))
     with pytest.raises(CaptureError, match="none of the packets"):
         save_packets({flow: whole(path, flow)}, tmp_path / "cut.pcapng")
-    assert sorted(tmp_path.iterdir()) == [path]
+    assert sorted(tmp_path.iterdir()) == [other, path]
 
 
 def test_a_tcp_flow_keeps_its_story(tmp_path: Path) -> None:

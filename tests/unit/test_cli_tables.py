@@ -182,3 +182,10 @@ def test_the_progress_line_says_how_long() -> None:
     for part in ("50%", "1.2M packets", "25 B/s", "2 s left"):
         assert part in line
     assert "left" not in progress_line(Progress("a", 0, 0))
+    assert "5 h left" in progress_line(Progress("a", 1, 10_001, 0, 1.8))
+
+
+def test_the_progress_line_of_a_pipe_guesses_nothing() -> None:
+    line = progress_line(Progress("-", 3_000_000, 0, 1_200_000, 2.0))
+    assert "%" not in line and "left" not in line
+    assert "3.0 MB" in line and "1.5 MB/s" in line

@@ -78,16 +78,18 @@ def save_packets(
     path: Path,
     *,
     replace: bool = False,
+    keep: Iterable[Path] = (),
     progress: Tell = None,
     cancelled: Stop = None,
 ) -> SavedPackets:
     """Write the packets of some flows to a new pcapng file, whole or not at all.
 
-    replace: a file that is there may go. Raises InputError where it must not or cannot be written,
-    CaptureError for a source that cannot be read, Cancelled.
+    replace: a file that is there may go, but neither a source nor one of `keep`. Raises
+    InputError where it must not or cannot be written, CaptureError for a source that cannot be
+    read, Cancelled.
     """
     sources = dict.fromkeys(piece.path for pieces in wanted.values() for piece in pieces)
-    _refuse(path, sources, replace)
+    _refuse(path, (*sources, *keep), replace)
     names = ", ".join(source.name for source in sources)
     try:
         fresh = path.with_name(f".{path.name[:200]}.{secrets.token_hex(6)}.tmp")
@@ -126,7 +128,7 @@ def _exists(path: Path) -> InputError:
     return InputError(f"{path}: is there already; nothing was written")
 
 
-def _refuse(path: Path, sources: Iterable[Path], replace: bool) -> None:
+def _refuse(path: Path, captures: Iterable[Path], replace: bool) -> None:
     """Raises InputError for what must not be written over."""
     try:
         found = path.lstat()
@@ -136,9 +138,9 @@ def _refuse(path: Path, sources: Iterable[Path], replace: bool) -> None:
         raise InputError(f"{path}: cannot write: {error}") from error
     if not stat.S_ISREG(found.st_mode):
         raise InputError(f"{path}: is not a regular file; nothing was written")
-    for source in sources:
+    for one in captures:
         with contextlib.suppress(OSError):
-            if path.samefile(source):
-                raise InputError(f"{path}: is the capture itself; nothing was written")
+            if path.samefile(one):
+                raise InputError(f"{path}: is a capture of this workspace; nothing was written")
     if not replace:
         raise _exists(path)

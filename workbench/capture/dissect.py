@@ -7,6 +7,7 @@ are bounded, and it is killed when nobody wants the answer any more.
 """
 
 import contextlib
+import logging
 import os
 import shutil
 import tempfile
@@ -137,6 +138,7 @@ class _Reading:
     def _run(self) -> None:
         import asyncio  # 30 ms, and only here
 
+        logging.getLogger("asyncio").setLevel(logging.ERROR)  # it tells the terminal of that race
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         try:

@@ -6,7 +6,7 @@ from types import FrameType
 from typing import Any
 
 from workbench.model.packets import printable
-from workbench.model.text import short_bytes, short_count
+from workbench.model.text import short_bytes, short_count, time_left
 from workbench.model.traffic import Progress
 
 
@@ -53,11 +53,15 @@ class Meter:
 
 def progress_line(progress: Progress) -> str:
     """`site.pcap  42 %  1.2M packets  310 MB/s  4 s left`."""
-    parts = [printable(progress.label, 40), f"{progress.fraction:4.0%}"]
+    parts = [printable(progress.label, 40)]
+    if progress.total:  # not of a pipe
+        parts.append(f"{progress.fraction:4.0%}")
+    else:
+        parts.append(short_bytes(progress.done))
     if progress.packets:
         parts.append(f"{short_count(progress.packets)} packets")
     if progress.elapsed > 0:
         parts.append(f"{short_bytes(int(progress.done / progress.elapsed))}/s")
     if progress.seconds_left is not None:
-        parts.append(f"{progress.seconds_left:.0f} s left")
+        parts.append(f"{time_left(progress.seconds_left)} left")
     return "  ".join(parts)

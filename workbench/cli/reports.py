@@ -18,8 +18,8 @@ LISTED = (
 
 
 def print_captures(found: Iterable[Record], form: str) -> None:
-    """A line a capture; everything in JSON and CSV."""
-    emit(found, form, columns=LISTED)
+    """A line a capture, for all of them; everything in JSON and CSV."""
+    emit(found, form, columns=LISTED, limit=0)
 
 
 def report_record(report: CaptureReport) -> Record:

@@ -67,3 +67,11 @@ def duration(microseconds: int) -> str:
             return f"{whole} {large} {rest // part} {small}" if rest // part else f"{whole} {large}"
     days, rest = divmod(seconds, 86_400)
     return f"{days:,} d {rest // 3600} h" if rest // 3600 and days < 100 else f"{days:,} d"
+
+
+def time_left(seconds: float) -> str:
+    """A rough wait: `42 s`, `3 min`, `5 h`."""
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    return f"{whole // 60} min" if whole < 7200 else f"{whole // 3600} h"

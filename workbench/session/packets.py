@@ -40,8 +40,16 @@ class FlowPackets:
         progress: Tell = None,
         cancelled: Stop = None,
     ) -> SavedPackets:
-        """The packets of some flows as a pcapng file. Raises InputError where one is there."""
+        """The packets of some flows as a pcapng file, never over a capture that is loaded.
+
+        Raises InputError where a file is there that must stay.
+        """
         wanted = self._traffic.pieces_of(flows)
         return capture.save_packets(
-            wanted, path, replace=replace, progress=progress, cancelled=cancelled
+            wanted,
+            path,
+            replace=replace,
+            keep=[Path(report.path) for report in self._traffic.captures],
+            progress=progress,
+            cancelled=cancelled,
         )

@@ -4,7 +4,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Static
 
-from workbench.model.text import short_bytes, short_count
+from workbench.model.text import short_bytes, short_count, time_left
 from workbench.model.traffic import Progress
 
 
@@ -32,9 +32,9 @@ def progress_content(progress: Progress, width: int) -> Content:
             facts.append(f"{short_count(int(progress.packets / progress.elapsed))} packets/s")
             facts.append(f"{short_bytes(int(progress.done / progress.elapsed))}/s")
         if (left := progress.seconds_left) is not None:
-            facts.append(f"{_seconds(left)} left")
+            facts.append(f"{time_left(left)} left")
     tail = "  ".join(facts)
-    room = max(0, min(40, width - len(progress.label) - len(tail) - 16))
+    room = max(0, min(40, width - len(progress.label) - len(tail) - 16)) if progress.total else 0
     full = round(room * progress.fraction)
     return Content.assemble(
         f" {progress.label} ",
@@ -44,8 +44,3 @@ def progress_content(progress: Progress, width: int) -> Content:
         ("  esc", "bold $primary"),
         " cancel",
     )
-
-
-def _seconds(seconds: float) -> str:
-    whole = round(seconds)
-    return f"{whole} s" if whole < 120 else f"{whole // 60} min"
