@@ -1,19 +1,23 @@
-"""Real captures as if they had begun too late: without the packets that say who is the client."""
+"""Real captures as if less of them had been seen: begun too late, or from where one way passes.
+
+What is left must still say who is the client, or that it does not know.
+"""
 
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from truth import End, load
+import pytest
+from truth import End, Row, load
 
 from workbench.capture import layout
 from workbench.capture.decoding import PacketDecoder
 from workbench.capture.reader import Reader
-from workbench.model.net import TCP, UDP
-from workbench.model.traffic import Direction, TcpFlag
+from workbench.model.net import TCP, UDP, format_address
+from workbench.model.traffic import Direction, Outcome, TcpFlag
 
 FOLDERS = ("arkime", "flowlogs/vast-triple", "ics", "lateral/apt29-day2", "lateral/otrf", "zeek")
 Words = list[int]
@@ -58,19 +62,27 @@ def opens(packet: Words) -> bool:
     return packet[layout.PKT_WHO] >> 32 == TCP and bool(packet[layout.PKT_MARKS] & TcpFlag.SYN)
 
 
+def ends_of(packet: Words) -> tuple[End, End]:
+    """Where it comes from and where it goes."""
+    who = packet[layout.PKT_WHO]
+    source, target = (
+        (format_address(packet[at] << 64 | packet[at + 1]), port)
+        for at, port in ((layout.PKT_SRC_HI, who >> 16 & 0xFFFF), (layout.PKT_DST_HI, who & 0xFFFF))
+    )
+    return source, target
+
+
 class FirstOfEach:
     """Whether a UDP packet is the first between its ends."""
 
     def __init__(self) -> None:
-        self._met: set[frozenset[tuple[int, ...]]] = set()
+        self._met: set[frozenset[End]] = set()
 
     def __call__(self, packet: Words) -> bool:
         who = packet[layout.PKT_WHO]
         if who >> 32 != UDP or not packet[layout.PKT_PACKETS]:
             return False
-        source = (packet[layout.PKT_SRC_HI], packet[layout.PKT_SRC_LO], who >> 16 & 0xFFFF)
-        target = (packet[layout.PKT_DST_HI], packet[layout.PKT_DST_LO], who & 0xFFFF)
-        ends = frozenset({source, target})
+        ends = frozenset(ends_of(packet))
         first = ends not in self._met
         self._met.add(ends)
         return first
@@ -127,3 +139,56 @@ def test_udp_without_first_packets(shared_data: Path, tmp_path: Path) -> None:
     assert {one.evidence for one in turned} == {Direction.FIRST}
     same_port = [one for one in turned if one.client[1] == one.server[1]]  # NTP, IKE, BACnet
     assert (len(same_port), len(turned)) == (10, 14)
+
+
+SEEN: dict[str, Counter[tuple[str, str]]] = {
+    # seen ways → (outcome of the whole, outcome of what is left) → flows
+    "client": Counter(
+        {
+            ("established", "one-way"): 995,
+            ("established", "unanswered"): 366,  # UDP: a question looks like any other
+            ("mid-stream", "one-way"): 76,
+            ("refused", "unanswered"): 19,
+            ("refused", "refused"): 1,  # by an ICMP error, which is no part of the flow
+            ("unanswered", "unanswered"): 91,
+            ("one-way", "one-way"): 198,
+        }
+    ),
+    "server": Counter(
+        {
+            ("established", "one-way"): 1356,
+            ("established", "unanswered"): 5,  # UDP whose ports tell nothing: an answer asks
+            ("mid-stream", "one-way"): 76,
+            ("refused", "one-way"): 19,
+            ("one-way", "one-way"): 10,
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("seen", SEEN)
+def test_one_way_of_an_asymmetric_path(shared_data: Path, tmp_path: Path, seen: str) -> None:
+    """Only what clients send, or only what servers do: nobody is turned, nothing was answered."""
+    results: Counter[tuple[str, str]] = Counter()
+    for path in captures(shared_data):
+        known = {
+            (flow["protocol"], flow["ends"]): flow
+            for flow in load(path)[1]
+            if flow["protocol"] in (TCP, UDP) and flow["direction"] > Direction.FIRST
+        }
+
+        def dropped(packet: Words, known: dict[Any, Row] = known) -> bool:
+            source, target = ends_of(packet)
+            flow = known.get((packet[layout.PKT_WHO] >> 32, frozenset({source, target})))
+            return flow is not None and flow[seen] != source
+
+        half = tmp_path / "half.pcap"
+        half.write_bytes(without(path, dropped))
+        for flow in load.__wrapped__(half)[1]:
+            whole = known.get((flow["protocol"], flow["ends"]))
+            if whole is not None:
+                before, after = (Outcome(one["outcome"]).text for one in (whole, flow))
+                results[before, after] += 1
+                if flow["direction"] > Direction.FIRST:
+                    assert flow["client"] == whole["client"], (path.name, flow)
+    assert results == SEEN[seen]
