@@ -174,7 +174,7 @@ class Findings:
             raise StoreBusy("captures have just been loaded: ask again")
         if progress:
             progress(Progress("looking for findings", 2, 3))
-        return detectors.detect(scene)
+        return detectors.detect(scene, cancelled)
 
 
 def covered(reports: Sequence[CaptureReport], window: Window) -> tuple[tuple[int, int], ...]:

@@ -1,6 +1,6 @@
 """All detectors in the order in which an intruder works; each knows what the ones before found."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from workbench.analysis.findings.credentials import credentials
 from workbench.analysis.findings.departures import departures, exfiltration
@@ -9,6 +9,7 @@ from workbench.analysis.findings.logins import FAMILIES, logins
 from workbench.analysis.findings.movement import chains, fan_outs, movement
 from workbench.analysis.findings.reconnaissance import reconnaissance
 from workbench.analysis.findings.scene import Scene
+from workbench.model.errors import Cancelled
 from workbench.model.finding import Finding, Level
 from workbench.model.net import UDP
 from workbench.model.risky import risky_by_id
@@ -26,18 +27,24 @@ SERVICES: tuple[tuple[int, int], ...] = (
 """Protocol and port: what `Traces.logins` must hold."""
 
 
-def detect(scene: Scene) -> tuple[Finding, ...]:
-    """Every finding, in order of time."""
-    scouting = (*reconnaissance(scene), *discovery(scene))
+def detect(scene: Scene, cancelled: Callable[[], bool] | None = None) -> tuple[Finding, ...]:
+    """Every finding, in order of time. Raises Cancelled, asked between the stages."""
+
+    def stage(found: Iterable[Finding]) -> tuple[Finding, ...]:
+        if cancelled is not None and cancelled():
+            raise Cancelled("stopped looking for findings")
+        return tuple(found)
+
+    scouting = (*stage(reconnaissance(scene)), *stage(discovery(scene)))
     scouts = _suspects(scene, scouting)
-    guesses = tuple(credentials(scene, scouts))
-    moves = _moves(scene, scouts)
+    guesses = stage(credentials(scene, scouts))
+    moves = stage(_moves(scene, scouts))
     suspects = _suspects(scene, (*scouting, *guesses, *moves))
-    odd = (*departures(scene, scouts), *exfiltration(scene, suspects))
+    odd = (*stage(departures(scene, scouts)), *stage(exfiltration(scene, suspects)))
     return ordered((*scouting, *guesses, *moves, *odd))
 
 
-def _moves(scene: Scene, scouts: Mapping[int, int]) -> tuple[Finding, ...]:
+def _moves(scene: Scene, scouts: Mapping[int, int]) -> Iterator[Finding]:
     found = logins(scene)
     weighed = movement(scene, found, scouts)
     wide = tuple(fan_outs(scene, found, scouts))
@@ -47,7 +54,9 @@ def _moves(scene: Scene, scouts: Mapping[int, int]) -> tuple[Finding, ...]:
     kept = (
         one for one in single if one.confidence > Level.LOW or (one.host, one.technique) not in told
     )
-    return (*kept, *wide, *chains(scene, weighed))
+    yield from kept
+    yield from wide
+    yield from chains(scene, weighed)
 
 
 def ordered(found: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -48,10 +48,11 @@ def _weight(scene: Scene, login: Login, scouts: Mapping[int, int], arrived: int)
     """0 to 3 and more: LOW up to 1, MEDIUM 2, HIGH from 3."""
     if login.expected or login.routine:
         return 0
-    weight = min(2, int(_recorded_long(scene, login)) + 2 * login.alike + login.outside)
-    if scouts.get(login.client, login.first_us) < login.first_us:
-        weight += 2
-    return weight + (2 if arrived >= 3 else arrived // 2)
+    weight = int(_recorded_long(scene, login)) + 2 * login.alike + login.outside
+    scout = scouts.get(login.client, login.first_us) < login.first_us
+    # Never sure by itself: administrators make first logins every day, and hop by jump hosts.
+    weight = min(2, weight + (arrived >= 2))
+    return weight + 2 * (scout or arrived >= 3)
 
 
 def _recorded_long(scene: Scene, login: Login) -> bool:
