@@ -119,10 +119,10 @@ def test_what_is_written_is_read_back(found: list[Vulnerability]) -> None:
 def test_a_source_is_replaced_and_nothing_else(
     known: list[Vulnerability], fresh: list[Vulnerability]
 ) -> None:
-    merged = merge(known, fresh, "a")
+    merged = merge(known, fresh, ["a"])
     assert [one for one in merged if one not in fresh] == [
         one for one in known if one.source != "a" and one not in fresh
     ]
     assert set(merged) >= set(fresh)
-    alone = merge(known, (), "a", "nmap")
+    alone = merge(known, (), ["a"], ["nmap"])
     assert {one.scanner for one in alone} <= {"nessus", "trivy"}

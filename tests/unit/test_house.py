@@ -71,7 +71,8 @@ def imports(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("library", "room"), [("duckdb", "store"), ("textual", "tui"), ("pyshark", "capture")]
+    ("library", "room"),
+    [("duckdb", "store"), ("textual", "tui"), ("pyshark", "capture"), ("defusedxml", "inventory")],
 )
 def test_one_room_a_library(library: str, room: str) -> None:
     users = {

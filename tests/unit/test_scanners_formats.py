@@ -188,8 +188,9 @@ def test_grype(tmp_path: Path) -> None:
     assert one.cves == ("CVE-2021-44228",)
     assert (one.id, one.fix) == ("GHSA-jfh8-c2jp-5v3q log4j-core", "log4j-core 2.15.0")
     assert one.title == "log4j-core 2.14.1: Log4Shell: remote code injection"
-    found, _ = read(tmp_path, craft.grype("/srv/app"), given=(9,))
-    assert {one.address for one in found} == {9}
+    for target in ("/srv/app", {}, ""):
+        found, _ = read(tmp_path, craft.grype(target), given=(9,))
+        assert {one.address for one in found} == {9}
 
 
 def test_hosts_given_for_images_get_nothing_else(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import craft_scans as craft
 import pytest
-from session_site import DB, WEB, site
+from session_site import DB, OTHER, WEB, site
 
 from workbench.model.errors import Cancelled, FileChanged, InputError, ScanError
 from workbench.model.exposure import Scenario
@@ -55,6 +55,12 @@ def test_who_can_reach_it_under_the_draft_and_who_did(folder: Path) -> None:
         assert (told[5432].advice, told[22].advice) == (Advice.PATCH, Advice.CUT_OFF)
         assert told[5432].risk_before == pytest.approx(9.8)
         assert told[5432].risk_after == pytest.approx(9.8 / 4)
+        mine = told[22].vulnerability
+        assert session.vulnerabilities.who(mine, Scenario.OBSERVED) == (OTHER,)
+        assert session.vulnerabilities.who(mine) == ()
+        assert set(session.vulnerabilities.who(mine, Scenario.NONE)) == {"web-1", OTHER, "outside"}
+        [row] = session.vulnerabilities.evidence(mine)
+        assert str(session.table.at(row)) == f"{OTHER} → {DB} tcp/22"
         [host] = session.vulnerabilities.totals("host")
         assert (host.name, host.findings, host.risk_after) == ("db-1", 2, told[5432].risk_after)
         assert [one.name for one in session.vulnerabilities.totals("segment")] == ["db"]
@@ -83,12 +89,23 @@ def test_a_file_of_the_same_name_takes_the_place_of_the_last(folder: Path) -> No
         kept.import_reports([scan(folder), scan(folder, "other.nessus", 80)])
         kept.import_reports([scan(folder, "weekly.nessus", 443)])
         assert {one.port for one in kept.found()} == {443, 80}
-        kept.import_reports([scan(folder, "fresh.nessus", 1)], replace=True)
-        assert {one.port for one in kept.found()} == {1}
+        both = [scan(folder, "fresh.nessus", 1), scan(folder, "more.nessus", 2)]
+        kept.import_reports(both, replace=True)
+        assert {one.port for one in kept.found()} == {1, 2}
+        assert kept.forget("more.nessus") == 1
         with pytest.raises(InputError, match=r"'weekly.nessus'; sources: fresh.nessus"):
             kept.forget("weekly.nessus")
         assert kept.forget("fresh.nessus") == 1
         assert kept.found() == ()
+
+
+def test_two_files_of_one_name_would_undo_each_other(folder: Path) -> None:
+    (folder / "site-b").mkdir()
+    paths = [scan(folder), scan(folder / "site-b")]
+    with Session.open(folder) as session:
+        with pytest.raises(InputError, match=r"two reports are called 'weekly.nessus'"):
+            session.vulnerabilities.import_reports(paths)
+        assert session.vulnerabilities.found() == ()
 
 
 def test_of_several_files_all_or_none_are_taken_in(folder: Path) -> None:

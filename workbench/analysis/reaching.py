@@ -5,7 +5,9 @@ from functools import cache, reduce
 from operator import or_
 
 import numpy as np
+from numpy.typing import NDArray
 
+from workbench.analysis.exposure.bits import positions
 from workbench.analysis.exposure.machines import NOBODY, Machines
 from workbench.analysis.hosts import members
 from workbench.model.exposure import Scenario
@@ -13,39 +15,69 @@ from workbench.model.net import EVERYWHERE, is_v4
 from workbench.model.policy import ResolvedPolicy, ResolvedRule
 from workbench.model.traffic import ConversationTable, Outcome
 from workbench.model.verdict import NOT_POLICY_PORTS
-from workbench.model.vulnerability import PortReach, Reaching
+from workbench.model.vulnerability import PortReach
 
 WORKED = (Outcome.ESTABLISHED, Outcome.MID_STREAM, Outcome.ONE_WAY)
 
 
-def reaching(
-    machines: Machines, table: ConversationTable, policies: Mapping[Scenario, ResolvedPolicy]
-) -> Reaching:
-    """Answers for no policy, for what was observed, and for these policies.
+class Ports:
+    """Answers for no policy, for what was observed, and for some policies.
 
     A machine is reached where any of its addresses is, from an address of the same family.
+    Protocol and port None stand for anything that could be opened.
     """
-    rooms = _addresses(machines)
-    seen = _Seen(machines, table)
-    gates = {Scenario.NONE: _Gate(machines, ResolvedPolicy("none"))}
-    gates |= {name: _Gate(machines, policy) for name, policy in policies.items()}
 
-    @cache
+    def __init__(
+        self,
+        machines: Machines,
+        table: ConversationTable,
+        policies: Mapping[Scenario, ResolvedPolicy],
+    ) -> None:
+        self._machines = machines
+        self._addresses = _addresses(machines)
+        self._seen = _Seen(machines, table)
+        self._gates = {Scenario.NONE: _Gate(machines, ResolvedPolicy("none"))}
+        self._gates |= {name: _Gate(machines, policy) for name, policy in policies.items()}
+        self._known: dict[tuple[Scenario, int, int | None, int | None], PortReach] = {}
+
     def reach(
-        scenario: Scenario, address: int, protocol: int | None, port: int | None
+        self, scenario: Scenario, address: int, protocol: int | None, port: int | None
     ) -> PortReach:
-        at = machines.hosts.index.get(address)
-        own = NOBODY if at is None else int(machines.of_host[at])
-        if scenario is Scenario.OBSERVED:
-            return seen.clients(own, protocol, port)
-        gate = gates[scenario]
-        found = reduce(
-            or_, (gate.clients(one, protocol, port) for one in rooms.get(own, [address]))
-        )
-        inside = found & machines.everybody & ~(0 if own == NOBODY else 1 << own)
-        return PortReach(inside.bit_count(), bool(found & machines.outside_bit))
+        """How many can; for `observed`, whose connections worked."""
+        question = (scenario, address, protocol, port)
+        found = self._known.get(question)
+        if found is None:
+            clients = self._clients(*question)
+            inside = (clients & self._machines.everybody).bit_count()
+            found = PortReach(inside, bool(clients & self._machines.outside_bit))
+            self._known[question] = found
+        return found
 
-    return reach
+    def names(
+        self, scenario: Scenario, address: int, protocol: int | None, port: int | None
+    ) -> tuple[str, ...]:
+        """Who they are; `outside` last."""
+        clients = positions(self._clients(scenario, address, protocol, port))
+        return tuple(map(self._machines.name, clients.tolist()))
+
+    def rows(self, address: int, protocol: int | None, port: int | None) -> NDArray[np.int64]:
+        """Table rows of the conversations that worked, from whoever else."""
+        return self._seen.rows(self._own(address), protocol, port)
+
+    def _own(self, address: int) -> int:
+        at = self._machines.hosts.index.get(address)
+        return NOBODY if at is None else int(self._machines.of_host[at])
+
+    def _clients(
+        self, scenario: Scenario, address: int, protocol: int | None, port: int | None
+    ) -> int:
+        """Machines as a bitset without its own, the outside among them."""
+        own = self._own(address)
+        if scenario is Scenario.OBSERVED:
+            return self._seen.clients(own, protocol, port)
+        gate, doors = self._gates[scenario], self._addresses.get(own, [address])
+        found = reduce(or_, (gate.clients(one, protocol, port) for one in doors))
+        return found & ~(0 if own == NOBODY else 1 << own)
 
 
 def _addresses(machines: Machines) -> dict[int, list[int]]:
@@ -94,19 +126,26 @@ class _Seen:
         real = (client != NOBODY) & (client != server) & (server != len(machines))
         order = np.argsort(server[real], kind="stable")
         self._server, self._client = server[real][order], client[real][order]
-        rows = worked[real][order]
-        self._protocol, self._port = table["protocol"][rows], table["port"][rows]
-        self._outside = len(machines)
+        self._rows = worked[real][order]
+        self._protocol, self._port = table["protocol"][self._rows], table["port"][self._rows]
 
-    def clients(self, machine: int, protocol: int | None, port: int | None) -> PortReach:
-        """Distinct machines that used one port of it, or any."""
+    def _places(self, machine: int, protocol: int | None, port: int | None) -> NDArray[np.int64]:
+        """Where in the columns the conversations with a place are."""
         if machine == NOBODY:
-            return PortReach(0, False)
+            return np.empty(0, dtype=np.int64)
         first, last = np.searchsorted(self._server, [machine, machine + 1])
-        found = self._client[first:last]
+        found = np.arange(first, last, dtype=np.int64)
         if protocol is not None and port is not None:
-            fits = (self._protocol[first:last] == protocol) & (self._port[first:last] == port)
-            found = found[fits]
-        clients = np.unique(found)
-        outside = bool(len(clients)) and int(clients[-1]) == self._outside
-        return PortReach(len(clients) - outside, outside)
+            ours = (self._protocol[first:last] == protocol) & (self._port[first:last] == port)
+            found = found[ours]
+        return found
+
+    def rows(self, machine: int, protocol: int | None, port: int | None) -> NDArray[np.int64]:
+        """Rows of the table."""
+        found: NDArray[np.int64] = self._rows[self._places(machine, protocol, port)]
+        return found
+
+    def clients(self, machine: int, protocol: int | None, port: int | None) -> int:
+        """Machines as a bitset, the outside among them."""
+        found = np.unique(self._client[self._places(machine, protocol, port)])
+        return sum(1 << client for client in found.tolist())

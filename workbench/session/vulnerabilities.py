@@ -2,10 +2,14 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from workbench.documents.files import MAX_BYTES
 from workbench.inventory.scanners import (
@@ -34,6 +38,9 @@ from workbench.model.vulnerability import (
 )
 from workbench.session.workspace import Document
 
+if TYPE_CHECKING:
+    from workbench.analysis.reaching import Ports
+
 FILE = "vulnerabilities.json"
 GROUPINGS = ("host", "segment", "service")
 """What risks can be added up by."""
@@ -58,12 +65,16 @@ class Site(Protocol):
 
 
 @dataclass(frozen=True)
-class _Weighed:
-    """The last answer, and what it was an answer to."""
+class _Scene:
+    """What was worked out for one draft, and what it was worked out from."""
 
     question: tuple[object, ...]
-    exposed: tuple[Exposed, ...]
     draft: ResolvedPolicy
+    ports: "Ports"
+    others: int
+    """Machines of the site but one."""
+    exposed: dict[Scenario, tuple[Exposed, ...]]
+    """By the scenario compared with."""
 
 
 class Vulnerabilities:
@@ -75,7 +86,7 @@ class Vulnerabilities:
         self._lock = threading.RLock()
         self._document: Document | None = None
         self._found: tuple[Vulnerability, ...] = ()
-        self._weighed: _Weighed | None = None
+        self._known: _Scene | None = None
 
     def found(self) -> tuple[Vulnerability, ...]:
         """Everything imported, in the order of the file. Raises ScanError."""
@@ -110,23 +121,26 @@ class Vulnerabilities:
         everything its scanner brought. `hosts` own the findings in images and folders.
         Raises ScanError, InputError for an unknown host, FileChanged, Cancelled.
         """
+        sources = [_source(path) for path in paths]
+        if twice := [name for name, count in Counter(sources).items() if count > 1]:
+            raise InputError(
+                f"two reports are called {twice[0]!r}: import them one by one, renamed"
+            )
         given = [self._site.addresses(text)[0] for text in hosts]
         owners = Owners(self._site.inventory, given)
         with self._lock:
-            found, told = self.found(), []
-            for path in paths:
-                fresh, report = _read(path, owners, least, progress, cancelled)
-                scanner = report.scanner if replace else ""
-                found = merge(found, fresh, _source(path), scanner)
-                told.append(report)
-            self._write(found)
-        return tuple(told)
+            read = [_read(path, owners, least, progress, cancelled) for path in paths]
+            told = tuple(report for _, report in read)
+            gone = {report.scanner for report in told} if replace else set()
+            fresh = [one for found, _ in read for one in found]
+            self._write(merge(self.found(), fresh, sources, gone))
+        return told
 
     def forget(self, source: str) -> int:
         """Take away what one source brought; how many that were. Raises InputError."""
         with self._lock:
             before = self.found()
-            kept = merge(before, (), source)
+            kept = merge(before, (), [source])
             if len(kept) == len(before):
                 known = ", ".join(dict.fromkeys(one[0] for one in self.sources())) or "none"
                 raise InputError(f"nothing was imported from {source!r}; sources: {known}")
@@ -144,7 +158,16 @@ class Vulnerabilities:
 
     def exposed(self, before: Scenario = Scenario.NONE) -> tuple[Exposed, ...]:
         """Every vulnerability with who can reach it before and under the draft, worst first."""
-        return self._weigh(before).exposed
+        return self._exposed(self._scene(), before)
+
+    def _exposed(self, scene: _Scene, before: Scenario) -> tuple[Exposed, ...]:
+        from workbench.analysis.vulnerabilities import assess
+
+        with self._lock:
+            if before not in scene.exposed:
+                reach = scene.ports.reach
+                scene.exposed[before] = assess(self.found(), reach, scene.others, before)
+            return scene.exposed[before]
 
     def totals(
         self, by: str, before: Scenario = Scenario.NONE, least: Severity = Severity.LOW
@@ -154,8 +177,8 @@ class Vulnerabilities:
 
         if by not in GROUPINGS:
             raise InputError(f"cannot group by {by!r}; choose one of {', '.join(GROUPINGS)}")
-        weighed = self._weigh(before)
-        inventory, segments = self._site.inventory, weighed.draft.segments
+        scene, inventory = self._scene(), self._site.inventory
+        segments = scene.draft.segments
 
         def names(one: Vulnerability) -> Iterable[str]:
             if by == "host":
@@ -165,30 +188,36 @@ class Vulnerabilities:
             inside = [name for name, addresses in segments if one.address in addresses]
             return inside or (weighing.NO_SEGMENT,)
 
-        counted = (one for one in weighed.exposed if one.vulnerability.severity >= least)
+        counted = (
+            one for one in self._exposed(scene, before) if one.vulnerability.severity >= least
+        )
         return weighing.totals(counted, names)
 
-    def _weigh(self, before: Scenario) -> _Weighed:
+    def who(self, one: Vulnerability, scenario: Scenario = Scenario.DRAFT) -> tuple[str, ...]:
+        """Machines that can reach it, by name, `outside` last; for `observed` those that did."""
+        return self._scene().ports.names(scenario, *one.place)
+
+    def evidence(self, one: Vulnerability) -> NDArray[np.int64]:
+        """Table rows of the conversations with this place that worked: what must not be cut."""
+        return self._scene().ports.rows(*one.place)
+
+    def _scene(self) -> _Scene:
         """Worked out once for the same findings, traffic and draft."""
         from workbench.analysis.exposure.machines import machines_of
-        from workbench.analysis.reaching import reaching
-        from workbench.analysis.vulnerabilities import assess
+        from workbench.analysis.reaching import Ports
 
         with self._lock:
             site, found = self._site, self.found()
             table, inventory, policy = site.table, site.inventory, site.policy
-            saved = site.saved_simulation.policy if before is Scenario.SAVED else None
-            question = (found, table, inventory, policy, saved, before)
-            last = self._weighed
-            if last and all(map(_same, last.question, question)):
-                return last
-            draft = site.resolve(policy)
-            policies = {Scenario.DRAFT: draft} | ({Scenario.SAVED: saved} if saved else {})
-            machines = machines_of(table, inventory)
-            reach = reaching(machines, table, policies)
-            exposed = assess(found, reach, len(machines) - 1, before)
-            self._weighed = _Weighed(question, exposed, draft)
-            return self._weighed
+            saved = site.saved_simulation.policy
+            question = (found, table, inventory, policy, saved)
+            if self._known and all(map(_same, self._known.question, question)):
+                return self._known
+            draft, machines = site.resolve(policy), machines_of(table, inventory)
+            policies = {Scenario.DRAFT: draft, Scenario.SAVED: saved}
+            ports = Ports(machines, table, policies)
+            self._known = _Scene(question, draft, ports, len(machines) - 1, {})
+            return self._known
 
 
 def _same(one: object, other: object) -> bool:

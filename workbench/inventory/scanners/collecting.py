@@ -1,7 +1,7 @@
 """Findings of a report given to hosts, and put together with what is known already."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from workbench.inventory.scanners.document import MAX_KEPT
 from workbench.inventory.scanners.owners import Owners
@@ -68,8 +68,11 @@ def _given(found: Found, address: int, scanner: str, source: str) -> Vulnerabili
 
 
 def merge(
-    known: Iterable[Vulnerability], fresh: Iterable[Vulnerability], source: str, scanner: str = ""
+    known: Iterable[Vulnerability],
+    fresh: Iterable[Vulnerability],
+    sources: Collection[str],
+    scanners: Collection[str] = (),
 ) -> tuple[Vulnerability, ...]:
-    """`fresh` instead of what `source` brought before; with `scanner`, of all that this one did."""
-    kept = (one for one in known if one.source != source and one.scanner != scanner)
+    """`fresh` instead of all that these sources and scanners brought before."""
+    kept = (one for one in known if one.source not in sources and one.scanner not in scanners)
     return (*kept, *fresh)

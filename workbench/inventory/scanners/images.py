@@ -11,6 +11,7 @@ from workbench.inventory.scanners import values
 from workbench.model.errors import ScanError
 from workbench.model.vulnerability import Found, Severity, Target
 
+NAMELESS = "(nameless)"
 _WORDS = {word.text: word for word in Severity} | {"negligible": Severity.LOW}
 _TRIVY_SCORES = ("V40Score", "V3Score", "V2Score")
 
@@ -73,7 +74,9 @@ def read_trivy(value: Any, file: str) -> Iterator[Found]:
     report = Part(value, file)
     if isinstance(value, list):  # before schema 2
         for result in report.items():
-            yield from _trivy_result(result, Target(image=_image(result["Target"].line())), None)
+            yield from _trivy_result(
+                result, Target(image=_image(result["Target"].line()) or NAMELESS), None
+            )
         return
     seen = values.moment(report["CreatedAt"].line())
     if "ClusterName" in value:
@@ -83,7 +86,7 @@ def read_trivy(value: Any, file: str) -> Iterator[Found]:
                 for result in one["Results"].items():
                     yield from _trivy_result(result, target, seen)
         return
-    name = report["ArtifactName"].line()
+    name = report["ArtifactName"].line() or NAMELESS
     of_image = report["ArtifactType"].line() in ("container_image", "")
     target = Target(image=name) if of_image else Target(values.address(name), (name,), name)
     for result in report["Results"].items():
@@ -139,9 +142,8 @@ def _newest(rating: tuple[str, Any]) -> tuple[int, ...]:
 
 def _grype_target(kind: str, target: Part) -> Target:
     """An image; or a folder or host, which Grype names by its path."""
-    if isinstance(target.value, str):
-        return Target(names=(target.line(),), image=target.line())
-    name = target["userInput"].line()
+    told = target if isinstance(target.value, str) else target["userInput"]
+    name = told.line() or NAMELESS  # lists of packages have no name
     return Target(image=name) if kind in ("image", "") else Target(names=(name,), image=name)
 
 
