@@ -113,12 +113,24 @@ def test_clients_with_reserved_ports(tmp_path: Path, client: int, server: int) -
         ]
 
 
-@pytest.mark.parametrize(("client", "server"), [(1433, 445), (3000, 993), (50051, 8080)])
+@pytest.mark.parametrize(
+    ("client", "server"), [(1433, 445), (3000, 993), (50051, 8080), (1433, 8080)]
+)
 def test_clients_whose_port_is_listed_too(tmp_path: Path, client: int, server: int) -> None:
     for flags in ([ACK, -ACK], [-ACK, ACK]):
         assert flows(tmp_path, talk((A, client), (B, server), flags)) == [
             f"{A} > {B} tcp/{server} mid-stream well-known"
         ]
+
+
+def test_two_listed_ports_that_clients_get_too(tmp_path: Path) -> None:
+    """An old system's client port against a high listed one: the number of their clients tells."""
+    alone = talk((A, 1433), (B, 44818), [ACK, -ACK])
+    assert flows(tmp_path, alone) == [f"{B} > {A} tcp/1433 mid-stream first"]
+    others = [packet for port in (1500, 1501) for packet in talk((A, port), (B, 44818), [ACK])]
+    assert flows(tmp_path, alone + others)[0] == f"{A} > {B} tcp/44818 mid-stream degree"
+    others = [packet for port in (50100, 50101) for packet in talk((B, port), (A, 1433), [ACK])]
+    assert flows(tmp_path, alone + others)[0] == f"{B} > {A} tcp/1433 mid-stream degree"
 
 
 def test_ftp_data_comes_from_port_20(tmp_path: Path) -> None:
@@ -171,6 +183,7 @@ def test_dns_over_tcp(tmp_path: Path) -> None:
         ((A, 40000), (B, 51820), "well-known"),  # WireGuard
         ((A, 49001), (B, 44818), "well-known"),  # EtherNet/IP
         ((A, 5060), (B, 53), "well-known"),  # from a service's port
+        ((A, 9995), (B, 53), "well-known"),
         ((A, 44818), (B, 9999), "first"),  # by chance a client has a listed port
         ((A, 500), (B, 500), "first"),  # IKE: either may begin
         ((A, 4500), (B, 4500), "first"),

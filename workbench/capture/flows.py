@@ -151,9 +151,10 @@ def _well_known(ends: Ends) -> Iterator[tuple[Bools, Bools]]:
     a &= ~asks
     yield a, b
     both, a_rank, b_rank = a & b, RANKS[a_port], RANKS[b_port]
-    yield both & (a_rank < b_rank), both & (b_rank < a_rank)
     none = np.zeros(len(a), np.bool_)
-    yield none, (ends.protocol == UDP) & _SILENT[b_port] & ~ends.sent[1]
+    silent = (ends.protocol == UDP) & _SILENT[b_port] & ~ends.sent[1]
+    yield none, silent & ((a_rank > 0) | (b_rank == 0))
+    yield both & (a_rank < b_rank), both & (b_rank < a_rank)
     # The same port at both ends (NetBIOS, NTP …): a frame sent to many shows the serving end.
     yield none, b & (_to_many(ends, none) | ends.marked(Mark.GROUP))
 

@@ -116,9 +116,10 @@ CALLING = {TCP: frozenset({20})}
 """Protocol → ports that open connections: an FTP server's data connection (RFC 959 section 3.2)."""
 CLIENT_PORTS = 32768
 """Where today's systems begin to pick client ports: Linux here, all others at 49152 (RFC 6335)."""
-RANKS = np.repeat(np.array([0, 1, 2, 3], np.uint8), (512, 512, CLIENT_PORTS - 1024, 32768))
-"""Port → rank; of two listed ports the lower rank serves. Ports from 512 are given to clients by
-NFS and the r-commands, from 1024 by older systems, from CLIENT_PORTS by all."""
+RANKS = np.repeat(np.array([0, 1, 3, 2, 3], np.uint8), (512, 512, 3977, 27767, 32768))
+"""Port → rank; of two listed ports the lower rank serves. Clients are given ports from 512 by NFS
+and the r-commands, 1024 to 5000 by older systems (Windows until 2003, BSD) and from CLIENT_PORTS
+by all others."""
 RANKS[2049] = 0  # NFS, whose clients have ports below 1024
 
 
