@@ -1,6 +1,6 @@
 """Choke points: what cuts most when it is closed, and the fewest things that cut everything."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -8,13 +8,14 @@ from workbench.analysis.exposure.bits import positions, union
 from workbench.analysis.exposure.figures import Picture
 from workbench.analysis.exposure.network import GOAL, START, Network, Node
 from workbench.analysis.exposure.openings import MOVES, Opening
-from workbench.analysis.exposure.paths import Ways
-from workbench.analysis.exposure.spread import Spread, Stop, rings
+from workbench.analysis.exposure.spread import Spread, Stop, rings, tree
 from workbench.model.errors import Cancelled
 from workbench.model.exposure import Choke, ChokeKind, Cut, Gate
 from workbench.model.traffic import Progress
 
 Tell = Callable[[Progress], None] | None
+MANY = 50
+"""Kinds of footholds above which everything is a candidate."""
 
 
 @dataclass(frozen=True)
@@ -37,23 +38,19 @@ class Chokes:
     @cached_property
     def pairs(self) -> int:
         """Connected now."""
-        return self._connected(self._boxes())
+        return self._connected(())
 
-    def _boxes(self, without: Collection[Gate] = (), isolated: int = 0) -> list[Opening]:
-        """The boxes but those of some gates, and nothing from or to isolated machines."""
-        boxes = [box for gate, own in self._gates.items() if gate not in without for box in own]
-        if not isolated:
-            return boxes
-        return [
-            Opening(box.clients & ~isolated, box.servers & ~isolated, box.services, box.gate)
-            for box in boxes
-        ]
+    def _boxes(self, closed: Collection[Gate] = ()) -> list[Opening]:
+        return [box for gate, own in self._gates.items() if gate not in closed for box in own]
 
-    def _connected(self, boxes: list[Opening]) -> int:
+    def _connected(self, closed: Collection[Gate], isolated: int = 0) -> int:
+        """Pairs that stay connected when gates are closed or machines isolated."""
         if self.footholds.bit_count() == 1:
-            doors = [(box.clients, box.servers) for box in boxes]
+            doors = [
+                (box.clients & ~isolated, box.servers & ~isolated) for box in self._boxes(closed)
+            ]
             return (union(rings(doors, self.footholds)) & self.targets).bit_count()
-        spread = Spread(boxes, len(self.picture.machines))
+        spread = self.picture.spread.without(closed, isolated)
         return spread.pairs(spread.reached(), self.footholds, self.targets)
 
     def ranked(self, tell: Tell = None, cancelled: Stop = None) -> tuple[Choke, ...]:
@@ -61,44 +58,54 @@ class Chokes:
 
         For a rule that is its marginal share: what is connected through it and not without it.
         """
-        tries: list[tuple[Choke, list[Opening]]] = [
-            (Choke(ChokeKind.GATE, gate.name, gate.text, 0, 0.0, gate), self._boxes({gate}))
-            for gate in self._gates
-        ]
-        tries += [
-            (
-                Choke(ChokeKind.HOST, name, f"isolate {name}", 0, 0.0),
-                self._boxes(isolated=1 << machine),
-            )
-            for machine, name in self._passed()
+        gates, hosts = self._candidates(cancelled)
+        tries = [
+            *((Choke(ChokeKind.GATE, one.name, one.text, 0, 0.0, one), 0) for one in gates),
+            *(
+                (Choke(ChokeKind.HOST, name, f"isolate {name}", 0, 0.0), 1 << at)
+                for at in hosts
+                for name in [self.picture.machines.names[at]]
+            ),
         ]
         found = []
-        for done, (choke, boxes) in enumerate(tries):
+        for done, (choke, isolated) in enumerate(tries):
             if cancelled and cancelled():
                 raise Cancelled
             if tell:
                 tell(Progress("choke points", done, len(tries)))
-            cut = self.pairs - self._connected(boxes)
+            closed = (choke.gate,) if choke.gate else ()
+            cut = self.pairs - self._connected(closed, isolated)
             if cut:
-                found.append(
-                    Choke(choke.kind, choke.name, choke.text, cut, cut / self.pairs, choke.gate)
-                )
+                found.append(replace(choke, cut=cut, share=cut / self.pairs))
         return tuple(sorted(found, key=lambda one: (-one.cut, one.kind, one.text)))
 
-    def _passed(self) -> Iterator[tuple[int, str]]:
-        """Machines that all paths of a pair may go through.
+    def _candidates(self, cancelled: Stop) -> tuple[list[Gate], list[int]]:
+        """What may cut a pair: the gates and machines on one way from each foothold to each target.
 
-        Neither foothold nor target, reached, going on, and like no other: a path through one of
-        several that are alike can take the other. Over all pairs there are none.
+        What is on every way is on this one too. Two footholds of a kind stand for the others, the
+        second for the first as a target. Many kinds need all gates in the end; machines are not
+        looked at then, nor are machines that are footholds or targets themselves.
         """
-        spread, machines = self.picture.spread, self.picture.machines
-        between = union(spread.rings(self.footholds)) & union(spread.sources(self.targets))
-        between &= machines.everybody & ~self.footholds & ~self.targets
-        if between:
-            alike = Ways(self.picture, self.footholds, self.targets).block_of
-            for machine in positions(between).tolist():
-                if alike[machine].bit_count() == 1:
-                    yield machine, machines.names[machine]
+        kinds = [members & self.footholds for members in self.picture.spread.members]
+        starts = [members for members in kinds if members]
+        if len(starts) > MANY:
+            return list(self._gates), []
+        boxes = self._boxes()
+        doors = [(box.clients, box.servers) for box in boxes]
+        gates: dict[Gate, None] = {}
+        hosts = 0
+        for members in starts:
+            if cancelled and cancelled():
+                raise Cancelled
+            for start in (members & -members, (rest := members & (members - 1)) & -rest):
+                wanted = self.targets & ~start
+                for fresh, door, parent in reversed(tree(doors, start)):
+                    if fresh & wanted:
+                        gates[boxes[door].gate] = None
+                        wanted |= parent
+                        hosts |= parent & ~start
+        between = hosts & self.picture.machines.everybody & ~self.footholds & ~self.targets
+        return sorted(gates), positions(between).tolist()
 
     def cut(self, foothold: str, target: str) -> Cut:
         """The fewest gates that together leave no path from any foothold to any target.
@@ -111,7 +118,7 @@ class Chokes:
         others = replace(self, targets=self.targets & ~self.footholds)
         gates = set(Network(self._edges(), self._gates).cut()) if others.pairs else set()
         for gate in sorted(gates):
-            if not others._connected(self._boxes(gates - {gate})):
+            if not others._connected(gates - {gate}):
                 gates.remove(gate)
         return Cut(self.picture.scenario, foothold, target, tuple(sorted(gates)), others.pairs)
 

@@ -1,6 +1,6 @@
 """The site, its segments and its machines in figures, under one scenario."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,11 +11,12 @@ from workbench.analysis.exposure.bits import positions, union
 from workbench.analysis.exposure.machines import Machines
 from workbench.analysis.exposure.openings import (
     ALL_SERVICES,
+    MOVES,
     Opening,
     services_bits,
     services_of,
 )
-from workbench.analysis.exposure.spread import Spread, Stop
+from workbench.analysis.exposure.spread import Spread, Stop, numbered
 from workbench.model.exposure import (
     Blast,
     Reach,
@@ -149,16 +150,48 @@ class Picture:
         )
 
     def targets(self) -> tuple[TargetExposure, ...]:
-        """Every machine; those that cannot be told apart are worked out once."""
-        known: dict[tuple[int, ...], TargetExposure] = {}
+        """Every machine; those that are servers of the same boxes are worked out once."""
+        size, outside = len(self.machines), self.machines.outside_bit
+        others = [box for box in map(_of_others, self.openings) if box.servers]
+        kind_of, boxes_of = numbered([box.servers for box in others], size)
+        entered = [self._entered([others[at] for at in boxes]) for boxes in boxes_of]
+        hops = dict[int, int]()
+        for far, ring in enumerate(self.spread.rings(outside), 1):
+            hops |= dict.fromkeys(positions(ring).tolist(), far)
+        blasts, footholds = self._blasts(self.reached), self._footholds()
         found = []
-        for at, key in enumerate(_alike(self.openings, len(self.machines))):
-            if key not in known:
-                known[key] = self.target("", 1 << at)
-            found.append(known[key])
-        return tuple(
-            replace(one, name=name) for name, one in zip(self.machines.names, found, strict=True)
-        )
+        for at, name in enumerate(self.machines.names):
+            clients, movers, services = entered[kind_of[at]]
+            found.append(
+                TargetExposure(
+                    name=name,
+                    machines=1,
+                    clients=clients.bit_count() - (clients >> at & 1),
+                    movers=movers.bit_count() - (movers >> at & 1),
+                    footholds=int(footholds[at]),
+                    outside_hops=hops.get(at),
+                    blast=int(blasts[at]),
+                    services=services,
+                )
+            )
+        return tuple(found)
+
+    def _entered(self, boxes: Sequence[Opening]) -> tuple[int, int, tuple[str, ...]]:
+        """Clients inside, those that move, and the services, of some boxes."""
+        inside = self.machines.everybody
+        clients = union(box.clients for box in boxes) & inside
+        movers = union(box.clients for box in boxes if box.services & MOVES) & inside
+        services = services_of(union(box.services for box in boxes))
+        return clients, movers, tuple(one.id for one in services)
+
+    def _footholds(self) -> NDArray[np.int64]:
+        """From how many other machines each machine is reached in the end."""
+        found = np.zeros(len(self.machines), dtype=np.int64)
+        for members, there in zip(self.spread.members, self.reached, strict=True):
+            own = members & self.machines.everybody
+            found[positions(there)] += own.bit_count()
+            found[positions(own & there)] -= 1
+        return found
 
     def whole(self) -> ScenarioExposure:
         """The site in figures."""
@@ -208,7 +241,7 @@ class Picture:
         if key not in self._by_openings:
             boxes = [self.openings[at] for at in fitting]
             direct = Spread(boxes, len(self.machines), ALL_SERVICES)
-            servers = self._reached_by_others(boxes)
+            servers = union(_of_others(box).servers for box in boxes)
             outside = direct.direct()[direct.kind_of[len(self.machines)]]
             pairs = direct.pairs(direct.direct())
             self._by_openings[key] = pairs, servers.bit_count(), outside.bit_count()
@@ -226,25 +259,11 @@ class Picture:
             light=_light(share, risky.moves and outside > 0),
         )
 
-    @staticmethod
-    def _reached_by_others(boxes: Iterable[Opening]) -> int:
-        """Machines that somebody else than themselves reaches."""
-        found = 0
-        for box in boxes:
-            alone = box.clients & box.servers if box.clients.bit_count() == 1 else 0
-            found |= box.servers & ~alone
-        return found
 
-
-def _alike(openings: Sequence[Opening], size: int) -> list[tuple[int, ...]]:
-    """For each machine the boxes that it is a client of, and those that it is a server of."""
-    found: list[list[int]] = [[] for _ in range(size)]
-    for at, box in enumerate(openings):
-        for machine in positions(box.clients & (1 << size) - 1).tolist():
-            found[machine].append(at)
-        for machine in positions(box.servers).tolist():
-            found[machine].append(~at)
-    return [tuple(one) for one in found]
+def _of_others(box: Opening) -> Opening:
+    """The box without a server that is its only client."""
+    alone = box.clients & box.servers if box.clients.bit_count() == 1 else 0
+    return replace(box, servers=box.servers & ~alone)
 
 
 def _light(share: float, open_to_outside: bool) -> str:

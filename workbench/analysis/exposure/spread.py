@@ -6,7 +6,8 @@ kind by kind and door by door, instead of a walk for every host.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from copy import copy
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from workbench.analysis.exposure.bits import bitset, positions, union
 from workbench.analysis.exposure.openings import MOVES, Opening
 from workbench.model.errors import Cancelled
+from workbench.model.exposure import Gate
 
 Stop = Callable[[], bool] | None
 
@@ -24,20 +26,32 @@ class Spread:
 
     def __init__(self, openings: Iterable[Opening], size: int, services: int = MOVES) -> None:
         """size: number of machines; the outside is one foothold more."""
-        doors: dict[int, int] = {}
+        doors: dict[int, list[Opening]] = {}
         for opening in openings:
             if opening.services & services:
-                doors[opening.clients] = doors.get(opening.clients, 0) | opening.servers
+                doors.setdefault(opening.clients, []).append(opening)
         self.size = size
         self.clients = tuple(doors)
         """Bitset of each door's clients."""
-        self.servers = tuple(doors.values())
+        self._boxes = tuple(doors.values())
+        self.servers = [union(box.servers for box in boxes) for boxes in self._boxes]
         """Bitset of the machines behind each door."""
-        self.kind_of, self.doors_of = _kinds(self.clients, size + 1)
+        self.kind_of, self.doors_of = numbered(self.clients, size + 1)
         """Kind by machine, the outside last; and the doors of each kind."""
         self.members = _members(self.kind_of, len(self.doors_of))
         """Bitset of the machines of each kind."""
         self._behind = [self._kinds_in(servers) for servers in self.servers]
+
+    def without(self, closed: Collection[Gate], isolated: int = 0) -> "Spread":
+        """The same without some gates, and with nobody moving to isolated machines."""
+        other = copy(self)
+        other.servers, other._behind = list(self.servers), list(self._behind)
+        for door, boxes in enumerate(self._boxes):
+            if isolated or any(box.gate in closed for box in boxes):
+                left = union(box.servers for box in boxes if box.gate not in closed) & ~isolated
+                if left != self.servers[door]:
+                    other.servers[door], other._behind[door] = left, self._kinds_in(left)
+        return other
 
     def _kinds_in(self, machines: int) -> list[int]:
         """Kinds with a machine among these that get any further."""
@@ -116,8 +130,30 @@ def rings(doors: list[tuple[int, int]], foothold: int) -> list[int]:
     return found
 
 
-def _kinds(doors: tuple[int, ...], size: int) -> tuple[NDArray[np.int64], list[list[int]]]:
-    """Number machines by the doors that they are clients of."""
+def tree(doors: Sequence[tuple[int, int]], start: int) -> list[tuple[int, int, int]]:
+    """One way to everything that is reached: machines, the door to them, one client of it before.
+
+    In the order in which they are reached; every machine is reached once. `start` is one machine.
+    """
+    found, known, newest = [], start, start
+    closed: Sequence[int] = range(len(doors))
+    while newest:
+        ahead, still = 0, []
+        for door in closed:
+            clients, servers = doors[door]
+            if before := clients & newest:
+                fresh = servers & ~known & ~ahead
+                if fresh:
+                    found.append((fresh, door, before & -before))
+                    ahead |= fresh
+            else:
+                still.append(door)
+        closed, newest, known = still, ahead, known | ahead
+    return found
+
+
+def numbered(doors: Sequence[int], size: int) -> tuple[NDArray[np.int64], list[list[int]]]:
+    """Number machines by the sets that they are in: kind by machine, and the sets of each kind."""
     clients = [positions(door) for door in doors]
     machine = np.concatenate([*clients, np.empty(0, np.int64)])
     which = np.repeat(np.arange(len(doors), dtype=np.int32), [len(one) for one in clients])
