@@ -29,6 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     _naming(commands)
     _drafting(commands)
     _judging(commands)
+    _exposing(commands)
     _vulnerabilities(commands)
     _hunting(commands)
     _exporting(commands)
@@ -283,6 +284,26 @@ def _vulnerabilities(commands: "_Commands[argparse.ArgumentParser]") -> None:
     )
     parser.add_argument("--limit", type=_count, metavar="N", help="at most N rows, 0 for all")
     _format(parser)
+
+
+def _exposing(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    place = "a host, an address, a segment, KEY=VALUE or crown (crown=yes)"
+    exposure = _command(commands, "exposure", "how far an intruder gets, with and without policy")
+    exposure.add_argument(
+        "--from", dest="foothold", metavar="PLACE", help=f"where the intruder is: {place}; outside"
+    )
+    exposure.add_argument("--to", dest="target", metavar="PLACE", help=f"what is sought: {place}")
+    exposure.add_argument(
+        "--policy", choices=("none", "observed", "saved", "draft"), help="under this one alone"
+    )
+    exposure.add_argument("--by", choices=("host", "segment", "service"), help="figures for each")
+    exposure.add_argument(
+        "--chokes", action="store_true", help="what to close, and how many pairs that cuts"
+    )
+    exposure.add_argument("--paths", type=_count, default=5, metavar="N", help="paths at most")
+    exposure.add_argument("--draft", type=Path, metavar="FILE", help="this policy is the draft")
+    exposure.add_argument("--limit", type=_count, metavar="N", help="at most N rows, 0 for all")
+    _format(exposure)
 
 
 def _exporting(commands: "_Commands[argparse.ArgumentParser]") -> None:

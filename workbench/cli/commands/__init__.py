@@ -9,6 +9,7 @@ from importlib import import_module
 JOBS = {
     "draft": ("allow", "revoke", "suggest"),
     "export": ("export", "verify"),
+    "exposure": ("exposure",),
     "front": ("demo", "open"),
     "hunt": ("findings",),
     "judge": ("check", "diff", "explain", "simulate"),

@@ -1,0 +1,161 @@
+"""How far an intruder gets: the site, one target, one foothold, paths, choke points."""
+
+from collections.abc import Iterable, Iterator
+
+from workbench.cli import exposed
+from workbench.cli.commands.opening import Options, open_session
+from workbench.cli.meter import Meter
+from workbench.cli.output import emit, emit_object
+from workbench.cli.records import Record
+from workbench.cli.table import say
+from workbench.model.errors import InputError
+from workbench.model.exposure import Scenario
+from workbench.session import Session
+
+
+def exposure(options: Options) -> int:
+    """The view that the options ask for."""
+    if options.by and (options.foothold or options.target or options.chokes):
+        raise InputError("--by shows everything: it goes with none of --from, --to, --chokes")
+    with open_session(options) as session, Meter() as meter:
+        if options.draft:
+            session.read_draft(options.draft)
+        if options.chokes:
+            _chokes(session, options, meter)
+        elif options.by:
+            _by(session, options)
+        elif options.foothold and options.target:
+            _paths(session, options, meter)
+        elif options.target:
+            _reach(session, options)
+        elif options.foothold:
+            _blast(session, options)
+        else:
+            _whole(session, options, meter)
+    return 0
+
+
+def _scenarios(session: Session, options: Options) -> tuple[Scenario, ...]:
+    return (Scenario(options.policy),) if options.policy else session.exposure.scenarios
+
+
+def _emit(records: Iterable[Record], options: Options, columns: str) -> None:
+    """Flat for people and spreadsheets, whole for programs."""
+    found = records if options.format == "json" else exposed.flat(records)
+    emit(found, options.format, columns=columns.split(), limit=options.limit)
+
+
+def _whole(session: Session, options: Options, meter: Meter) -> None:
+    """Before and after."""
+    exposure = session.exposure
+    found = [exposure.whole(one, meter.cancelled) for one in _scenarios(session, options)]
+    meter.clear()
+    if options.format == "json":
+        services = [
+            exposed.service_record(one.scenario, service)
+            for one in found
+            for service in one.services
+        ]
+        emit_object({"scenarios": list(map(exposed.whole_record, found)), "services": services})
+        return
+    columns = (
+        "scenario score machines direct_pairs pairs outside_direct outside_machines "
+        "median_machines widest widest_machines doors"
+    )
+    _emit(map(exposed.whole_record, found), options, columns)
+    if options.format == "table":
+        for one in found:
+            red = [service.service for service in one.services if service.light == "red"]
+            say(f"{one.scenario}: {len(red)} risky services at red{_some(red)}")
+
+
+def _some(names: list[str]) -> str:
+    most = 6
+    listed = ", ".join(names[:most]) + (" …" if len(names) > most else "")
+    return f" ({listed})" if names else ""
+
+
+def _by(session: Session, options: Options) -> None:
+    """Every host, segment or risky service."""
+    exposure, rows = session.exposure, dict[Scenario, list[Record]]()
+    for one in _scenarios(session, options):
+        if options.by == "service":
+            services = exposure.whole(one).services
+            rows[one] = [exposed.service_record(one, service) for service in services]
+        else:
+            found = exposure.hosts(one) if options.by == "host" else exposure.by_segment(one)
+            rows[one] = [exposed.target_record(one, target) for target in found]
+    if options.format == "table":
+        key = "service" if options.by == "service" else "name"
+        figures = "light pairs servers" if options.by == "service" else "footholds movers blast"
+        side = list(exposed.beside(rows, key, figures))
+        emit(side, "table", limit=options.limit)
+    else:
+        every = (record for records in rows.values() for record in records)
+        emit(every, options.format, limit=options.limit)
+
+
+def _reach(session: Session, options: Options) -> None:
+    """Who reaches one target."""
+    found = [session.exposure.reach(options.target, one) for one in _scenarios(session, options)]
+    for one in found:
+        figures = one.figures
+        if options.format == "table":
+            say(
+                f"{one.scenario}: {figures.clients} hosts reach {one.target} on risky services, "
+                f"{figures.movers} to move; an intruder gets there from {figures.footholds}"
+                f"{_from_outside(figures.outside_hops)}"
+            )
+    records = (record for one in found for record in exposed.reach_records(one))
+    _emit(records, options, "scenario service technique clients outside because segments")
+
+
+def _from_outside(hops: int | None) -> str:
+    return "" if hops is None else f", and from outside in {hops} hop{'' if hops == 1 else 's'}"
+
+
+def _blast(session: Session, options: Options) -> None:
+    """What one foothold gets to."""
+    found = [session.exposure.blast(options.foothold, one) for one in _scenarios(session, options)]
+    for one in found:
+        if options.format == "table":
+            say(f"{one.scenario}: {one.machines} of {one.all_machines} hosts ({one.share:.0%})")
+    records = (record for one in found for record in exposed.blast_records(one))
+    _emit(records, options, "scenario hops machines hosts segments")
+
+
+def _paths(session: Session, options: Options, meter: Meter) -> None:
+    """Attack paths, and the fewest things to close."""
+    exposure, ends = session.exposure, (options.foothold, options.target)
+    scenarios = _scenarios(session, options)
+    paths = [
+        exposed.path_record(path)
+        for one in scenarios
+        for path in exposure.paths(*ends, one, options.paths, meter.cancelled)
+    ]
+    cuts = [exposure.cut(*ends, one) for one in scenarios]
+    meter.clear()
+    if options.format == "json":
+        emit_object({"paths": paths, "cuts": list(map(exposed.cut_record, cuts))})
+        return
+    _emit(iter(paths), options, "scenario hops text because")
+    if options.format == "table":
+        for cut in cuts:
+            ways = ", ".join(gate.text for gate in cut.gates) or "nothing: there is no path"
+            plural = "" if cut.pairs == 1 else "s"
+            say(f"{cut.scenario}, to cut {cut.pairs} pair{plural}: {ways}")
+
+
+def _chokes(session: Session, options: Options, meter: Meter) -> None:
+    """What cuts most, under the draft unless told."""
+    scenario = Scenario(options.policy or Scenario.DRAFT)
+
+    def found() -> Iterator[Record]:
+        for choke in session.exposure.chokes(
+            scenario, options.foothold, options.target, meter.tell, meter.cancelled
+        ):
+            yield exposed.choke_record(scenario, choke)
+
+    records = list(found())
+    meter.clear()
+    _emit(records, options, "cut share text kind")
