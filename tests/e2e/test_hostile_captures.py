@@ -103,6 +103,26 @@ def test_no_capture(workbench: Run, tmp_path: Path, name: str, content: bytes, w
     assert done.out == ""
 
 
+def test_what_is_no_capture_keeps_nobody_from_the_others(workbench: Run, tmp_path: Path) -> None:
+    folder, site = tmp_path / "captures", tmp_path / "site"
+    folder.mkdir()
+    (folder / "1.pcap").touch()
+    (folder / "2.pcap").write_bytes(GOOD)
+    (folder / "3.pcap").write_text("a letter")
+    (folder / "4.pcap").write_bytes(GOOD + GOOD[24:])
+    done = workbench("ingest", site, folder, "--format", "json")
+    assert done.status == 2
+    assert [Path(one["path"]).name for one in done.json] == ["2.pcap", "4.pcap"]
+    empty, text = done.err.splitlines()
+    assert empty == f"{folder / '1.pcap'}: an empty file, no capture; left out"
+    assert text.startswith(f"{folder / '3.pcap'}: no capture: neither pcap nor pcapng")
+    (folder / "2.pcap").unlink()
+    (folder / "4.pcap").unlink()
+    again = workbench("ingest", site, folder)
+    assert again.status == 2 and again.err.count("; left out\n") == 2
+    assert len(workbench("captures", site, "--format", "json").json) == 2
+
+
 def test_bombs_that_hold_no_capture_end_at_once(tmp_path: Path) -> None:
     zeros = tmp_path / "zeros.pcap.zst"
     zeros.write_bytes(zstandard.ZstdCompressor().compress(bytes(1 << 28)))

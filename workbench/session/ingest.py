@@ -23,11 +23,17 @@ if TYPE_CHECKING:
 Loaded = tuple[tuple[CaptureReport, ...], tuple[Path, ...]]
 """Reports of what was loaded, and the files left out because the workspace already holds them."""
 Tell = Callable[[Progress], None] | None
+Refuse = Callable[[CaptureError], None] | None
+"""Told of each file that cannot be read, while the others are loaded."""
 Stop = Callable[[], bool] | None
 
 
 def ingest_folder(
-    folder: Path, paths: Iterable[Path], progress: Tell = None, cancelled: Stop = None
+    folder: Path,
+    paths: Iterable[Path],
+    progress: Tell = None,
+    cancelled: Stop = None,
+    refused: Refuse = None,
 ) -> Loaded:
     """`ingest` into a workspace that nobody has open, without the cost of a session."""
     home = workspace_folder(folder)
@@ -40,7 +46,7 @@ def ingest_folder(
         return opened[0]
 
     try:
-        return ingest(store, paths, _saved_hints(home / POLICY), progress, cancelled)
+        return ingest(store, paths, _saved_hints(home / POLICY), progress, cancelled, refused)
     finally:
         for one in opened:
             one.close()
@@ -67,14 +73,19 @@ def ingest(
     hints: Sequence[ServiceRange],
     progress: Tell = None,
     cancelled: Stop = None,
+    refused: Refuse = None,
 ) -> Loaded:
     """Load files, folders, globs and pipes; `store` may take its time to open.
 
     A file that has grown since it was loaded, or that was read in part, is read on from there. On
     an error the captures that were finished stay, and so do the finished stretches of a large one.
-    Raises DuplicateCapture when the workspace already holds everything.
+    One of several files that cannot be read is told to `refused`; it is raised where there is only
+    that one, or nobody to tell. Raises DuplicateCapture when the workspace holds everything.
     """
-    job = _Job(_distinct(paths), hints, progress, cancelled)
+    files = _distinct(paths, refused)
+    if not files:
+        return (), ()
+    job = _Job(files, hints, progress, cancelled, refused)
     try:
         return job.store(store())
     finally:
@@ -92,20 +103,32 @@ class _File:
     """Empty for a pipe: it has none before it is read."""
 
 
-def _distinct(paths: Iterable[Path]) -> tuple[_File, ...]:
+def _distinct(paths: Iterable[Path], refused: Refuse) -> tuple[_File, ...]:
     """Each file once, under the first of its names."""
     try:
-        return tuple(map(_file, find_captures(paths)))
+        found = find_captures(paths)
     except OSError as error:  # a folder that may not be searched, a name that is too long
         raise CaptureError(
             error.filename or "captures", error.strerror or "no such file"
         ) from error
+    files = []
+    for path in found:
+        try:
+            files.append(_file(path))
+        except CaptureError as error:
+            if refused is None or len(found) == 1:
+                raise
+            refused(error)
+    return tuple(files)
 
 
 def _file(path: Path) -> _File:
-    if path == STANDARD_INPUT or path.is_fifo():
-        return _File(path)
-    size = path.stat().st_size
+    try:
+        if path == STANDARD_INPUT or path.is_fifo():
+            return _File(path)
+        size = path.stat().st_size
+    except OSError as error:  # gone by now
+        raise CaptureError(path, error.strerror or "cannot be read") from error
     return _File(path, size, fingerprint(path, size))
 
 
@@ -118,8 +141,10 @@ class _Job:
         hints: Sequence[ServiceRange],
         progress: Tell,
         cancelled: Stop,
+        refused: Refuse,
     ) -> None:
         self._files = files
+        self._refused = refused if len(files) > 1 else None
         self._hints = hints
         self._cancelled = cancelled
         self._meter = _Meter(sum(file.size for file in files), progress)
@@ -134,7 +159,8 @@ class _Job:
     def store(self, store: "Store") -> Loaded:
         """Raises DuplicateCapture, CaptureError, Cancelled; what was finished stays."""
         held = store.captures()
-        seen = {report.fingerprint for report in held}
+        numbers = {report.fingerprint: report.id for report in held}
+        seen = set(numbers)
         new: list[tuple[_File, CaptureReport | None]] = []
         known: list[Path] = []
         for file in self._files:
@@ -144,12 +170,31 @@ class _Job:
                 new.append((file, _begun(file, held)))
             seen |= {file.fingerprint} - {""}
         if not new:
-            raise DuplicateCapture(f"{known[0]}: already in the workspace; nothing was loaded")
+            number = numbers[self._files[0].fingerprint]
+            more = f"; {len(known) - 1:,} more are, too" if known[1:] else ""
+            told = f"{known[0]}: already in the workspace, as capture {number}{more}"
+            raise DuplicateCapture(f"{told}; nothing was loaded")
         from workbench.store import Judge  # there already, now that there is a store
 
         with store.load(Judge(judge_again, tuple(self._hints))) as load:
-            reports = [self._load(load, file, before) for file, before in new]
-        return tuple(reports), tuple(known)
+            reports = [self._tried(load, file, before) for file, before in new]
+        return tuple(report for report in reports if report), tuple(known)
+
+    def _tried(
+        self, load: "Loading", file: _File, before: CaptureReport | None
+    ) -> CaptureReport | None:
+        """None for a file that cannot be read."""
+        self._stored = False
+        try:
+            report = self._load(load, file, before)
+        except CaptureError as error:
+            if self._stored or self._refused is None:
+                raise
+            self._refused(error)
+            self._meter.next_file(file.size)
+            return None
+        self._meter.next_file(report.size)
+        return report
 
     def _load(self, load: "Loading", file: _File, before: CaptureReport | None) -> CaptureReport:
         """One file to its end, a stretch at a time."""
@@ -161,6 +206,7 @@ class _Job:
                 number = before.id
                 load.extend(number)
             for flows in reading.flows():
+                self._stored = True
                 load.flows(number, flows)
             report = reading.report
             if report.size == file.size and report.fingerprint != file.fingerprint:
@@ -169,7 +215,6 @@ class _Job:
             load.finish(number, report)
             before = replace(report, id=number)
             if report.ending is not Ending.PART:
-                self._meter.next_file(report)
                 return before
 
     def _take(self, path: Path, before: CaptureReport | None) -> Reading:
@@ -217,8 +262,8 @@ class _Meter:
                 )
             )
 
-    def next_file(self, report: CaptureReport) -> None:
+    def next_file(self, size: int) -> None:
         """One file is done."""
-        self._before += report.size
+        self._before += size
         self._packets_before += self._packets
         self._packets = 0

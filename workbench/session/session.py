@@ -32,7 +32,7 @@ from workbench.session.exposure import Exposing
 from workbench.session.findings import Findings
 from workbench.session.history import Draft
 from workbench.session.imports import read_hosts
-from workbench.session.ingest import ingest, service_hints
+from workbench.session.ingest import Loaded, Refuse, ingest, service_hints
 from workbench.session.opening import open_store
 from workbench.session.packets import FlowPackets
 from workbench.session.recordings import Recordings
@@ -175,12 +175,16 @@ class Session(FlowPackets, Exposing):
     # ── load ───────────────────────────────────────────────────────────────────────────────
 
     def ingest(
-        self, paths: Iterable[Path], progress: Tell = None, cancelled: Stop = None
-    ) -> tuple[tuple[CaptureReport, ...], tuple[Path, ...]]:
+        self,
+        paths: Iterable[Path],
+        progress: Tell = None,
+        cancelled: Stop = None,
+        refused: Refuse = None,
+    ) -> Loaded:
         """Captures into the workspace: reports of the new ones, and files already known."""
         hints = service_hints(self.draft.saved.policy)
         try:
-            return ingest(lambda: self._store, paths, hints, progress, cancelled)
+            return ingest(lambda: self._store, paths, hints, progress, cancelled, refused)
         finally:
             self._read_traffic()  # also after an error: captures that were finished stay
 

@@ -18,15 +18,25 @@ def ingest(options: Options) -> int:
     warn_uncompiled()
     if options.follow:
         return _follow(options)
+    refused: list[CaptureError] = []
     with Meter(quiet=options.quiet) as meter:
         workspace, paths = options.workspace, options.paths
-        reports, known = ingest_folder(workspace, paths, meter.tell, meter.cancelled)
+        try:
+            reports, known = ingest_folder(
+                workspace, paths, meter.tell, meter.cancelled, refused.append
+            )
+        except Cancelled:
+            meter.clear()
+            say("stopped; what was finished stays, and the same command goes on from there")
+            return 130
     for path in known:
         say(f"{path}: already in the workspace, left out")
     for report in reports:
         _say_problems(report)
+    for error in refused:
+        say(f"{error}; left out")
     print_captures(map(report_record, reports), options.format)
-    return 0
+    return 2 if refused else 0
 
 
 def _say_problems(report: CaptureReport) -> None:

@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widget import Widget
 
-from workbench.model.errors import DuplicateCapture, WorkbenchError
+from workbench.model.errors import CaptureError, DuplicateCapture, WorkbenchError
 from workbench.model.facts import strip
 from workbench.model.filters import Filter
 from workbench.model.packets import printable
@@ -174,10 +174,11 @@ class CapturesScreen(WorkScreen):
         """`first`: named on the command line, so the matrix is what the user came for."""
         session = self.opened
         first = first or not self._order
+        refused: list[CaptureError] = []
 
         def done(outcome: Outcome) -> None:
-            self._ingested(outcome)
-            if first:
+            self._ingested(outcome, refused)
+            if first and outcome[0]:
                 self.bench.action_goto("matrix")
 
         def failed(error: WorkbenchError) -> None:
@@ -187,15 +188,18 @@ class CapturesScreen(WorkScreen):
                 self.bench.show_error(error)
 
         self.bench.long_work(
-            lambda tell, stopped: session.ingest(paths, tell, stopped), done, failed
+            lambda tell, stopped: session.ingest(paths, tell, stopped, refused.append), done, failed
         )
 
-    def _ingested(self, outcome: Outcome) -> None:
+    def _ingested(self, outcome: Outcome, refused: Sequence[CaptureError]) -> None:
         new, known = outcome
         packets = sum(report.packets for report in new)
         told = f"loaded {len(new)} capture{'' if len(new) == 1 else 's'}, {packets:,} packets"
         if known:
             told += f"; {len(known)} already known, left out"
+        if refused:
+            more = f", and {len(refused) - 1} more" if refused[1:] else ""
+            told += f"; left out: {refused[0]}{more}"
 
         def look(_: "Session") -> str:
             return told
