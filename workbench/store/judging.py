@@ -201,8 +201,10 @@ _USES = """
     ) SEMI JOIN weak_ends USING (protocol, endpoint)
     -- Who asks a known service is no server, however many answer.
     ANTI JOIN (
-        SELECT protocol, client::BIGINT << 16 | client_port AS endpoint
-        FROM flows WHERE direction >= 3
+        FROM (
+            SELECT protocol, client::BIGINT << 16 | client_port AS endpoint
+            FROM flows WHERE direction >= 3
+        ) SEMI JOIN weak_ends USING (protocol, endpoint)
     ) AS asking USING (protocol, endpoint)
     GROUP BY ALL
 """
