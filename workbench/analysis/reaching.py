@@ -11,7 +11,7 @@ from workbench.analysis.exposure.bits import positions
 from workbench.analysis.exposure.machines import NOBODY, Machines
 from workbench.analysis.hosts import members
 from workbench.model.exposure import Scenario
-from workbench.model.net import EVERYWHERE, is_v4
+from workbench.model.net import EVERYWHERE, AddressSet, is_v4
 from workbench.model.policy import ResolvedPolicy, ResolvedRule
 from workbench.model.traffic import ConversationTable, Outcome
 from workbench.model.verdict import NOT_POLICY_PORTS
@@ -97,9 +97,14 @@ class _Gate:
         self._policy = policy
         self._unprotected = EVERYWHERE - policy.protected_egress
         self._rules = cache(self._rules_for)
+        self._by_servers: dict[AddressSet, list[ResolvedRule]] = {}  # few segments, many rules
+        for rule in policy.rules:
+            self._by_servers.setdefault(rule.servers, []).append(rule)
 
     def _rules_for(self, address: int) -> list[ResolvedRule]:
-        return [rule for rule in self._policy.rules if address in rule.servers]
+        """Those that let somebody reach an address."""
+        around = (rules for servers, rules in self._by_servers.items() if address in servers)
+        return [rule for rules in around for rule in rules]
 
     def clients(self, address: int, protocol: int | None, port: int | None) -> int:
         """Machines as a bitset, the outside among them."""
