@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from workbench.analysis.findings.bursts import bursts, peak
 from workbench.analysis.findings.logins import FAMILIES, family
-from workbench.analysis.findings.scene import SECOND, Rows, Scene, grouped, many, pick
+from workbench.analysis.findings.scene import SECOND, Rows, Scene, distinct, grouped, many, pick
 from workbench.model.finding import Columns, Finding, Level, Stage
 from workbench.model.net import UDP
 from workbench.model.risky import risky_by_id
@@ -108,7 +108,8 @@ def _spraying(scene: Scene, brief: Columns, scouts: Mapping[int, int]) -> Iterat
         host = int(only["host"][rows[0]])
         slug = FAMILIES[int(only["family"][rows[0]])]
         first, last = int(only["first_us"][inside].min()), int(only["last_us"][inside].max())
-        routine = len(np.unique(only["minute"][rows] // 60)) >= _ROUTINE_HOURS
+        _, wide = distinct(only["minute"][rows] // 60, only["target"][rows])
+        routine = int((wide >= limits.spray_servers).sum()) >= _ROUTINE_HOURS
         confidence = Level.HIGH if scouts.get(host, last) < last else Level.MEDIUM
         if routine or scene.expected[host]:
             confidence = Level.LOW
