@@ -185,7 +185,7 @@ def test_spraying(tmp_path: Path) -> None:
     tries = [brief(BAD, f"10.3.0.{at}", 445, 6 * HOUR + at * 9) for at in range(15)]
     found = only(look(tmp_path, office(), tries), "spraying")
     assert (found.technique, found.confidence) == ("T1110.003", Level.MEDIUM)
-    assert len(found.peers) == 15
+    assert {one.server for one in tries} <= set(found.peers)
 
 
 def test_tickets_beside_what_others_ask(tmp_path: Path) -> None:

@@ -216,8 +216,10 @@ class Contact(IntEnum):
 class Window:
     """Which flows: those that begin in a time, in some captures."""
 
-    after_us: int = -(2**63)
-    before_us: int = 2**63 - 1
+    after_us: int | None = None
+    """From this moment on; None for from the beginning."""
+    before_us: int | None = None
+    """Up to this moment, without it."""
     captures: tuple[int, ...] | None = None
     """Only these; None for all."""
 

@@ -181,7 +181,10 @@ def covered(reports: Sequence[CaptureReport], window: Window) -> tuple[tuple[int
     """Recorded stretches of a window: disjoint, ascending, µs."""
     spans: list[tuple[int, int]] = []
     for first, last in sorted(
-        (max(one.first_us, window.after_us), min(one.last_us, window.before_us))
+        (
+            one.first_us if window.after_us is None else max(one.first_us, window.after_us),
+            one.last_us if window.before_us is None else min(one.last_us, window.before_us),
+        )
         for one in reports
         if one.first_us is not None
         and one.last_us is not None

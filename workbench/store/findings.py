@@ -37,7 +37,7 @@ _JUDGED = """
             ELSE 3
         END::UTINYINT AS contact
     FROM flows
-    WHERE first_us >= {after} AND first_us < {before} AND {captures}
+    WHERE {after} AND {before} AND {captures}
 """
 _SIXES = """
     CREATE TEMP TABLE sixes AS
@@ -143,8 +143,12 @@ def _literals(window: Window) -> dict[str, str]:
     if window.captures is not None:
         numbers = ", ".join(str(int(number)) for number in window.captures)
         chosen = f"capture IN ({numbers})" if numbers else "FALSE"
-    after, before = int(window.after_us), int(window.before_us)
-    return {"after": f"({after})", "before": f"({before})", "captures": chosen}
+    after, before = window.after_us, window.before_us
+    return {
+        "after": "TRUE" if after is None else f"first_us >= ({int(after)})",
+        "before": "TRUE" if before is None else f"first_us < ({int(before)})",
+        "captures": chosen,
+    }
 
 
 def _columns(
