@@ -9,7 +9,7 @@ from exposure_oracle import moves_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import INSIDE, TODAY
-from test_exposure import picture, sites
+from test_exposure_any_policy import picture, sites
 
 from workbench.analysis.exposure.bits import positions
 from workbench.analysis.exposure.chokes import Chokes

@@ -86,3 +86,35 @@ def test_a_foothold_that_is_its_own_target(session: Session) -> None:
     assert exposure.paths("db-1", "db-1", Scenario.NONE) == ()
     assert exposure.cut("db-1", "db-1", Scenario.NONE).gates == ()
     assert exposure.chokes(Scenario.NONE, "db-1", "db-1") == ()
+
+
+def test_risky_traffic_is_counted_by_what_the_draft_does(session: Session) -> None:
+    found = {one.service: one for one in session.exposure.traffic()}
+    assert (found["ssh"].conversations, found["ssh"].would_block) == (1, 1)
+    assert (found["database"].conversations, found["database"].allowed) == (2, 1)
+    assert found["database"].coverage == 1
+    assert found["ssh"].coverage == 0
+    assert (found["rdp"].in_scope, found["rdp"].coverage) == (0, 1)
+
+
+def test_a_guardrail_is_ready_to_add(session: Session) -> None:
+    ready = session.exposure.guardrail("ssh", ["web"], ["db"])
+    session.draft.put_guardrail(ready)
+    assert session.check() == ()
+    assert session.exposure.guardrail("ssh", ["web"], ["db"]).id == f"{ready.id}-2"
+    session.draft.put_rule(Rule("shell", ("web",), ("db",), ("tcp/22",)))
+    assert [broken.id for broken in session.check()] == [ready.id]
+    with pytest.raises(InputError):
+        session.exposure.guardrail("chess", ["web"])
+
+
+def test_from_segment_to_segment(session: Session) -> None:
+    found = {
+        (one.client_segment, one.server_segment): one
+        for one in session.exposure.crossings(Scenario.NONE)
+    }
+    assert set(found) == {("web", "web"), ("web", "db"), ("db", "web"), ("db", "db")}
+    assert (found["web", "db"].direct, found["web", "db"].share) == (1, 1)
+    assert (found["db", "db"].all_pairs, found["db", "db"].share) == (0, 0)
+    drafted = session.exposure.crossings(Scenario.DRAFT)
+    assert sum(one.pairs for one in drafted) == 0

@@ -8,12 +8,14 @@ from workbench.model.exposure import (
     AttackPath,
     Blast,
     Choke,
+    Crossing,
     Cut,
     Gate,
     Reach,
     Scenario,
     ScenarioExposure,
     ServiceExposure,
+    ServiceTraffic,
     TargetExposure,
 )
 
@@ -30,16 +32,33 @@ def service_record(scenario: Scenario, found: ServiceExposure) -> Record:
     return {"scenario": scenario, **asdict(found), "share": round(found.share, 4)}
 
 
+def traffic_record(found: ServiceTraffic) -> Record:
+    """What was recorded of a risky service, and what the draft makes of it."""
+    return {
+        "conversations": found.conversations,
+        "allowed": found.allowed,
+        "would_block": found.would_block,
+        "coverage": round(found.coverage, 4),
+    }
+
+
 def target_record(scenario: Scenario, found: TargetExposure) -> Record:
     """One host or segment under one scenario."""
     return {"scenario": scenario, **asdict(found)}
 
 
-def beside(tables: Mapping[Scenario, Sequence[Record]], key: str, figures: str) -> Iterator[Record]:
-    """Scenarios side by side: one row a key, one column a scenario and figure."""
+def crossing_record(scenario: Scenario, found: Crossing) -> Record:
+    """From one segment to another under one scenario."""
+    return {"scenario": scenario, **asdict(found), "share": round(found.share, 4)}
+
+
+def beside(
+    tables: Mapping[Scenario, Sequence[Record]], keys: str, figures: str
+) -> Iterator[Record]:
+    """Scenarios side by side: one column a figure and scenario."""
     for rows in zip(*tables.values(), strict=True):
         yield {
-            key: rows[0][key],
+            **{key: rows[0][key] for key in keys.split()},
             **{
                 f"{figure}_{scenario}": row[figure]
                 for figure in figures.split()

@@ -296,7 +296,11 @@ def _exposing(commands: "_Commands[argparse.ArgumentParser]") -> None:
     exposure.add_argument(
         "--policy", choices=("none", "observed", "saved", "draft"), help="under this one alone"
     )
-    exposure.add_argument("--by", choices=("host", "segment", "service"), help="figures for each")
+    exposure.add_argument(
+        "--by",
+        choices=("host", "segment", "pair", "service"),
+        help="figures for each host, segment, pair of segments or risky service",
+    )
     exposure.add_argument(
         "--chokes", action="store_true", help="what to close, and how many pairs that cuts"
     )

@@ -85,6 +85,41 @@ class ServiceExposure:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceTraffic:
+    """What was recorded of one risky service, and what the draft makes of it. Conversations."""
+
+    service: str
+    conversations: int
+    in_scope: int
+    """Of those that worked: excluded, uncertain and failed ones are left out."""
+    allowed: int
+    would_block: int
+
+    @property
+    def coverage(self) -> float:
+        """0 to 1; 1 when nothing is in scope."""
+        return self.allowed / self.in_scope if self.in_scope else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """From one segment to another under one scenario; pairs of a machine with itself left out."""
+
+    client_segment: str
+    server_segment: str
+    direct: int
+    """Pairs of machines one hop apart."""
+    pairs: int
+    """Pairs of machines any number of hops apart."""
+    all_pairs: int
+
+    @property
+    def share(self) -> float:
+        """Of all pairs, how many are one hop apart; 0 to 1."""
+        return self.direct / self.all_pairs if self.all_pairs else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class ScenarioExposure:
     """The whole site under one scenario."""
 

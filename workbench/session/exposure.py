@@ -1,29 +1,31 @@
 """How far an intruder gets, under every policy that matters: figures, paths, choke points."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.analysis import exposure
+from workbench.analysis import exposure, homes
 from workbench.model.errors import InputError
 from workbench.model.exposure import (
     OUTSIDE,
     AttackPath,
     Blast,
     Choke,
+    Crossing,
     Cut,
     Hop,
     Reach,
     Scenario,
     ScenarioExposure,
+    ServiceTraffic,
     TargetExposure,
 )
 from workbench.model.net import parse_address
-from workbench.model.policy import ResolvedPolicy
-from workbench.model.risky import risky_service
+from workbench.model.policy import ANY, Assertion, Guardrail, ResolvedPolicy
+from workbench.model.risky import risky_by_id, risky_service
 from workbench.model.traffic import Progress
 from workbench.session.drafting import Drafting
 from workbench.session.replay import Replay, Scene
@@ -135,6 +137,39 @@ class Exposure:
         """Every segment that has machines, policy order."""
         picture = self.picture(scenario)
         return tuple(picture.target(name, bits) for name, bits in self.segments if bits)
+
+    def crossings(self, scenario: Scenario) -> tuple[Crossing, ...]:
+        """From every segment to every segment: what a matrix is coloured by."""
+        picture = self.picture(scenario)
+        picture.prepare()
+        return picture.crossings()
+
+    def traffic(self) -> tuple[ServiceTraffic, ...]:
+        """What was recorded of every risky service, and what the draft makes of it."""
+        return exposure.risky_traffic(self.scene.simulation)
+
+    def guardrail(
+        self, service: str, clients: Sequence[str], servers: Sequence[str] = (ANY,)
+    ) -> Guardrail:
+        """One that keeps segments from a risky service for good, ready for the draft.
+
+        Raises InputError for an unknown risky service.
+        """
+        try:
+            risky = risky_by_id(service)
+        except KeyError as error:
+            raise InputError(f"no risky service is called {service!r}") from error
+        taken = {one.id for one in self.scene.draft.policy.guardrails}
+        wish = homes.slug(f"{'-'.join(clients)}-never-{risky.id}")
+        reason = f"{risky.name}: {risky.technique} {risky.technique_name}"
+        return Guardrail(
+            homes.unused(wish, taken),
+            Assertion.NEVER,
+            tuple(clients),
+            tuple(servers),
+            tuple(map(str, risky.services)),
+            reason,
+        )
 
     def reach(self, target: str, scenario: Scenario) -> Reach:
         """Who reaches a target directly, on which risky services, and what lets them."""

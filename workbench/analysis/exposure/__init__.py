@@ -6,6 +6,7 @@ from workbench.analysis.exposure.figures import Picture
 from workbench.analysis.exposure.machines import NOBODY, Machines, machines_of
 from workbench.analysis.exposure.openings import Opening, allowed, seen
 from workbench.analysis.exposure.paths import Ways
+from workbench.analysis.exposure.traffic import risky_traffic
 
 __all__ = [
     "NOBODY",
@@ -18,6 +19,7 @@ __all__ = [
     "bitset",
     "machines_of",
     "positions",
+    "risky_traffic",
     "seen",
     "union",
 ]

@@ -19,6 +19,7 @@ from workbench.analysis.exposure.openings import (
 from workbench.analysis.exposure.spread import Spread, Stop, numbered
 from workbench.model.exposure import (
     Blast,
+    Crossing,
     Reach,
     Ring,
     Scenario,
@@ -193,6 +194,24 @@ class Picture:
             found[positions(own & there)] -= 1
         return found
 
+    def crossings(self) -> tuple[Crossing, ...]:
+        """From every segment to every segment, policy order; those without machines left out."""
+        spread, direct = self.spread, self.spread.direct()
+        places = [(name, bits) for name, bits in self.segments if bits]
+        found = []
+        for client, start in places:
+            kinds = [
+                (own, direct[kind], self.reached[kind])
+                for kind, members in enumerate(spread.members)
+                if (own := members & start)
+            ]
+            for server, goal in places:
+                near, far = (
+                    sum(_pairs(one[0], one[which] & goal) for one in kinds) for which in (1, 2)
+                )
+                found.append(Crossing(client, server, near, far, _pairs(start, goal)))
+        return tuple(found)
+
     def whole(self) -> ScenarioExposure:
         """The site in figures."""
         spread, outside = self.spread, len(self.machines)
@@ -264,6 +283,11 @@ def _of_others(box: Opening) -> Opening:
     """The box without a server that is its only client."""
     alone = box.clients & box.servers if box.clients.bit_count() == 1 else 0
     return replace(box, servers=box.servers & ~alone)
+
+
+def _pairs(start: int, goal: int) -> int:
+    """Machines of one set with others of another."""
+    return start.bit_count() * goal.bit_count() - (start & goal).bit_count()
 
 
 def _light(share: float, open_to_outside: bool) -> str:

@@ -18,6 +18,8 @@ from workbench.model.verdict import NOT_POLICY
 OUTSIDE_ZONES = frozenset({"internet", "outside", "external"})
 """Values of the label `zone` that put a listed host or network outside."""
 NOBODY = -1
+REMEMBERED = 5_000
+"""Address sets whose machines are kept, so that an edit of one rule looks up little."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class Machines:
             for_v4, for_v6 = (
                 self.outside_bit if outside & addresses else 0 for _, outside in self._families
             )
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
             found = self._known[addresses] = (v4 | for_v4, v6 | for_v6)
         return found
 

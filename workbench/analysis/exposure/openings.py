@@ -112,7 +112,7 @@ def seen(table: ConversationTable, machines: Machines) -> tuple[Opening, ...]:
     outside = members(machines.outside, table.hosts)
     client = np.where(outside[table["client"]], len(machines), number[table["client"]])
     server = number[table["server"]]
-    service = _service_numbers(table)
+    service = service_numbers(table)
     worked = np.isin(table["outcome"], [Outcome.ESTABLISHED, Outcome.MID_STREAM, Outcome.ONE_WAY])
     rows = np.flatnonzero(
         worked & (service >= 0) & (server != NOBODY) & (client != NOBODY) & (client != server)
@@ -133,7 +133,7 @@ def seen(table: ConversationTable, machines: Machines) -> tuple[Opening, ...]:
     return tuple(found)
 
 
-def _service_numbers(table: ConversationTable) -> NDArray[np.int64]:
+def service_numbers(table: ConversationTable) -> NDArray[np.int64]:
     """Place in RISKY of each row's service, -1 for none."""
     key = table["protocol"].astype(np.int64) << 16 | table["port"]
     distinct, inverse = np.unique(key, return_inverse=True)

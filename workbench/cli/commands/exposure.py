@@ -75,24 +75,42 @@ def _some(names: list[str]) -> str:
     return f" ({listed})" if names else ""
 
 
+SIDE_BY_SIDE = {
+    "host": ("name", "footholds movers blast"),
+    "segment": ("name", "footholds movers blast"),
+    "pair": ("client_segment server_segment", "direct pairs"),
+    "service": ("service", "light pairs servers"),
+}
+"""View → what names a row, and the figures that a table compares."""
+
+
 def _by(session: Session, options: Options) -> None:
-    """Every host, segment or risky service."""
-    exposure, rows = session.exposure, dict[Scenario, list[Record]]()
-    for one in _scenarios(session, options):
-        if options.by == "service":
-            services = exposure.whole(one).services
-            rows[one] = [exposed.service_record(one, service) for service in services]
-        else:
-            found = exposure.hosts(one) if options.by == "host" else exposure.by_segment(one)
-            rows[one] = [exposed.target_record(one, target) for target in found]
+    """Every host, segment, pair of segments or risky service."""
+    rows = {one: list(_figures(session, options.by, one)) for one in _scenarios(session, options)}
     if options.format == "table":
-        key = "service" if options.by == "service" else "name"
-        figures = "light pairs servers" if options.by == "service" else "footholds movers blast"
-        side = list(exposed.beside(rows, key, figures))
-        emit(side, "table", limit=options.limit)
+        found = exposed.beside(rows, *SIDE_BY_SIDE[options.by])
+        if options.by == "service":
+            seen = map(exposed.traffic_record, session.exposure.traffic())
+            found = ({**row, **traffic} for row, traffic in zip(found, seen, strict=True))
+        emit(found, "table", limit=options.limit)
     else:
         every = (record for records in rows.values() for record in records)
         emit(every, options.format, limit=options.limit)
+
+
+def _figures(session: Session, by: str, scenario: Scenario) -> Iterator[Record]:
+    exposure = session.exposure
+    if by == "service":
+        traffic = map(exposed.traffic_record, exposure.traffic())
+        for service, seen in zip(exposure.whole(scenario).services, traffic, strict=True):
+            yield {**exposed.service_record(scenario, service), **seen}
+    elif by == "pair":
+        for crossing in exposure.crossings(scenario):
+            yield exposed.crossing_record(scenario, crossing)
+    else:
+        targets = exposure.hosts if by == "host" else exposure.by_segment
+        for target in targets(scenario):
+            yield exposed.target_record(scenario, target)
 
 
 def _reach(session: Session, options: Options) -> None:

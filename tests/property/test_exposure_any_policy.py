@@ -69,6 +69,21 @@ def test_hops_and_figures_are_those_of_a_walk(site: tuple[Policy, Inventory, Mac
     assert figures.direct_pairs == sum(hops == 1 for walk in walks for hops in walk.values())
     assert figures.outside_machines == len(walks[-1])
     assert figures.widest_machines == max(map(len, walks[:-1]), default=0)
+    for crossing in whole.crossings():
+        ends = (
+            dict(whole.segments)[name]
+            for name in (crossing.client_segment, crossing.server_segment)
+        )
+        clients, servers = (positions(bits).tolist() for bits in ends)
+        far = [walks[client].get(server) for client in clients for server in servers]
+        assert crossing.pairs == sum(one is not None for one in far)
+        assert crossing.direct == far.count(1)
+        assert crossing.all_pairs == sum(a != b for a in clients for b in servers)
+    for name, bits in whole.segments:
+        assert whole.blast(name, bits).machines == len(
+            {at for start in positions(bits).tolist() for at in walks[start]}
+            - set(positions(bits).tolist())
+        )
     for at, target in enumerate(whole.targets()):
         assert target.footholds == sum(at in walk for walk in walks[:-1])
         assert target.outside_hops == walks[-1].get(at)

@@ -91,6 +91,7 @@ def test_crown_jewels_are_marked_by_label(workbench: Run, site: Path) -> None:
         ("--by", "host"),
         ("--by", "segment"),
         ("--by", "service"),
+        ("--by", "pair"),
         ("--to", "db-1"),
         ("--to", "prod-db"),
         ("--from", "pc-07"),
