@@ -118,8 +118,11 @@ def _service(table: Columns) -> NDArray[np.int64]:
 
 
 def _vanished(scene: Scene, before: Traces) -> Iterator[Finding]:
-    """Services with several clients before that answer nobody now."""
+    """Services with several clients before that answer nobody now, in at least half the time."""
     then, now = _working(scene, before), _working(scene, scene.now)
+    times = (then["used_first_us"], then["used_last_us"])
+    if not len(times[0]) or 2 * scene.recorded_us < int(times[1].max()) - int(times[0].min()):
+        return
     answered, clients = distinct(_service(then), then["host"])
     gone = answered[(clients >= 2) & ~np.isin(answered, _service(now))]
     then = pick(then, np.isin(_service(then), gone))

@@ -1,0 +1,224 @@
+"""`workbench findings` and findings.yaml: what is told, filtered, drilled into and suppressed."""
+
+import csv
+import io
+import json
+import re
+import shutil
+from datetime import date
+from pathlib import Path
+
+import pytest
+from conftest import DEMO
+from craft import SYN, pcap, tcp4
+
+from workbench.analysis.findings import (
+    dump_settings,
+    lift,
+    load_settings,
+    suppress,
+    update_settings,
+)
+from workbench.cli import main
+from workbench.model.errors import Cancelled, DocumentError
+from workbench.model.finding import FindingSettings, Suppression, Thresholds
+from workbench.session import Session
+
+Capsys = pytest.CaptureFixture[str]
+DAY = date(2026, 9, 16)
+
+
+@pytest.fixture
+def site(tmp_path: Path, loaded: Path) -> Path:
+    return Path(shutil.copytree(loaded, tmp_path / "site"))
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("command")
+    shutil.copy(DEMO / "inventory.yaml", folder)
+    assert main(["ingest", str(folder), str(DEMO / "office.pcapng"), "--quiet"]) == 0
+    return folder
+
+
+def told(capsys: Capsys, site: Path, *words: str) -> str:
+    capsys.readouterr()
+    assert main(["findings", str(site), *words]) == 0
+    return capsys.readouterr().out
+
+
+def records(capsys: Capsys, site: Path, *words: str) -> list[dict]:
+    return json.loads(told(capsys, site, "--format", "json", *words))
+
+
+def refused(capsys: Capsys, site: Path, *words: str) -> str:
+    capsys.readouterr()
+    assert main(["findings", str(site), *words]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    return line
+
+
+def test_json_has_the_agreed_keys(site: Path, capsys: Capsys) -> None:
+    found = records(capsys, site)
+    assert len(found) > 10
+    for one in found:
+        assert re.fullmatch(r"T\d{4}(\.\d{3})?", one["technique"])
+        assert one["confidence"] in ("low", "medium", "high")
+        assert one["impact"] in ("low", "medium", "high")
+        assert {"title", "host", "peers", "first_seen", "last_seen", "why"} <= set(one)
+        assert one["first_seen"] <= one["last_seen"]
+        assert one["evidence"] and one["suppressed"] is None
+    assert len({one["id"] for one in found}) == len(found)
+    assert [one["first_seen"] for one in found] == sorted(one["first_seen"] for one in found)
+
+
+def test_filters(site: Path, capsys: Capsys) -> None:
+    every = records(capsys, site)
+    remote = records(capsys, site, "--technique", "t1021")
+    assert {one["technique"] for one in remote} >= {"T1021", "T1021.002", "T1021.004"}
+    assert all(one["technique"].startswith("T1021") for one in remote)
+    assert records(capsys, site, "--technique", "T1021.00") == []
+    sure = records(capsys, site, "--min-confidence", "high")
+    assert sure == [one for one in every if one["confidence"] == "high"]
+    story = records(capsys, site, "--host", "db-1")
+    assert {one["technique"] for one in story} >= {"T1046", "T1018", "T1021.004"}
+    assert all("10.3.0.31" in (one["host"], *one["peers"]) for one in story)
+
+
+def test_table_and_csv(site: Path, capsys: Capsys) -> None:
+    table = told(capsys, site, "--min-confidence", "high")
+    assert "T1046" in table and "pc-07" in table and "high" in table
+    rows = list(csv.DictReader(io.StringIO(told(capsys, site, "--format", "csv"))))
+    assert rows[0].keys() == records(capsys, site)[0].keys()
+
+
+def test_evidence_is_flows(site: Path, capsys: Capsys) -> None:
+    [chain] = [one for one in records(capsys, site) if one["kind"] == "login-chain"]
+    flows = records(capsys, site, "--evidence", chain["id"])
+    assert [one["service"] for one in flows] == ["tcp/5985"] * 3 + ["tcp/22"] * 3
+    assert "no finding '00000000'" in refused(capsys, site, "--evidence", "00000000")
+
+
+def test_suppressed_is_shown_as_such_never_hidden(site: Path, capsys: Capsys) -> None:
+    before = records(capsys, site)
+    known = before[-1]["id"]
+    told(capsys, site, "--suppress", known, "--reason", "a drill", "--until", "2999-12-31")
+    after = records(capsys, site)
+    assert len(after) == len(before)
+    assert after[-1]["suppressed"] == "a drill" and after[-1]["suppressed_until"] == "2999-12-31"
+    assert (site / "findings.yaml").read_text() == (
+        "workbench: 1\nsuppressions:\n"
+        f"  - {{id: {_yaml(known)}, reason: a drill, until: 2999-12-31}}\n"
+    )
+    told(capsys, site, "--lift", known)
+    assert records(capsys, site) == before
+    assert "not suppressed" in refused(capsys, site, "--lift", known)
+
+
+def _yaml(text: str) -> str:
+    return re.findall(r"id: (.*?),", dump_settings(_with(text)))[0]
+
+
+def _with(text: str) -> FindingSettings:
+    return FindingSettings(suppressions=(Suppression(text, "r"),))
+
+
+def test_a_suppression_that_ended_does_not_hold(site: Path) -> None:
+    with Session.open(site, on=DAY) as session:
+        known = session.findings.find()[0].id
+        session.findings.suppress(known, "until yesterday", date(2026, 9, 15))
+        assert session.findings.find()[0].suppression is None
+        session.findings.suppress(known, "until today", DAY)
+        assert session.findings.find()[0].suppression is not None
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--suppress", "12345678"], "the reason is missing"),
+        (["--suppress", "xyz", "--reason", "r"], "not the id of a finding"),
+        (["--suppress", "12345678", "--reason", "r", "--until", "soon"], "'soon' is not a date"),
+        (["--baseline", "noon"], "'noon' is not a time"),
+        (["--against", "nothing.pcap"], "no capture is called 'nothing.pcap'"),
+        (["--against", "1"], "nothing to compare"),
+        (["--host", "nobody"], "nobody"),
+    ],
+)
+def test_bad_input_is_one_line(site: Path, capsys: Capsys, words: list[str], problem: str) -> None:
+    assert problem in refused(capsys, site, *words)
+
+
+def test_another_capture_as_baseline(site: Path, capsys: Capsys, tmp_path: Path) -> None:
+    """A moment of something else has nothing to say, not even that all the rest vanished."""
+    other = tmp_path / "other.pcap"
+    other.write_bytes(pcap([tcp4("10.1.0.11", 40_000, "10.1.0.250", 8080, SYN)]))
+    assert main(["ingest", str(site), str(other), "--quiet"]) == 0
+    assert records(capsys, site, "--against", "office*") == []
+
+
+def test_thresholds_are_the_users(site: Path, capsys: Capsys) -> None:
+    (site / "findings.yaml").write_text("workbench: 1\nthresholds: {scan_targets: 100000}\n")
+    assert not [one for one in records(capsys, site) if one["kind"] == "port-scan"]
+
+
+def test_it_can_be_stopped(site: Path) -> None:
+    with Session.open(site) as session, pytest.raises(Cancelled):
+        session.findings.find(cancelled=lambda: True)
+
+
+def test_found_once_until_something_changes(site: Path) -> None:
+    with Session.open(site) as session:
+        steps: list[int] = []
+        first = session.findings.find(progress=lambda one: steps.append(one.done))
+        assert session.findings.find(progress=lambda one: steps.append(one.done)) == first
+        assert steps == [1, 2]
+        session.draft.rename_host(first[0].host, "renamed")
+        assert session.findings.find(progress=lambda one: steps.append(one.done)) != first
+
+
+# ── findings.yaml ──────────────────────────────────────────────────────────────────────────
+
+
+def test_settings_are_read_back() -> None:
+    settings = FindingSettings(
+        Thresholds(scan_targets=30, scan_share=0.5, expected_roles=("robot", "jump")),
+        (Suppression("12345678", "known: a scanner"), Suppression("0e123456", "x", DAY)),
+    )
+    assert load_settings(dump_settings(settings)) == settings
+    assert load_settings("workbench: 1") == FindingSettings()
+
+
+def test_comments_stay() -> None:
+    text = "# ours\nworkbench: 1\nsuppressions:\n  - {id: aaaaaaaa, reason: one}  # asked Ann\n"
+    settings = suppress(load_settings(text), Suppression("bbbbbbbb", "two"))
+    edited = update_settings(text, settings)
+    assert "# ours" in edited and "# asked Ann" in edited
+    assert load_settings(edited) == settings
+    assert load_settings(update_settings(edited, lift(settings, "aaaaaaaa"))).suppressions == (
+        Suppression("bbbbbbbb", "two"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("workbench: 2", "version 1"),
+        ("workbench: 1\nthresholds: {scan_target: 3}", "did you mean 'scan_targets'"),
+        ("workbench: 1\nthresholds: {scan_targets: -3}", "not a whole number"),
+        ("workbench: 1\nthresholds: {scan_targets: 0}", "above 0"),
+        ("workbench: 1\nthresholds: {scan_share: much}", "not a number"),
+        ("workbench: 1\nsuppressions: [{id: aaaaaaaa}]", "needs `reason`"),
+        ("workbench: 1\nsuppressions: [{id: aaaaaaaa, reason: ''}]", "is empty"),
+        ("workbench: 1\nsuppressions: [{id: a, reason: b}]", "not the id of a finding"),
+        ("workbench: 1\nsuppressions: [{id: aaaaaaaa, reason: b, until: x}]", "not a date"),
+        (
+            "workbench: 1\nsuppressions:\n  - {id: aaaaaaaa, reason: b}\n"
+            "  - {id: aaaaaaaa, reason: c}",
+            "written twice",
+        ),
+    ],
+)
+def test_settings_that_are_wrong_say_where(text: str, problem: str) -> None:
+    with pytest.raises(DocumentError, match=r"findings\.yaml") as error:
+        load_settings(text)
+    assert problem in str(error.value)
