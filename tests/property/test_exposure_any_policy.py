@@ -80,10 +80,17 @@ def test_hops_and_figures_are_those_of_a_walk(site: tuple[Policy, Inventory, Mac
         assert crossing.direct == far.count(1)
         assert crossing.all_pairs == sum(a != b for a in clients for b in servers)
     for name, bits in whole.segments:
-        assert whole.blast(name, bits).machines == len(
-            {at for start in positions(bits).tolist() for at in walks[start]}
-            - set(positions(bits).tolist())
-        )
+        own = set(positions(bits).tolist())
+        blast = {at for start in own for at in walks[start]} - own
+        assert whole.blast(name, bits).machines == len(blast)
+        target = whole.target(name, bits)
+        assert target.blast == len(blast)
+        others = [walks[start] for start in range(len(machines)) if start not in own]
+        nearest = [min((walk.get(at, 999) for at in own), default=999) for walk in others]
+        assert target.footholds == sum(hops < 999 for hops in nearest)
+        assert target.movers == nearest.count(1)
+        outside = min((walks[-1].get(at, 999) for at in own), default=999)
+        assert target.outside_hops == (None if outside == 999 else outside)
     for at, target in enumerate(whole.targets()):
         assert target.footholds == sum(at in walk for walk in walks[:-1])
         assert target.outside_hops == walks[-1].get(at)

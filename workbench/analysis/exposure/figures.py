@@ -135,29 +135,35 @@ class Picture:
 
     def target(self, name: str, bits: int) -> TargetExposure:
         """A machine or segment in figures."""
+        spread, reached = self.spread, self.reached
         into = [one for one in self.openings if one.servers & bits and one.clients & ~bits]
-        inside, outside = self.machines.everybody & ~bits, self.machines.outside_bit
-        before = self.spread.sources(bits)
-        hops = next((at for at, ring in enumerate(before, 1) if ring & outside), None)
+        clients, movers, services = self._entered(into)
+        before = (one for one, there in zip(spread.members, reached, strict=True) if there & bits)
+        kinds = np.unique(spread.kind_of[positions(bits)]).tolist()
         return TargetExposure(
             name=name,
             machines=bits.bit_count(),
-            clients=(union(one.clients for one in into) & inside).bit_count(),
-            movers=(before[0] & inside).bit_count() if before else 0,
-            footholds=(union(before) & inside).bit_count(),
-            outside_hops=hops,
-            blast=union(self.spread.rings(bits)).bit_count(),
-            services=tuple(one.id for one in services_of(union(one.services for one in into))),
+            clients=(clients & ~bits).bit_count(),
+            movers=(movers & ~bits).bit_count(),
+            footholds=(union(before) & self.machines.everybody & ~bits).bit_count(),
+            outside_hops=next((at for at, ring in self._outside_rings if ring & bits), None),
+            blast=(union(reached[kind] for kind in kinds) & ~bits).bit_count(),
+            services=services,
         )
+
+    @cached_property
+    def _outside_rings(self) -> list[tuple[int, int]]:
+        """Hops from outside, and the machines so far away."""
+        return list(enumerate(self.spread.rings(self.machines.outside_bit), 1))
 
     def targets(self) -> tuple[TargetExposure, ...]:
         """Every machine; those that are servers of the same boxes are worked out once."""
-        size, outside = len(self.machines), self.machines.outside_bit
+        size = len(self.machines)
         others = [box for box in map(_of_others, self.openings) if box.servers]
         kind_of, boxes_of = numbered([box.servers for box in others], size)
         entered = [self._entered([others[at] for at in boxes]) for boxes in boxes_of]
         hops = dict[int, int]()
-        for far, ring in enumerate(self.spread.rings(outside), 1):
+        for far, ring in self._outside_rings:
             hops |= dict.fromkeys(positions(ring).tolist(), far)
         blasts, footholds = self._blasts(self.reached), self._footholds()
         found = []
