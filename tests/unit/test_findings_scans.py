@@ -88,6 +88,12 @@ def test_few_failures_are_nothing(tmp_path: Path) -> None:
     assert not look(tmp_path, office(), dead, alive())
 
 
+def test_a_handful_of_hosts_on_a_handful_of_ports_is_told_weakly(tmp_path: Path) -> None:
+    """A gateway that fails to reach four hosts on three ports within the day."""
+    tries = [failed(BAD, f"10.3.0.{at % 4}", 80 + at // 4, HOUR + at * 1800) for at in range(12)]
+    assert only(look(tmp_path, office(), tries), "port-scan").confidence is Level.LOW
+
+
 def test_failing_again_and_again_at_the_same_is_no_scan(tmp_path: Path) -> None:
     polls = [failed(BAD, f"10.3.0.{at % 5 + 1}", 9100, 60 * at, refused=False) for at in range(300)]
     assert not of_kind(look(tmp_path, office(), polls), "port-scan")

@@ -19,6 +19,7 @@ from workbench.analysis.findings.scene import (
     Rows,
     Scene,
     busiest,
+    distinct,
     grouped,
     many,
 )
@@ -51,7 +52,7 @@ def _scans(scene: Scene) -> Iterator[Finding]:
     table = scene.select(contacts, rows)
     failed = _failures(table)
     client, server = table["host"], table["target"]
-    service = table["protocol"].astype(np.int64) << 16 | table["port"]
+    service = _service(table)
     alarmed = np.zeros(len(rows), dtype=np.bool_)
     for key in (np.zeros_like(service), service, server.astype(np.int64)):
         alarmed |= walk(table["first_us"], failed, client, key)
@@ -60,6 +61,10 @@ def _scans(scene: Scene) -> Iterator[Finding]:
         found = _scan(scene, table, hits[mine], failed)
         if found is not None:
             yield found
+
+
+def _service(table: Columns) -> NDArray[np.int64]:
+    return np.asarray(table["protocol"].astype(np.int64) << 16 | table["port"])
 
 
 def _failures(table: Columns) -> Mask:
@@ -105,12 +110,13 @@ def _scan(scene: Scene, table: Columns, rows: Rows, failed: Mask) -> Finding | N
     first, last = int(table["first_us"][rows[0]]), int(table["first_us"][rows[-1]])
     share = _share(table, failed, host, (first, last))
     blind = not table["answered"][table["host"] == host].any()
-    confidence = Level.MEDIUM
+    machines = len(set(servers.tolist()))
+    wide = max(machines, int(distinct(servers, _service(table)[rows])[1].max()))
+    confidence = Level.MEDIUM if wide >= limits.scan_targets else Level.LOW
     if len(rows) >= limits.scan_sure and share >= limits.scan_share and not blind:
-        confidence = Level.HIGH
+        confidence = Level.HIGH if confidence is Level.MEDIUM else Level.MEDIUM
     if scene.expected[host]:
         confidence = Level.LOW
-    machines = len(set(servers.tolist()))
     empty = int((table["first"][rows] == Contact.EMPTY).sum())
     span = duration(int(np.ptp(table["first_us"][rows])))
     why = (
