@@ -2,24 +2,25 @@
 
 from collections.abc import Collection
 from dataclasses import replace
-from itertools import islice, pairwise
+from itertools import combinations, islice, pairwise
 
 import networkx as nx
 from exposure_oracle import moves_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import INSIDE, TODAY
+from strategies import INSIDE, TODAY, inventories, policies
 from test_exposure_any_policy import picture, sites
 
 from workbench.analysis.exposure.bits import positions
 from workbench.analysis.exposure.chokes import Chokes
-from workbench.analysis.exposure.machines import NOBODY, Machines
+from workbench.analysis.exposure.machines import NOBODY, Machines, machines_of
 from workbench.analysis.exposure.openings import UNNAMED
 from workbench.analysis.exposure.paths import Ways
 from workbench.model.exposure import ChokeKind, Gate, GateKind
 from workbench.model.net import AddressSet, parse_cidr
 from workbench.model.policy import Policy, ResolvedPolicy
-from workbench.model.site import Inventory
+from workbench.model.site import Host, Inventory
+from workbench.model.traffic import ConversationTable, HostTable
 from workbench.policy import resolve
 
 
@@ -125,6 +126,29 @@ def test_a_cut_really_cuts_and_none_of_it_is_idle(
         less = tuple(one for one in cut.gates if one != gate)
         left = moves_of(close(policy, machines, less), machines)
         assert nx.has_path(graph_of(left, machines), start, goal)
+
+
+@st.composite
+def questions_in_one_family(draw: st.DrawFn) -> tuple[ResolvedPolicy, Machines, int, int]:
+    """The same between two machines of five that speak only IPv4."""
+    policy, inventory = draw(policies()), draw(inventories())
+    hosts = tuple(Host(f"h{at}", (one,)) for at, one in enumerate(INSIDE[10:15]))
+    machines = machines_of(ConversationTable.empty(HostTable(INSIDE[10:15])), Inventory(hosts))
+    start, goal = draw(st.permutations(range(5)).map(lambda order: order[:2]))
+    return resolve(policy, inventory, INSIDE, TODAY), machines, start, goal
+
+
+@settings(max_examples=40)
+@given(questions_in_one_family())
+def test_no_smaller_cut_exists(question: tuple[ResolvedPolicy, Machines, int, int]) -> None:
+    """Of gates that are closed box by box, where no gate mixes address families."""
+    policy, machines, start, goal = question
+    chokes = Chokes(picture(policy, machines), 1 << start, 1 << goal)
+    cut = chokes.cut("a", "b").gates
+    assert not chokes._connected(cut)
+    gates = {box.gate for box in chokes.picture.openings}
+    for fewer in combinations(gates, max(0, len(cut) - 1)):
+        assert not cut or chokes._connected(fewer)
 
 
 @settings(max_examples=40)

@@ -236,6 +236,11 @@ class Hop:
     """What lets it through: all of them must be closed."""
 
     @property
+    def server_text(self) -> str:
+        """The server in words, and how many would do instead."""
+        return f"{self.server} or {self.alike} alike" if self.alike else self.server
+
+    @property
     def service_text(self) -> str:
         """The services in words; `any` for all of them."""
         every = sum(risky.moves for risky in RISKY)
@@ -251,8 +256,8 @@ class AttackPath:
 
     @property
     def text(self) -> str:
-        """`pc-07 → app-2 (smb, winrm) → db-1 (ssh)`; `any` stands for every service to move by."""
-        steps = (f"{hop.server} ({hop.service_text})" for hop in self.hops)
+        """`pc-07 → app-2 or 3 alike (any) → db-1 (ssh)`; any: every service to move by."""
+        steps = (f"{hop.server_text} ({hop.service_text})" for hop in self.hops)
         return " → ".join((self.hops[0].client, *steps))
 
 
