@@ -5,12 +5,14 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 from conftest import DEMO
 from craft import SYN, pcap, tcp4
+from store_samples import REPORT
 
 from workbench.analysis.findings import (
     dump_settings,
@@ -21,8 +23,10 @@ from workbench.analysis.findings import (
 )
 from workbench.cli import main
 from workbench.model.errors import Cancelled, DocumentError
-from workbench.model.finding import FindingSettings, Suppression, Thresholds
+from workbench.model.finding import FindingSettings, Suppression, Thresholds, Window
+from workbench.model.recording import Gap, Recording
 from workbench.session import Session
+from workbench.session.findings import covered
 
 Capsys = pytest.CaptureFixture[str]
 DAY = date(2026, 9, 16)
@@ -174,6 +178,18 @@ def test_found_once_until_something_changes(site: Path) -> None:
         assert steps == [1, 2]
         session.draft.rename_host(first[0].host, "renamed")
         assert session.findings.find(progress=lambda one: steps.append(one.done)) != first
+
+
+def test_silence_and_overlap_are_not_recorded_time() -> None:
+    hour = 3_600_000_000
+    silent = Recording(gaps=(Gap(hour, 5 * hour), Gap(6 * hour, 6 * hour + 60)))
+    one = replace(REPORT, id=1, first_us=0, last_us=7 * hour, recording=silent)
+    two = replace(REPORT, id=2, first_us=6 * hour, last_us=8 * hour)
+    none = replace(REPORT, id=3, first_us=None, last_us=None)
+    assert covered([two, none, one], Window()) == ((0, hour), (5 * hour, 8 * hour))
+    assert covered([one, two], Window(captures=(2,))) == ((6 * hour, 8 * hour),)
+    assert covered([one, two], Window(after_us=7 * hour)) == ((7 * hour, 8 * hour),)
+    assert covered([one, two], Window(before_us=2 * hour)) == ((0, hour),)
 
 
 # ── findings.yaml ──────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,6 @@
 """Findings of a workspace: looked for, told as a story, drilled into, suppressed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from fnmatch import fnmatchcase
@@ -23,6 +23,8 @@ from workbench.store import FlowQuery, FlowView, Store
 Tell = Callable[[Progress], None] | None
 Stop = Callable[[], bool] | None
 FILE = "findings.yaml"
+_SILENCE_US = 3_600_000_000
+"""Without a single packet for so long, a capture was not recording."""
 
 
 class Site(Protocol):
@@ -182,19 +184,30 @@ def covered(reports: Sequence[CaptureReport], window: Window) -> tuple[tuple[int
     spans: list[tuple[int, int]] = []
     for first, last in sorted(
         (
-            one.first_us if window.after_us is None else max(one.first_us, window.after_us),
-            one.last_us if window.before_us is None else min(one.last_us, window.before_us),
+            first if window.after_us is None else max(first, window.after_us),
+            last if window.before_us is None else min(last, window.before_us),
         )
         for one in reports
-        if one.first_us is not None
-        and one.last_us is not None
-        and (window.captures is None or one.id in window.captures)
+        if window.captures is None or one.id in window.captures
+        for first, last in _stretches(one)
     ):
         if spans and first <= spans[-1][1]:
             spans[-1] = (spans[-1][0], max(spans[-1][1], last))
         elif first <= last:
             spans.append((first, last))
     return tuple(spans)
+
+
+def _stretches(report: CaptureReport) -> Iterator[tuple[int, int]]:
+    """From the first packet to the last, long silences left out: then nobody recorded."""
+    if report.first_us is None or report.last_us is None:
+        return
+    begin = report.first_us
+    for gap in sorted(report.recording.gaps, key=lambda one: one.start_us):
+        if gap.length_us >= _SILENCE_US and begin <= gap.start_us:
+            yield begin, gap.start_us
+            begin = gap.end_us
+    yield begin, max(begin, report.last_us)
 
 
 def _called(report: CaptureReport, text: str) -> bool:

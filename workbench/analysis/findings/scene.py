@@ -103,7 +103,8 @@ class Scene:
         """Rows whose server is one machine of this site: inside, or next door to the client."""
         client, server = table["client"], table["server"]
         near = self.inside[server] | (self._area[client] == self._area[server])
-        return np.asarray(near & ~self.many[server] & (client != server))
+        itself = self.machine[client] == self.machine[server]
+        return np.asarray(near & ~self.many[server] & ~itself)
 
     def near(self, one: int, other: int) -> bool:
         """Whether two hosts are in one /24 (IPv6: /64)."""
