@@ -3,6 +3,8 @@
 import importlib
 import inspect
 import pkgutil
+import re
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from textual.geometry import Region
 import workbench.tui
 from tests.tui.conftest import DAY
 from tests.tui.driver import press, settle, shown
+from workbench.model.errors import InputError
 from workbench.model.packets import Field, Layer, Packet
 from workbench.model.quality import (
     CaptureQuality,
@@ -304,3 +307,17 @@ def test_what_packets_say_is_cleaned_where_it_is_drawn() -> None:
     ]
     assert "x·[31m" in "".join(texts)
     assert not set("".join(texts)) & set("\x1b\u202e\x07")
+
+
+async def test_notices_are_seen_and_a_newer_one_takes_the_line(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(100, 30), notifications=True) as pilot:
+        await settle(pilot)
+        for told in ("first", "second"):
+            bench.edit(lambda _, told=told: told)
+            await settle(pilot)
+        bench.show_error(InputError("no such thing"))
+        await settle(pilot)
+        text = unescape(re.sub("<[^>]+>", "", bench.export_screenshot()))
+        assert "first" not in text and "no\N{NO-BREAK SPACE}such\N{NO-BREAK SPACE}thing" in text
+        places = [toast.region for toast in bench.screen.query("Toast")]
+        assert [place.y for place in places] == [1, 2], "on the tab line and below"

@@ -143,6 +143,7 @@ class Desk(App[None]):
             message.done()
         if message.told:
             self.clear_notifications()
+            self.screen.query("ToastHolder").remove()  # or each would keep an empty line
             self.notify(message.told + effect(message.changes), markup=False, timeout=4)
 
     # ── long work ──────────────────────────────────────────────────────────────────────────
