@@ -139,6 +139,23 @@ def test_who_comes_back_watches(tmp_path: Path) -> None:
     assert not of_kind(look(tmp_path, office(), pings), "ping-sweep")
 
 
+def test_what_the_baseline_holds_is_no_first_contact(tmp_path: Path) -> None:
+    """A monitoring host without a label: its round of pings and dead ports was there before."""
+
+    def round_(at: float) -> list[Flow]:
+        pings = [ping(BAD, f"10.3.0.{one}", at + one) for one in range(1, 41)]
+        dead = [failed(BAD, f"10.3.0.{one}", 9100, at + one + 0.5) for one in range(1, 41)]
+        return [*pings, *dead]
+
+    today = round_(9 * HOUR)
+    assert not of_kind(
+        look(tmp_path, today, before=[*office(), *round_(HOUR)]), "port-scan", "ping-sweep"
+    )
+    again = tmp_path / "again"
+    again.mkdir()
+    assert len(of_kind(look(again, today, before=office()), "port-scan", "ping-sweep")) == 2
+
+
 # ── the walk ───────────────────────────────────────────────────────────────────────────────
 
 

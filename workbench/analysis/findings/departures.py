@@ -17,7 +17,7 @@ from workbench.analysis.findings.scene import (
     pick,
 )
 from workbench.model.finding import Columns, Finding, Level, Stage, Traces
-from workbench.model.net import TCP, ServiceRange, service_text
+from workbench.model.net import PORT_PROTOCOLS, TCP, ServiceRange, service_text
 from workbench.model.risky import risky_by_id
 from workbench.model.text import duration, short_bytes
 
@@ -42,8 +42,10 @@ def departures(scene: Scene, scouts: Mapping[int, int]) -> Iterator[Finding]:
 
 
 def _working(scene: Scene, traces: Traces) -> Columns:
+    """Conversations on ports that worked, between machines of this site."""
     table = traces.contacts
-    return scene.select(table, (table["used"] > 0) & scene.within(table))
+    ports = np.isin(table["protocol"], tuple(PORT_PROTOCOLS))
+    return scene.select(table, (table["used"] > 0) & ports & scene.within(table))
 
 
 def _seen(scene: Scene, traces: Traces) -> NDArray[np.int32]:

@@ -18,10 +18,12 @@ from workbench.analysis.findings.scene import (
     Mask,
     Rows,
     Scene,
+    among,
     busiest,
     distinct,
     grouped,
     many,
+    pick,
 )
 from workbench.model.finding import Columns, Contact, Finding, Level, Stage
 from workbench.model.net import ICMP, ICMPV6, TCP, UDP, service_text
@@ -42,18 +44,23 @@ def reconnaissance(scene: Scene) -> Iterator[Finding]:
 # ── ports ──────────────────────────────────────────────────────────────────────────────────
 
 
+def _fresh(scene: Scene, table: Columns) -> Columns:
+    """What was not tried in the earlier window: the rest is nobody's first contact."""
+    if scene.before is None:
+        return table
+    earlier = scene.select(scene.before.contacts, slice(None))
+    return pick(table, ~among(table, earlier, ("host", "target", "protocol", "port")))
+
+
 def _scans(scene: Scene) -> Iterator[Finding]:
     contacts = scene.now.contacts
-    rows = np.flatnonzero(
-        scene.within(contacts)
-        & np.isin(contacts["protocol"], (TCP, UDP))
-        & (contacts["first"] != Contact.UNKNOWN)
-    )
-    table = scene.select(contacts, rows)
+    known = contacts["first"] != Contact.UNKNOWN
+    ports = np.isin(contacts["protocol"], (TCP, UDP))
+    table = _fresh(scene, scene.select(contacts, scene.within(contacts) & ports & known))
     failed = _failures(table)
     client, server = table["host"], table["target"]
     service = _service(table)
-    alarmed = np.zeros(len(rows), dtype=np.bool_)
+    alarmed = np.zeros(len(failed), dtype=np.bool_)
     for key in (np.zeros_like(service), service, server.astype(np.int64)):
         alarmed |= walk(table["first_us"], failed, client, key)
     hits = np.flatnonzero(alarmed)
@@ -169,8 +176,7 @@ def _sweeps(scene: Scene, scanners: set[int]) -> Iterator[Finding]:
         (contacts["protocol"] == ICMPV6) & (contacts["port"] == 128)
     )
     passing = contacts["last_us"] - contacts["first_us"] <= 120 * SECOND
-    rows = np.flatnonzero(scene.within(contacts) & echo & passing)
-    table = scene.select(contacts, rows)
+    table = _fresh(scene, scene.select(contacts, scene.within(contacts) & echo & passing))
     for mine in grouped(table["host"]):
         host = int(table["host"][mine[0]])
         chosen = mine[np.argsort(table["first_us"][mine], kind="stable")]

@@ -110,7 +110,7 @@ class Scene:
         """Whether two hosts are in one /24 (IPv6: /64)."""
         return bool(self._area[one] == self._area[other])
 
-    def select(self, table: Columns, rows: Rows | Mask) -> Columns:
+    def select(self, table: Columns, rows: Rows | Mask | slice) -> Columns:
         """Some rows of a table, with the machines of their ends as `host` and `target`."""
         some = pick(table, rows)
         return {
@@ -176,6 +176,15 @@ def grouped(*keys: NDArray[Any]) -> list[Rows]:
     return np.split(order, starts[1:]) if len(order) else []
 
 
+def among(table: Columns, other: Columns, names: Sequence[str]) -> Mask:
+    """Rows whose values of these columns occur together in the other table too."""
+    order, starts = groups(*(np.concatenate((table[name], other[name])) for name in names))
+    number = np.empty(len(order), dtype=np.int64)
+    number[order] = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(order)))
+    size = len(table[names[0]])
+    return np.asarray(np.isin(number[:size], number[size:]))
+
+
 def distinct(group: NDArray[Any], *values: NDArray[Any]) -> tuple[NDArray[Any], Rows]:
     """Groups, and the number of distinct values in each."""
     order, starts = groups(group, *values)
@@ -192,7 +201,7 @@ def numbered(table: Columns, kinds: Sequence[Iterable[ServiceRange]]) -> Rows:
     return found
 
 
-def pick(table: Columns, rows: Rows | Mask) -> Columns:
+def pick(table: Columns, rows: Rows | Mask | slice) -> Columns:
     """Some rows of a table."""
     return {name: column[rows] for name, column in table.items()}
 
