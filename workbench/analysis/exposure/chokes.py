@@ -8,7 +8,7 @@ from workbench.analysis.exposure.bits import positions, union
 from workbench.analysis.exposure.figures import Picture
 from workbench.analysis.exposure.network import GOAL, START, Network, Node
 from workbench.analysis.exposure.openings import MOVES, Opening
-from workbench.analysis.exposure.spread import Spread, Stop, rings, tree
+from workbench.analysis.exposure.spread import Spread, Stop, rings, tree, two_of
 from workbench.model.errors import Cancelled
 from workbench.model.exposure import Choke, ChokeKind, Cut, Gate
 from workbench.model.traffic import Progress
@@ -50,7 +50,12 @@ class Chokes:
                 (box.clients & ~isolated, box.servers & ~isolated) for box in self._boxes(closed)
             ]
             return (union(rings(doors, self.footholds)) & self.targets).bit_count()
-        spread = self.picture.spread.without(closed, isolated)
+        whole = self.picture.spread
+        if not closed and not isolated:
+            return whole.pairs(self.picture.reached, self.footholds, self.targets)
+        spread = whole.without(closed, isolated)
+        if not isolated and spread.connects_like(whole):
+            return self.pairs
         return spread.pairs(spread.reached(), self.footholds, self.targets)
 
     def ranked(self, tell: Tell = None, cancelled: Stop = None) -> tuple[Choke, ...]:
@@ -97,7 +102,7 @@ class Chokes:
         for members in starts:
             if cancelled and cancelled():
                 raise Cancelled
-            for start in (members & -members, (rest := members & (members - 1)) & -rest):
+            for start in two_of(members):
                 wanted = self.targets & ~start
                 for fresh, door, parent in reversed(tree(doors, start)):
                     if fresh & wanted:

@@ -53,6 +53,20 @@ class Spread:
                     other.servers[door], other._behind[door] = left, self._kinds_in(left)
         return other
 
+    def connects_like(self, before: "Spread") -> bool:
+        """Whether all that is one hop away in `before`, of which this is a part, is still reached.
+
+        Then everything is: a hop that is gone can be walked around.
+        """
+        doors = list(zip(self.clients, self.servers, strict=True))
+        for door, (old, new) in enumerate(zip(before.servers, self.servers, strict=True)):
+            if lost := old & ~new:
+                for kind in np.unique(self.kind_of[positions(self.clients[door])]).tolist():
+                    for start in two_of(self.members[kind]):
+                        if not _gets_to(doors, start, lost & ~start):
+                            return False
+        return True
+
     def _kinds_in(self, machines: int) -> list[int]:
         """Kinds with a machine among these that get any further."""
         found = np.unique(self.kind_of[positions(machines)]).tolist()
@@ -128,6 +142,27 @@ def rings(doors: list[tuple[int, int]], foothold: int) -> list[int]:
         if newest:
             found.append(newest)
     return found
+
+
+def _gets_to(doors: list[tuple[int, int]], start: int, wanted: int) -> bool:
+    """Whether all that is wanted is reached, without looking further than that."""
+    newest = known = start
+    while newest and wanted & ~known:
+        ahead = union(servers for clients, servers in doors if clients & newest) & ~known
+        newest, known = ahead, known | ahead
+    return not wanted & ~known
+
+
+def two_of(members: int) -> Iterator[int]:
+    """The first two machines of a kind, which stand for all.
+
+    The second one sees what the others do of the first.
+    """
+    for _ in range(2):
+        first = members & -members
+        if first:
+            yield first
+        members &= ~first
 
 
 def tree(doors: Sequence[tuple[int, int]], start: int) -> list[tuple[int, int, int]]:
