@@ -154,6 +154,16 @@ def test_rpc_takes_its_dynamic_port_along(tmp_path: Path) -> None:
     assert "T1047" in found.unseen
 
 
+def test_short_sessions_before_one_that_stays_are_mentioned(tmp_path: Path) -> None:
+    flows = [
+        seen(PC, APP, 22, 6 * HOUR),
+        seen(PC, APP, 22, 6 * HOUR + 20),
+        seen(PC, APP, 22, 6 * HOUR + 200, bytes_to_client=300_000),
+    ]
+    found = only(look(tmp_path, office(), server(APP), flows), "first-login")
+    assert "2 short sessions before one that stayed" in found.why
+
+
 # ── credentials ────────────────────────────────────────────────────────────────────────────
 
 

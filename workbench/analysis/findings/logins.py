@@ -52,6 +52,8 @@ class Login:
     """Different hours with use."""
     routine: bool
     """It comes back over half of the recording."""
+    tries: int
+    """Short sessions before the first longer one; 0 where none was longer."""
 
     @property
     def ends(self) -> tuple[int, int]:
@@ -176,4 +178,12 @@ def _login(
         expected=bool(scene.expected[client]),
         occasions=hours,
         routine=hours >= 4 and 2 * (last - first) >= scene.recorded_us,
+        tries=_tries(table),
     )
+
+
+def _tries(table: Columns) -> int:
+    longer = table["used"] > table["brief"]
+    if not longer.any():
+        return 0
+    return int(table["brief"][table["minute"] < table["minute"][longer].min()].sum())

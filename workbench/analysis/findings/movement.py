@@ -113,6 +113,8 @@ def _reasons(scene: Scene, login: Login, scouts: Mapping[int, int], arrived: int
         yield "the client is outside"
     if scouts.get(login.client, login.first_us) < login.first_us:
         yield "the client had scanned the network before"
+    if login.tries:
+        yield f"{many(login.tries, 'short session')} before one that stayed, as failed logins are"
     if arrived >= 2:
         yield "somebody had logged in to the client in the same way before"
     if login.expected:
