@@ -123,6 +123,9 @@ def flow(row: list[int]) -> str:
         (1, ether(b"\x10\x01\0\0\0\1\x08\0" + IP, 0x88E5)[:14] + bytes(6) + b"\x08\0" + IP),
         (1, ether(bytes(14) + b"\x08\0" + IP, 0x8903)),
         (1, ether(b"\1\1\0\1\0\5\x08\0" + IP, 0x8909)),
+        (1, ether(bytes(4) + b"\x08\0" + IP, 0x8926)),
+        (1, ether(bytes(6) + b"\x08\0" + IP, 0x893F)),
+        (1, ether(bytes(4) + FRAME, 0x88E7, tags=[(0x88A8, 7)])),
         (1, ether(layers.nsh(1, IP), 0x894F)),
         (1, ether(layers.nsh(3, FRAME), 0x894F)),
         (1, ether(layers.nsh(4, layers.nsh(5, layers.mpls(IP, 9))), 0x894F)),
@@ -165,6 +168,7 @@ def test_what_is_left_out_is_counted_by_reason(link: int, packet: bytes, reason:
     assert (decoded.flows, decoded.skipped) == ([], {reason: 1})
 
 
+LOCAL = ipv6("fe80::1", "fe80::2", 17, udp(40000, 53))
 TEREDO = ipv6("2001:0:4136:e378:8000:63bf:3fff:fdd2", B6, 17, udp(40000, 53))
 TUNNELS = [
     (layers.over_ip(4, IP), "IP in IP 0"),
@@ -236,6 +240,7 @@ def test_ipv6_in_tunnels() -> None:
         assert decoded.flows[0].endswith(f" {B6}:53")
         assert decoded.tunnels == ["Teredo 0"]
     assert Decoded([layers.over_udp(40001, TEREDO)]).tunnels == ["Teredo 0"]
+    assert Decoded([layers.over_udp(3544, LOCAL)]).tunnels == ["Teredo 0"]
 
 
 @pytest.mark.parametrize(
@@ -243,6 +248,7 @@ def test_ipv6_in_tunnels() -> None:
     [
         layers.over_udp(40001, IP6 + bytes(8)),  # no end is a Teredo address
         layers.over_udp(40001, TEREDO + b"x"),  # not of the very length
+        layers.over_udp(40001, LOCAL),  # link-local, but no Teredo server
         layers.over_udp(3544, IP6),
         layers.over_udp(4789, b"\0" + layers.vxlan(FRAME)[1:]),
         layers.over_udp(4789, layers.vxlan(ether(bytes(28), 0x0806))),  # ARP

@@ -5,7 +5,7 @@ passed in one record are bounded in number, and what carries no IP is counted by
 dropped in silence. 802.11 has a kernel of its own, wifi.py, and so has what capturing machines put
 before a packet, wrapper.py.
 
-Sources: the tcpdump group's LINKTYPE pages; IEEE 802.3, 802.1Q, 802.1AE; RFC 3032, 4385, 1661,
+Sources: the tcpdump group's LINKTYPE pages; IEEE 802.3, 802.1Q, 802.1AE, 802.1ah, 802.1BR; RFC 3032, 4385, 1661,
 2516, 2427, 8300.
 """
 
@@ -242,8 +242,12 @@ class LinkDecoder:
                 return self._typed(at + 14 if self.buf[at] & 0x20 else at + 6)
             elif kind == 0x8903:  # Cisco FabricPath: a tag, then the whole inner frame
                 return self._typed(at + 14)
-            elif kind == 0x8909:  # Cisco metadata: a security group tag
+            elif kind == 0x8909 or kind == 0x893F:  # Cisco's security group tag; 802.1BR E-tag
                 return self._typed(at + 6)
+            elif kind == 0x8926:  # Cisco VN-tag: the port of a fabric extender
+                return self._typed(at + 4)
+            elif kind == 0x88E7:  # provider backbone bridging: a tag, then the whole inner frame
+                return self._ethernet(at + 4)
             elif kind > 1535:
                 return kind
             else:  # 802.3 length, then LLC

@@ -280,6 +280,7 @@ class Tunnels:
 
         Authentication and origin indication may come before it (RFC 4380 section 5.1.1).
         """
+        server: cython.bint = self._u16(self.at) == 3544 or self._u16(self.at + 2) == 3544
         size: cython.Py_ssize_t
         if self._u16(at) == 1:
             at += 13 + cython.cast(cython.Py_ssize_t, self.buf[at + 2] + self.buf[at + 3])
@@ -292,16 +293,16 @@ class Tunnels:
         size = self._u16(at + 4) + 40
         if size < self.end - at:
             return 0
-        if not (self._is_teredo(at + 8) or self._is_teredo(at + 24)):
+        if not (self._is_teredo(at + 8, server) or self._is_teredo(at + 24, server)):
             return 0
         return self._is(_TEREDO, _RAW, at)
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1)
-    def _is_teredo(self, at: cython.Py_ssize_t) -> cython.int:
+    def _is_teredo(self, at: cython.Py_ssize_t, server: cython.bint) -> cython.int:
         high: cython.ulonglong = self._u16(at)
-        return high == 0xFE80 or (high == 0x2001 and self._u16(at + 2) == 0)
+        return (server and high == 0xFE80) or (high == 0x2001 and self._u16(at + 2) == 0)
 
     @cython.cfunc
     @cython.nogil
