@@ -430,7 +430,7 @@ async def test_escape_stops_a_load_and_leaves_the_workspace_as_it_was(
         await settle(pilot)
         before = bench.summary
 
-        def slow(paths, progress, cancelled):  # type: ignore[no-untyped-def]
+        def slow(paths, progress, cancelled, refused):  # type: ignore[no-untyped-def]
             from workbench.model.errors import Cancelled
             from workbench.model.traffic import Progress
 

@@ -42,11 +42,11 @@ def vulnerabilities(options: Options) -> int:
             say("no scanner results here yet; --import FILE brings some")
             return 0
         if options.by:
-            totals = list(map(total_record, kept.totals(options.by, before, least)))
+            totals = list(map(_total_record, kept.totals(options.by, before, least)))
             emit(totals, options.format, columns=TOTALS, limit=options.limit)
         else:
             found = [one for one in kept.exposed(before) if one.vulnerability.severity >= least]
-            told = (exposed_record(session, one) for one in found)
+            told = (_exposed_record(session, one) for one in found)
             emit(told, options.format, columns=SHOWN, limit=options.limit, total=len(found))
     return 0
 
@@ -80,7 +80,7 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def exposed_record(session: "Session", one: Exposed) -> Record:
+def _exposed_record(session: "Session", one: Exposed) -> Record:
     """One vulnerability with its risk."""
     told = one.vulnerability
     return {
@@ -108,7 +108,7 @@ def exposed_record(session: "Session", one: Exposed) -> Record:
     }
 
 
-def total_record(total: RiskTotal) -> Record:
+def _total_record(total: RiskTotal) -> Record:
     """The risks of a host, segment or service together."""
     return {
         "name": total.name,
