@@ -26,7 +26,7 @@ LARGEST = 4096
 """Bytes of an input."""
 HANG = 60
 """Seconds after which the fuzzer calls an input a hang."""
-MEMORY = 1200
+MEMORY = 4000
 """MB of the whole fuzzing process."""
 
 
