@@ -17,7 +17,7 @@ import pytest
 from craft import pcap, tcp4, udp4
 from session_site import OTHER, WEB, opened, site
 
-from workbench.capture import read_capture
+from workbench.capture import former_fingerprint, read_capture
 from workbench.model.errors import (
     Cancelled,
     CaptureError,
@@ -331,6 +331,34 @@ def test_a_capture_that_went_away_or_became_another(session: Session, ask: str) 
     assert "\n" not in str(gone.value)
     path.write_bytes(whole)
     assert len(getattr(session, ask)(flow)) == 4
+
+
+def test_a_capture_that_was_moved_is_found_by_loading_it_again(
+    session: Session, tmp_path: Path
+) -> None:
+    flow, path = first_flow(session), session.workspace / "shop.pcap"
+    there = path.rename(tmp_path / "archive.pcap")
+    assert session.ingest([there]) == ((), (there,))
+    [report] = session.captures()
+    assert report.path == str(there)
+    assert len(session.packets(flow)) == 4
+    with pytest.raises(DuplicateCapture):
+        session.ingest([there])
+
+
+def test_a_capture_of_an_older_version_is_known_and_read(session: Session) -> None:
+    flow, path = first_flow(session), session.workspace / "shop.pcap"
+    former = former_fingerprint(path)
+    assert former != session.captures()[0].fingerprint
+    with session._store._database.work() as cursor:
+        cursor.execute("UPDATE captures SET fingerprint = ?, state = ''", (former,))
+    session._read_traffic()
+    assert len(session.packets(flow)) == 4
+    with pytest.raises(DuplicateCapture):
+        session.ingest([path])
+    path.write_bytes(path.read_bytes()[:-1] + b"\x00")
+    with pytest.raises(CaptureError, match="not the file that was loaded"):
+        session.packets(flow)
 
 
 def test_captures_have_names_of_any_bytes(session: Session, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from workbench.capture.cut import save_packets
 from workbench.capture.dissect import dissect
-from workbench.capture.files import STANDARD_INPUT, find_captures, fingerprint
+from workbench.capture.files import STANDARD_INPUT, find_captures, fingerprint, former_fingerprint
 from workbench.capture.flows import judge_again
 from workbench.capture.ingest import read_capture
 from workbench.capture.kernel import kernel_compiled
@@ -14,6 +14,7 @@ __all__ = [
     "dissect",
     "find_captures",
     "fingerprint",
+    "former_fingerprint",
     "judge_again",
     "kernel_compiled",
     "packets_of",

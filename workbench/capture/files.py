@@ -139,3 +139,18 @@ def sampled(read: Callable[[int, int], bytes], size: int) -> str:
     digest.update(read(size - tail, tail))
     digest.update(str(size).encode())
     return digest.hexdigest()
+
+
+def former_fingerprint(path: Path) -> str:
+    """What versions before `ingest --follow` took for the fingerprint of a whole file."""
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            digest = hashlib.blake2b(str(size).encode(), digest_size=16)
+            tail = max(0, size - _SAMPLE)
+            for at in (*range(0, size, max(_SAMPLE, size // 16)), tail):
+                file.seek(at)
+                digest.update(file.read(_SAMPLE))
+    except OSError as error:
+        raise CaptureError(path, error.strerror or "cannot be read") from error
+    return digest.hexdigest()

@@ -2,12 +2,18 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.capture import STANDARD_INPUT, find_captures, fingerprint, judge_again
+from workbench.capture import (
+    STANDARD_INPUT,
+    find_captures,
+    fingerprint,
+    former_fingerprint,
+    judge_again,
+)
 from workbench.model.errors import CaptureError, DuplicateCapture
 from workbench.model.net import ANY_SERVICE, ServiceRange
 from workbench.model.policy import Policy
@@ -159,21 +165,31 @@ class _Job:
     def store(self, store: "Store") -> Loaded:
         """Raises DuplicateCapture, CaptureError, Cancelled; what was finished stays."""
         held = store.captures()
-        numbers = {report.fingerprint: report.id for report in held}
-        seen = set(numbers)
+        by_content = {report.fingerprint: report for report in held}
+        sizes = {report.size for report in held if not report.state}
+        seen = set(by_content)
+        moved: dict[int, str] = {}
         new: list[tuple[_File, CaptureReport | None]] = []
         known: list[Path] = []
         for file in self._files:
+            if file.size in sizes and file.fingerprint not in seen:
+                file = replace(file, fingerprint=_as_held(file, seen))
             if file.fingerprint in seen:
                 known.append(file.path)
+                if (old := by_content.get(file.fingerprint)) and _is_gone(old):
+                    moved[old.id or 0] = os.path.realpath(file.path)
             else:
                 new.append((file, _begun(file, held)))
             seen |= {file.fingerprint} - {""}
-        if not new:
-            number = numbers[self._files[0].fingerprint]
+        if moved:
+            store.relocate(moved)
+        if not new and not moved:
             more = f"; {len(known) - 1:,} more are, too" if known[1:] else ""
-            told = f"{known[0]}: already in the workspace, as capture {number}{more}"
-            raise DuplicateCapture(f"{told}; nothing was loaded")
+            raise DuplicateCapture(
+                f"{known[0]}: already in the workspace{more}; nothing was loaded"
+            )
+        if not new:
+            return (), tuple(known)
         from workbench.store import Judge  # there already, now that there is a store
 
         with store.load(Judge(judge_again, tuple(self._hints))) as load:
@@ -222,6 +238,17 @@ class _Job:
             self._reading.stop()
             self._reading = self._read(path, before)
         return self._reading
+
+
+def _as_held(file: _File, seen: Collection[str]) -> str:
+    """The fingerprint by which an older version knows it, if one does."""
+    former = former_fingerprint(file.path)
+    return former if former in seen else file.fingerprint
+
+
+def _is_gone(report: CaptureReport) -> bool:
+    """Whether its file was moved away; a pipe leaves none."""
+    return report.path != str(STANDARD_INPUT) and not Path(report.path).exists()
 
 
 def _begun(file: _File, held: Iterable[CaptureReport]) -> CaptureReport | None:

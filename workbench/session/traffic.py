@@ -82,12 +82,19 @@ def _unchanged(report: CaptureReport) -> Path:
     if not report.state and (report.path == "-" or not path.is_file()):
         raise CaptureError(path, "read from a pipe: flows stay, but their packets are gone")
     if not path.exists():
-        problem = "not there any more; flows stay, but their packets were only in this file"
+        problem = "not there any more: flows stay; to see packets, load it again where it is now"
         raise CaptureError(path, problem)
-    if not path.is_file() or capture.fingerprint(path, report.size) != report.fingerprint:
+    if not path.is_file() or not _same(path, report):
         problem = "not the file that was loaded: it changed since; load it into a new workspace"
         raise CaptureError(path, problem)
     return path
+
+
+def _same(path: Path, report: CaptureReport) -> bool:
+    return (
+        capture.fingerprint(path, report.size) == report.fingerprint
+        or capture.former_fingerprint(path) == report.fingerprint
+    )
 
 
 def _called(report: CaptureReport, value: str) -> bool:

@@ -60,6 +60,15 @@ def _cannot_open(path: Path, message: str) -> StoreError:
         return StoreBusy(f"{path}: {who} has it open; close the workspace there first")
     if "different configuration" in message:
         return StoreBusy(f"{path}: already open in this process")
+    for sign, what in (
+        ("No space left", "the disk is full; make room and do the same again"),
+        (
+            "Permission denied",
+            "permission denied; work on a copy of the folder",
+        ),
+    ):
+        if sign in message:
+            return StoreError(f"{path}: {what}")
     return StoreError(f"{path}: cannot be read as a flow store ({_first_line(message)})")
 
 
@@ -78,7 +87,10 @@ def translated() -> Iterator[None]:
     except duckdb.InterruptException as error:
         raise Cancelled("the query was stopped") from error
     except duckdb.Error as error:
-        raise StoreError(f"flow store: {_first_line(str(error))}") from error
+        problem = _first_line(str(error))
+        if "No space left" in problem:
+            problem = "the disk is full; make room and do the same again: what was finished stays"
+        raise StoreError(f"flow store: {problem}") from error
     except RuntimeError as error:
         if str(error) != "Query interrupted":
             raise

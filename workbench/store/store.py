@@ -134,6 +134,12 @@ class Store:
         with self._database.work() as cursor:
             return captures.read_captures(cursor)
 
+    def relocate(self, places: Mapping[int, str]) -> None:
+        """Captures whose files have moved: number → path."""
+        with self._database.work() as cursor:
+            for number, path in places.items():
+                cursor.execute("UPDATE captures SET path = ? WHERE id = ?", (path, number))
+
     def flow_shares(self) -> Mapping[int, FlowShares]:
         """Capture → its flows by kind, as it saw them; captures without flows are left out."""
         with self._database.work() as cursor:
