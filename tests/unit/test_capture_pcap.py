@@ -81,6 +81,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "modified, with CPUs": {"magic": 0xA1B2CD34, "extra": PATCHED_SMP},
     "modified under the standard magic": {"extra": PATCHED},
     "Nokia": {"extra": NOKIA},
+    "Nokia from editcap": {"extra": ("I", 0)},
     "2.3": {"version": (2, 3)},
     "2.3 with lengths in the old order": {"version": (2, 3), "swapped": True},
     "2.2": {"version": (2, 2), "swapped": True},

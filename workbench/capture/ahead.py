@@ -1,4 +1,4 @@
-"""Reading ahead: a thread fills buffers while the kernel, which needs no GIL, empties others."""
+"""Buffers filled from a source; where filling takes time, by a thread, ahead of their use."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,7 +9,7 @@ import numpy as np
 
 from workbench.capture.inflate import Source
 
-CHUNK = 1 << 20
+CHUNK = 1 << 21
 """Bytes read at a time."""
 MARGIN = 1 << 20
 """Bytes that may be carried from one buffer to the front of the next."""
@@ -33,17 +33,20 @@ class Loan:
 
 
 class ReadAhead:
-    """The bytes of a source as growing pieces, a few chunks ahead of their use."""
+    """The bytes of a source as growing pieces."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, ahead: bool) -> None:
+        """ahead: False reads when asked, in the thread that asks: what is just copied from the page
+        cache is then still in the cache of the processor that uses it."""
         self._source = source
         self._shelf: SimpleQueue[memoryview] = SimpleQueue()
         self._full: Queue[tuple[memoryview, int | BaseException]] = Queue(_AHEAD)
         self.loan: Loan | None = None
         """Hold it as long as the bytes that `more` gave last are used."""
         self._closing = False
-        self._thread = Thread(target=self._run, name="read-ahead", daemon=True)
-        self._thread.start()
+        self._thread = Thread(target=self._run, name="read-ahead", daemon=True) if ahead else None
+        if self._thread is not None:
+            self._thread.start()
 
     def _run(self) -> None:
         got: int | BaseException = 1
@@ -68,7 +71,13 @@ class ReadAhead:
         called before and while waiting, and may raise. Raises Damaged or OSError when reading
         fails.
         """
-        buffer, got = self._wait(tick)
+        if self._thread is None:
+            if tick is not None:
+                tick()
+            buffer = self._empty()
+            got: int | BaseException = self._source.readinto(buffer[MARGIN:]) or 0
+        else:
+            buffer, got = self._wait(tick)
         if isinstance(got, BaseException):
             raise got
         start = MARGIN - len(rest)
@@ -88,7 +97,7 @@ class ReadAhead:
     def close(self) -> None:
         """End the thread; the source may be closed afterwards."""
         self._closing = True
-        while self._thread.is_alive():
+        while self._thread is not None and self._thread.is_alive():
             with suppress(Empty):  # it may wait for room
                 self._full.get_nowait()
             self._thread.join(0.001)

@@ -5,8 +5,8 @@ passed in one record are bounded in number, and what carries no IP is counted by
 dropped in silence. 802.11 has a kernel of its own, wifi.py, and so has what capturing machines put
 before a packet, wrapper.py.
 
-Sources: the tcpdump group's LINKTYPE pages; IEEE 802.3, 802.1Q, 802.1AE, 802.1ah, 802.1BR; RFC 3032, 4385, 1661,
-2516, 2427, 8300.
+Sources: the tcpdump group's LINKTYPE pages; IEEE 802.3, 802.1Q, 802.1AE, 802.1ah, 802.1BR;
+RFC 3032, 4385, 1661, 2516, 2427, 8300.
 """
 
 # mypy: disable-error-code="untyped-decorator,no-any-return"

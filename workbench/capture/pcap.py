@@ -196,7 +196,7 @@ def _extra_makes_sense(window: Window, at: int, big: bool, header: int) -> bool:
         return True
     first = window.number(at + 16, 4, big)
     if header == _NOKIA:
-        return first & 0x0FFF00F0 == 0x0FBF0000
+        return first == 0 or first & 0x0FFF00F0 == 0x0FBF0000  # 0 from editcap
     kind = window.number(at + 20, 2, big)
     known = kind >= 0x600 or kind < 0x18 or kind in (0x60, 0x200, 0x400)
     return first <= 10_000 and known and window.buffer[at + 22] <= 4

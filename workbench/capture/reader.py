@@ -27,7 +27,7 @@ from workbench.capture.state import State
 from workbench.capture.window import Contents, Window
 from workbench.model.errors import CaptureError
 
-ROOM = 4096
+ROOM = 32768
 """Records in a block at most."""
 _LAST = (1 << 63) - 1
 _ANOTHER = "not the file that was read before, or cut since"
@@ -104,7 +104,7 @@ class Reader:
                 raise CaptureError(path, _ANOTHER)
             if jump:
                 self._raw.seek(jump)
-            self._ahead = ReadAhead(source)
+            self._ahead = ReadAhead(source, ahead=bool(self._packed) or not self._raw.seekable)
         except OSError as error:
             self._raw.close()
             raise CaptureError(path, error.strerror or "cannot be read") from error

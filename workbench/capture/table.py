@@ -103,19 +103,23 @@ class FlowTable:
         keys: cython.ulonglong[::1] = hashes
         chosen: cython.uint[::1] = order
         room: cython.Py_ssize_t = self.rows.shape[0] // _FLOW
+        fit: cython.Py_ssize_t
         stop: cython.Py_ssize_t
         i: cython.Py_ssize_t
         self.pkt = packets
         while at < count and self.used < room:
-            stop = min(at + _WINDOW, count, at + room - self.used)
             if cython.cast(cython.ulonglong, self.used + _WINDOW) * 2 > self.mask:
                 self._index(2 * (self.mask + 1))
+            fit = min(room, cython.cast(cython.Py_ssize_t, self.mask // 2)) - self.used
+            fit = min(count, at + fit)  # so many packets, even if each begins a flow
             with cython.nogil:
-                for i in range(at, stop):
-                    self._touch(keys[chosen[i]])
-                for i in range(at, stop):
-                    self._one(chosen[i] * _PACKET, keys[chosen[i]])
-            at = stop
+                while at < fit:
+                    stop = min(at + _WINDOW, fit)
+                    for i in range(at, stop):
+                        self._touch(keys[chosen[i]])
+                    for i in range(at, stop):
+                        self._one(chosen[i] * _PACKET, keys[chosen[i]])
+                    at = stop
         return at
 
     def keep(self, kept: memoryview, count: cython.Py_ssize_t) -> None:
