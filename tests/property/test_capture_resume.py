@@ -164,12 +164,12 @@ def test_a_damaged_file_in_two_readings(content: bytes, data: st.DataObject, blo
 
 
 def test_many_records_in_many_blocks() -> None:
-    content = pcap([bytes([number % 256]) * (number % 90) for number in range(30_000)])
+    content = pcap([bytes([number % 256]) * (number % 90) for number in range(70_000)])
     whole = read(content)
     for blocks in (1, 3, 7):
         part = read(content, blocks=blocks)
         rest = read(content, part.state)
-        assert 0 < len(part.records) < 30_000
+        assert 0 < len(part.records) < 70_000
         assert part.records + rest.records == whole.records
 
 

@@ -33,7 +33,6 @@ def after(*keys: str) -> Callable[[Pilot[Any]], Awaitable[None]]:
 
 
 SCREENS = {
-    "captures": (SMALL, "1"),
     "captures-unseen": (USUAL, "1 v v"),
     "matrix-small": (SMALL, ""),
     "matrix-usual": (USUAL, ""),
