@@ -42,7 +42,7 @@ def test_a_ring_is_followed_and_its_flows_go_on_from_file_to_file(
         *(sys.executable, "-m", "workbench", "ingest", "--quiet", "--follow"),
         *("--format", "json", str(tmp_path / "ws"), str(ring)),
     ]
-    first, second = ring / "trace-0.pcap", ring / "trace-1.pcap"
+    first, second = ring / "trace.pcap9", ring / "trace.pcap10"
     opening = [tcp4(A, 40_000, B, 443, 2), tcp4(B, 443, A, 40_000, 18), tcp4(A, 40_000, B, 443)]
     first.write_bytes(pcap(opening[:2]) + records(2_000, opening[2])[:-7])
     with subprocess.Popen(
@@ -50,14 +50,14 @@ def test_a_ring_is_followed_and_its_flows_go_on_from_file_to_file(
     ) as work:
         assert work.stderr is not None and work.stdout is not None
         try:
-            line(work.stderr, "trace-0.pcap: 2 packets, 1 flows so far")
+            line(work.stderr, "trace.pcap9: 2 packets, 1 flows so far")
             with first.open("ab") as file:
                 file.write(records(2_000, opening[2])[-7:])
-            line(work.stderr, "trace-0.pcap: 3 packets")
+            line(work.stderr, "trace.pcap9: 3 packets")
             second.write_bytes(b"")
             line(work.stderr, "an empty file")
             second.write_bytes(pcap([tcp4(B, 443, A, 40_000), udp4(A, 5000, B, 53)], begin=9_000))
-            line(work.stderr, "trace-1.pcap: 2 packets")
+            line(work.stderr, "trace.pcap10: 2 packets")
         finally:
             work.send_signal(signal.SIGINT)
         told = json.loads(work.stdout.read())

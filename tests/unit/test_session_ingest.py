@@ -460,3 +460,19 @@ def test_names_that_a_capture_brings_are_shown_as_claims(session: Session, tmp_p
 def pcapng_block(kind: int, body: bytes) -> bytes:
     size = struct.pack("<I", len(body) + 12)
     return struct.pack("<I", kind) + size + body + size
+
+
+def test_a_folder_holds_what_tcpdump_calls_the_files_of_a_ring(
+    session: Session, tmp_path: Path
+) -> None:
+    """`-w r.pcap -C 1` writes r.pcap, r.pcap1 …; `-W 12` r.pcap00 …; `-z gzip` packs them."""
+    ring = tmp_path / "ring"
+    ring.mkdir()
+    names = ["r.pcap", "r.pcap1", "r.pcap2", "r.pcap10", "s.PCAPNG07.gz"]
+    for at, name in enumerate(names, 3):
+        data = _capture(tmp_path / "one.pcap", at).read_bytes()
+        (ring / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    for name in ("r.pcap.txt", "r.pcap1a", "notes1", "r.pcap1.bak"):
+        (ring / name).write_text("no capture")
+    reports, _ = session.ingest([ring])
+    assert [Path(one.path).name for one in reports] == names

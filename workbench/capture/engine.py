@@ -201,6 +201,8 @@ class Engine:
         with self._turn:
             while self._joined < number and self._failure is None:
                 self._turn.wait()
+            if self._failure is not None:  # nothing may come out of its turn
+                return
         self._tunnels.renumber(decoder.packets, rows[:made])
         if decoder.pieces:
             self._fragments.join(rows.data, made)

@@ -12,12 +12,10 @@ from pathlib import Path
 
 from workbench.model.errors import CaptureError
 
-SUFFIXES = tuple(
-    kind + packed
-    for kind in (".pcap", ".pcapng", ".cap", ".ntar")
-    for packed in ("", ".gz", ".zst")
-)
-"""What a folder is searched for. A file named outright may be called anything."""
+KINDS = ("pcap", "pcapng", "cap", "ntar")
+_CAPTURE = re.compile(rf".*\.({'|'.join(KINDS)})[0-9]*(\.gz|\.zst)?", re.IGNORECASE | re.DOTALL)
+"""What a folder is searched for; with digits, as `tcpdump -C` and `-W` number the files of a ring
+behind the name they are given. A file named outright may be called anything."""
 STANDARD_INPUT = Path("-")
 _SAMPLE = 1 << 16
 
@@ -52,7 +50,7 @@ def _expanded(path: Path) -> Iterator[Path]:
         for folder, _, names in os.walk(path):
             for name in names:
                 inside = Path(folder, name)
-                if name.lower().endswith(SUFFIXES) and inside.is_file():
+                if _CAPTURE.fullmatch(name) and inside.is_file():
                     yield inside
     elif not path.exists() and glob.has_magic(str(path)):
         plain = list(takewhile(lambda part: not glob.has_magic(part), path.parts))
@@ -63,7 +61,8 @@ def _expanded(path: Path) -> Iterator[Path]:
 
 def _why_nothing(path: Path) -> str:
     if path.is_dir():
-        return f"no capture in this folder ({', '.join(SUFFIXES)})"
+        kinds = ", ".join(f".{kind}" for kind in KINDS)
+        return f"no capture in this folder ({kinds}, numbered or not, also .gz and .zst)"
     if path.exists():
         return "not a regular file"
     return "matches no file" if glob.has_magic(str(path)) else "no such file"
