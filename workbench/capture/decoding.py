@@ -37,6 +37,8 @@ class PacketDecoder:
         self._headers = Tunnels()
         self.underlay = Underlay(int.from_bytes(os.urandom(8)))
         """The tunnels that this decoder has met; packets carry their numbers."""
+        self.pieces = False
+        """The last block has fragments, whose ports `Fragments.join` has to find."""
         self._layers, self._inner = (np.empty((0, layout.LAYER_WORDS), np.uint64) for _ in "ab")
 
     def decode(
@@ -73,6 +75,8 @@ class PacketDecoder:
                 self._inner_wifi.find(buffer, layers, left)
             self._decoder.decode(buffer, layers, left, packets, inner, depth)
             self.underlay.number(layers, left, packets)
+        idents = np.asarray(packets)[:made, layout.PKT_IDENT]
+        self.pieces = self._plain.left > 0 and bool(idents.any())  # a fragment is never plain
         return int(made)
 
     @property

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from workbench.capture import layout
 from workbench.capture.deal import Dealer
-from workbench.capture.decoding import TunnelList
+from workbench.capture.decoding import PacketDecoder, TunnelList
 from workbench.capture.ends import Bools, Rows
 from workbench.capture.fragments import Fragments
-from workbench.capture.kernel import Decoding, skipped
+from workbench.capture.kernel import skipped
 from workbench.capture.reader import ROOM, Block
 from workbench.capture.recording import tunnels
 from workbench.capture.table import FlowTable
@@ -78,12 +78,12 @@ class Engine:
         self._threads = threads or min(len(os.sched_getaffinity(0)), MAX_THREADS)
         seed = int.from_bytes(os.urandom(8))
         parts = self._threads
-        room = (capacity + ROUND + ROOM) * (1 if parts <= 2 else 2) // max(1, parts - 1)
+        room = 2 * (capacity + ROUND + ROOM) // (parts + 1)  # more than a share; a part may grow
         self._tables = [FlowTable(room) for _ in range(parts)]
         self._dealer = Dealer(parts, seed)
         self._fragments = Fragments()
         self._tunnels = TunnelList()
-        self._decoders = [Decoding() for _ in range(parts)]
+        self._decoders = [PacketDecoder() for _ in range(parts)]
         self.crowded = False
         """Flows that were not over have been handed on."""
         self.rounds = 0
@@ -108,7 +108,7 @@ class Engine:
 
     def tunnels(self) -> tuple[Tunnel, ...]:
         """Those met so far; flows carry their numbers, from 1."""
-        return tunnels(self._tunnels.rows([one.packets for one in self._decoders]))
+        return tunnels(self._tunnels.rows(self._decoders))
 
     def run(self, blocks: Iterator[Block]) -> None:
         """Take in all blocks. Raises what reading them or a callback raises."""
@@ -197,13 +197,13 @@ class Engine:
             self._turn.notify_all()
         decoder = self._decoders[part]
         rows = way.packets.reshape(-1, layout.PACKET_WORDS)
-        made = decoder.decode(block, rows)
+        made = decoder.decode(block.buffer, block.records, block.count, rows.data)
         with self._turn:
             while self._joined < number and self._failure is None:
                 self._turn.wait()
             if self._failure is not None:  # nothing may come out of its turn
                 return
-        self._tunnels.renumber(decoder.packets, rows[:made])
+        self._tunnels.renumber(decoder, rows[:made])
         if decoder.pieces:
             self._fragments.join(rows.data, made)
         self._in_order(block)
@@ -241,7 +241,8 @@ class Engine:
         lasts = np.concatenate([rows[:, layout.FLOW_LAST] for rows in held])
         if not len(lasts):
             return
-        keep = [np.zeros(len(rows), np.bool_) if last else ~_over(rows, lasts) for rows in held]
+        now = _now(lasts)
+        keep = [np.zeros(len(rows), np.bool_) if last else ~_over(rows, now) for rows in held]
         kept = lasts[np.concatenate(keep)]
         if len(kept) > self._capacity:
             self.crowded = True
@@ -271,13 +272,17 @@ class Engine:
             self._on_rows(out)
 
 
-def _over(rows: Rows, lasts: NDArray[np.uint64]) -> Bools:
-    """Flows that nothing more can be added to, as the table itself would decide it.
+def _now(lasts: NDArray[np.uint64]) -> np.uint64:
+    """The time before which nine tenths of the flows were last seen.
 
-    lasts: when all flows were last seen. Now is where nine tenths of them lie before: a clock that
-    is wrong for a few packets does not end everything else.
+    A clock that is wrong for a few packets does not end everything else.
     """
-    now = np.partition(lasts, len(lasts) * 9 // 10)[len(lasts) * 9 // 10]
+    tenth = len(lasts) * 9 // 10
+    return np.uint64(np.partition(lasts, tenth)[tenth])
+
+
+def _over(rows: Rows, now: np.uint64) -> Bools:
+    """Flows that nothing more can be added to, as the table itself would decide it."""
     late = rows[:, layout.FLOW_LAST] + np.uint64(layout.LINGER) < now
     tcp = rows[:, layout.FLOW_WHO] >> np.uint64(32) == TCP
     marks = rows[:, layout.FLOW_MARKS]

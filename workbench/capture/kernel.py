@@ -34,46 +34,16 @@ def kernel_compiled() -> bool:
     return not any(str(part.__file__).endswith(".py") for part in parts)
 
 
-class Decoding:
-    """Decodes blocks of one capture file, in any order: one for each thread."""
-
-    def __init__(self) -> None:
-        self.packets = PacketDecoder()
-        self.pieces = False
-        """The last block has fragments, whose ports `Fragments.join` has to find."""
-
-    def decode(self, block: Block, packets: NDArray[np.uint64]) -> int:
-        """Fill packets (n, PACKET_WORDS), two rows a record at most; returns how many rows."""
-        made = self.packets.decode(block.buffer, block.records, block.count, packets.data)
-        self.pieces = bool(packets[:made, layout.PKT_IDENT].any())
-        return made
-
-    @property
-    def decoded(self) -> int:
-        """Records so far that became rows, whether or not the ports of a fragment are found."""
-        return self.packets.decoded
-
-    @property
-    def skips(self) -> NDArray[np.uint64]:
-        """Records left out so far, by number of the reason (layout.REASONS) or EtherType."""
-        return self.packets.skips
-
-    @property
-    def unknown_links(self) -> NDArray[np.uint64]:
-        """Records left out so far, by unknown link type."""
-        return self.packets.unknown_links
-
-
-def skipped(decodings: Sequence[Decoding], lost_fragments: int) -> dict[str, int]:
+def skipped(decoders: Sequence[PacketDecoder], lost_fragments: int) -> dict[str, int]:
     """Reason in words → records that became part of no flow, most frequent first."""
-    codes = np.sum([one.skips for one in decodings], axis=0)
+    codes = np.sum([one.skips for one in decoders], axis=0)
     codes[layout.LOST_FRAGMENT] += np.uint64(lost_fragments)
     codes[layout.UNKNOWN_LINK] = 0
     counts: dict[str, int] = {}
     for code in map(int, np.flatnonzero(codes)):
         name = layout.REASONS.get(code) or ethertype_name(code)
         counts[name] = counts.get(name, 0) + int(codes[code])
-    links = np.sum([one.unknown_links for one in decodings], axis=0)
+    links = np.sum([one.unknown_links for one in decoders], axis=0)
     for kind in map(int, np.flatnonzero(links)):
         counts[unknown_link(kind)] = int(links[kind])
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
@@ -83,7 +53,7 @@ class Kernel:
     """Decodes the blocks of one capture file in their order."""
 
     def __init__(self) -> None:
-        self._decoding = Decoding()
+        self._decoder = PacketDecoder()
         self._fragments = fragments.Fragments()
         self._packets = np.empty((0, layout.PACKET_WORDS), np.uint64)
 
@@ -91,6 +61,7 @@ class Kernel:
         """The packets of a block, (n, PACKET_WORDS); valid until the next block."""
         if len(self._packets) < 2 * block.count:
             self._packets = np.empty((2 * block.count, layout.PACKET_WORDS), np.uint64)
-        made = self._decoding.decode(block, self._packets)
-        self._fragments.join(self._packets.data, made)
+        out = self._packets.data
+        made = self._decoder.decode(block.buffer, block.records, block.count, out)
+        self._fragments.join(out, made)
         return self._packets[:made]
