@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from craft import ACK, FIN, RST, SYN, ether, icmp, ipv4, pcap, tcp4, udp4
+from craft import ACK, FIN, RST, SYN, ether, icmp, ipv4, pcap, tcp4, udp, udp4
+from craft_layers import vxlan
 
 from workbench.capture import engine, read_capture
 from workbench.model.errors import Cancelled
@@ -14,7 +15,7 @@ from workbench.model.traffic import FLOW_DTYPES, CaptureReport, FlowColumns
 A, B, C = "10.0.0.1", "10.0.0.2", "10.0.0.3"
 
 
-def flows(path: Path, **options: int) -> tuple[CaptureReport, FlowColumns]:
+def flows(path: Path, **options: object) -> tuple[CaptureReport, FlowColumns]:
     """All flows of a capture, in the order they are handed on."""
     got: list[FlowColumns] = []
     report = read_capture(path, on_flows=got.append, **options)  # type: ignore[arg-type]
@@ -132,3 +133,29 @@ def test_a_flow_ends_by_silence_by_close_or_by_a_new_sequence_number(tmp_path: P
     syn = tcp4(A, 40_000, B, 443, SYN, seq=7)
     assert found(syn, syn, syn, gap=1000) == 1, "sent again"
     assert found(syn, data, tcp4(A, 40_000, B, 443, SYN, seq=8), gap=1000) == 2
+
+
+def test_a_reading_goes_on_with_the_tunnels_of_the_one_before(tmp_path: Path) -> None:
+    inner = [ether(ipv4(A, C, 17, udp(5000 + at, 53))) for at in range(6)]
+    outer = [
+        udp4(*ends, vxlan(frame, network))
+        for frame, (ends, network) in zip(
+            inner,
+            [
+                ((A, 50_000, B, 4789), 7), ((A, 50_000, B, 4789), 8), ((B, 50_000, A, 4789), 7),
+                ((B, 50_000, A, 4789), 8), ((A, 50_000, C, 4789), 7), ((B, 50_000, A, 4789), 8),
+            ],
+            strict=True,
+        )
+    ]  # fmt: skip
+    path = tmp_path / "tunnels.pcap"
+    path.write_bytes(pcap(outer))
+    whole, every = flows(path)
+    path.write_bytes(pcap(outer[:3]))
+    first, some = flows(path)
+    path.write_bytes(pcap(outer))
+    second, others = flows(path, before=first)
+    assert len(first.tunnels) == 2 and len(whole.tunnels) == 3
+    assert second.tunnels == whole.tunnels and second.packets == whole.packets
+    numbers = np.concatenate([some["tunnel"], others["tunnel"]])
+    assert numbers.tolist() == every["tunnel"].tolist() == [1, 2, 1, 2, 3, 2]

@@ -104,8 +104,12 @@ class TunnelList:
     carry, are the same whatever the number of decoders.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, before: Words | None = None) -> None:
+        """before: rows (n, TUNNEL_WORDS) that an earlier reading of the file has numbered."""
         self._all = Underlay(int.from_bytes(os.urandom(8)))
+        if before is not None and len(before):
+            self._all.merge(before.data, 0, len(before), np.zeros(len(before) + 1, np.uint64).data)
+            np.asarray(self._all.tunnels)[: len(before)] = before
         self._numbers: dict[int, Words] = {}  # by decoder: their numbers → ours
         self._taken: dict[int, int] = {}
 

@@ -11,7 +11,7 @@ alone.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Condition, Thread
 
@@ -25,7 +25,7 @@ from workbench.capture.ends import Bools, Rows
 from workbench.capture.fragments import Fragments
 from workbench.capture.kernel import skipped
 from workbench.capture.reader import ROOM, Block
-from workbench.capture.recording import tunnels
+from workbench.capture.recording import tunnel_rows, tunnels
 from workbench.capture.table import FlowTable
 from workbench.model.net import TCP
 from workbench.model.recording import Tunnel
@@ -67,10 +67,11 @@ class Engine:
         *,
         threads: int | None = None,
         capacity: int = MAX_FLOWS,
+        before: Sequence[Tunnel] = (),
     ) -> None:
         """before_block: called by any thread, and may raise. in_order: called with each block once
         it is decoded, in file order, by any thread. on_rows: called with finished flows, by the
-        thread that calls `run`."""
+        thread that calls `run`. before: tunnels that an earlier reading of the file has met."""
         self._before_block = before_block
         self._in_order = in_order
         self._on_rows = on_rows
@@ -82,7 +83,7 @@ class Engine:
         self._tables = [FlowTable(room) for _ in range(parts)]
         self._dealer = Dealer(parts, seed)
         self._fragments = Fragments()
-        self._tunnels = TunnelList()
+        self._tunnels = TunnelList(tunnel_rows(before))
         self._decoders = [PacketDecoder() for _ in range(parts)]
         self.crowded = False
         """Flows that were not over have been handed on."""
@@ -107,7 +108,7 @@ class Engine:
         return skipped(self._decoders, int(self._fragments.lost))
 
     def tunnels(self) -> tuple[Tunnel, ...]:
-        """Those met so far; flows carry their numbers, from 1."""
+        """Those met so far, in earlier readings too; flows carry their numbers, from 1."""
         return tunnels(self._tunnels.rows(self._decoders))
 
     def run(self, blocks: Iterator[Block]) -> None:

@@ -5,15 +5,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from workbench.capture import layout
 from workbench.capture.ends import Rows
 from workbench.capture.engine import MAX_FLOWS, Engine
 from workbench.capture.files import STANDARD_INPUT
 from workbench.capture.flows import flow_columns
 from workbench.capture.reader import Block, Reader, link_names
-from workbench.capture.recording import one_list, read_on, recording, tally_problems
+from workbench.capture.recording import read_on, recording, tally_problems
 from workbench.capture.state import State
 from workbench.capture.tally import Tally
 from workbench.model.errors import Cancelled
@@ -79,7 +77,12 @@ class _Job:
         with Reader(self._path, state=state, tick=self._look_up) as reader:
             self._reader = reader
             self._engine = Engine(
-                self._look_up, self._count, self._hand_on, threads=threads, capacity=capacity
+                self._look_up,
+                self._count,
+                self._hand_on,
+                threads=threads,
+                capacity=capacity,
+                before=self._before.tunnels if self._before else (),
             )
             try:
                 self._engine.run(self._blocks(reader, limit))
@@ -117,17 +120,7 @@ class _Job:
 
     def _hand_on(self, rows: Rows) -> None:
         self._flows += len(rows)
-        columns = flow_columns(rows, self._hints)
-        if self._before is not None and columns["tunnel"].any():
-            columns = {**columns, "tunnel": self._numbers(self._before)[columns["tunnel"]]}
-        self._on_flows(columns)
-
-    def _numbers(self, before: CaptureReport) -> np.ndarray[tuple[int], np.dtype[np.uint16]]:
-        """Number of a tunnel in this reading → its number in the capture's list."""
-        numbers = np.full(layout.OTHER_TUNNELS + 1, layout.OTHER_TUNNELS, np.uint16)
-        _, ours = one_list(before.tunnels, self._engine.tunnels())
-        numbers[: len(ours) + 1] = [0, *(min(one, layout.OTHER_TUNNELS) for one in ours)]
-        return numbers
+        self._on_flows(flow_columns(rows, self._hints))
 
     def _report(self, reader: Reader) -> CaptureReport:
         tally, engine = self._tally, self._engine

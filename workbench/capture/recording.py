@@ -1,6 +1,7 @@
 """What the tally kernel counted, as the model says it."""
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,8 @@ from workbench.capture import layout
 from workbench.capture.tally import BUCKETS, GAPS, Tally
 from workbench.model.recording import Gap, Recording, Tunnel
 from workbench.model.traffic import CaptureReport
+
+_KINDS = {name: kind for kind, name in layout.TUNNELS.items()}
 
 
 def recording(tally: Tally) -> Recording:
@@ -56,11 +59,21 @@ def _tunnel(row: list[int]) -> Tunnel:
     return Tunnel(layout.TUNNELS[kind], ends, key or None, from_a + from_b)
 
 
+def tunnel_rows(before: Sequence[Tunnel]) -> NDArray[np.uint64]:
+    """The other way round; which end sent the packets is forgotten."""
+    rows = np.zeros((len(before), layout.TUNNEL_WORDS), np.uint64)
+    for row, tunnel in zip(rows, before, strict=True):
+        (a_hi, a_lo), (b_hi, b_lo) = (divmod(end, 1 << 64) for end in tunnel.ends)
+        key = _KINDS[tunnel.kind] << 32 | (tunnel.key or 0)
+        row[: layout.TUN_PACKETS_B] = a_hi, a_lo, b_hi, b_lo, key, tunnel.packets
+    return rows
+
+
 def read_on(before: CaptureReport, part: CaptureReport) -> CaptureReport:
     """One report for a capture that was read in two goes.
 
-    `part` is of the later one, whose reader already counted on in what the file says of itself
-    (links, interfaces, losses, problems).
+    `part` is of the later one, which already counted on in what the file says of itself (links,
+    interfaces, losses, problems) and in the list of tunnels.
     """
     skipped = dict(before.skipped)
     for reason, count in part.skipped.items():
@@ -79,7 +92,6 @@ def read_on(before: CaptureReport, part: CaptureReport) -> CaptureReport:
         wire_bytes=before.wire_bytes + part.wire_bytes,
         flows=before.flows + part.flows,
         recording=_both(before, part),
-        tunnels=one_list(before.tunnels, part.tunnels)[0],
         names=max(before.names, part.names),
     )
 
@@ -117,21 +129,3 @@ def _both(before: CaptureReport, part: CaptureReport) -> Recording:
         activity=tuple(activity.get(at, 0) for at in range(max(activity, default=-1) + 1)),
         bucket_us=width,
     )
-
-
-def one_list(
-    before: tuple[Tunnel, ...], after: tuple[Tunnel, ...]
-) -> tuple[tuple[Tunnel, ...], list[int]]:
-    """Two lists of tunnels as one, and the number in it of each of the second list."""
-    found = {(one.kind, frozenset(one.ends), one.key): at for at, one in enumerate(before)}
-    whole = list(before)
-    numbers = []
-    for tunnel in after:
-        name = tunnel.kind, frozenset(tunnel.ends), tunnel.key
-        at = found.setdefault(name, len(whole))
-        if at == len(whole):
-            whole.append(tunnel)
-        else:
-            whole[at] = replace(whole[at], packets=whole[at].packets + tunnel.packets)
-        numbers.append(at + 1)
-    return tuple(whole), numbers
