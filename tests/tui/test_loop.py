@@ -306,7 +306,7 @@ async def test_what_the_draft_changes(bench: WorkbenchApp) -> None:
 async def test_an_export_is_written_when_it_is_proven(bench: WorkbenchApp, site: Path) -> None:
     async with bench.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
-        await press(pilot, "7", "w")
+        await press(pilot, "9", "w")
         assert not (site / "exports").exists(), "not proven, not written"
         await press(pilot, "v")
         assert "proven equal" in shown(bench)
@@ -315,7 +315,7 @@ async def test_an_export_is_written_when_it_is_proven(bench: WorkbenchApp, site:
         assert "workbench-export.json" in written
         await press(pilot, "d")
         assert "no difference" in shown(bench)
-        await press(pilot, "5", "x", "7", "d", "d")
+        await press(pilot, "5", "x", "9", "d", "d")
         assert "not verified" in shown(bench), "another draft, another proof"
         assert any(line.startswith("-") for line in bench.screen.query_one(CodeView).lines)
 
@@ -323,7 +323,7 @@ async def test_an_export_is_written_when_it_is_proven(bench: WorkbenchApp, site:
 async def test_a_refusal_is_told(bench: WorkbenchApp, site: Path) -> None:
     async with bench.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
-        await press(pilot, "7", "t")
+        await press(pilot, "9", "t")
         text = shown(bench)
         assert "▶ kubernetes" in text and "refused" in text and "nothing to show" in text
         await press(pilot, "v", "w")
@@ -335,7 +335,7 @@ async def test_a_draft_that_moved_since_the_proof_is_not_written(
 ) -> None:
     async with bench.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
-        await press(pilot, "7", "v")
+        await press(pilot, "9", "v")
         session = session_of(bench)
         session.draft.remove_rule(session.policy.rules[0].id)
         await press(pilot, "w")
@@ -346,7 +346,7 @@ async def test_a_draft_that_moved_since_the_proof_is_not_written(
 async def test_a_part_of_the_policy_for_the_cluster(bench: WorkbenchApp, site: Path) -> None:
     async with bench.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
-        await press(pilot, "7", "t", "o")
+        await press(pilot, "9", "t", "o")
         assert "shop-frontend" in shown(bench), "the refusal's advice is there to take"
         await press(pilot, "enter")
         assert "kind: NetworkPolicy" in bench.screen.query_one(CodeView).lines

@@ -44,7 +44,7 @@ SCREENS = {
     "rule": (USUAL, "5 enter"),
     "simulate": (SMALL, "6"),
     "propose": (USUAL, "p"),
-    "export": (SMALL, "7"),
+    "export": (SMALL, "9"),
     "allow": (SMALL, "a"),
     "explain": (USUAL, "e"),
     "help": (SMALL, "question_mark"),

@@ -28,6 +28,8 @@ TABS: Mapping[str, str] = {
     "hosts": "Hosts",
     "policy": "Policy",
     "simulate": "Simulate",
+    "findings": "Findings",
+    "exposure": "Exposure",
     "export": "Export",
 }
 """Mode → title, in the order of the digits. Each has a module of its name in screens/."""

@@ -19,7 +19,7 @@ STEPS = (
     ("label", "4 Hosts: space marks, l labels, S makes a segment"),
     ("draft", "2 Matrix: a allows this, p proposes the rest"),
     ("simulate", "6 Simulate: what would break; every edit counts"),
-    ("export", "7 Export: nftables, Kubernetes; proven, written"),
+    ("export", "9 Export: nftables, Kubernetes; proven, written"),
 )
 """The whole job, a line each."""
 

@@ -148,5 +148,5 @@ def _empty(klass: Class | None, only_changed: bool, protects: bool) -> str:
     if only_changed:
         return "The draft changes none of these: o shows everything, c another class."
     if klass is Class.WOULD_BLOCK:
-        return "Nothing that works today would be blocked. 7 exports the policy."
+        return "Nothing that works today would be blocked. 9 exports the policy."
     return "No conversations of this class: c shows another."

@@ -27,12 +27,15 @@ class TabLine(Static):
         self.set_reactive(TabLine.current, current)
 
     def _labels(self) -> list[tuple[str, str]]:
-        """(name, label) in order; digits alone would do where not even short words fit."""
-        labels = [
-            (name, f" {at} {title} ") for at, (name, title) in enumerate(self._titles.items(), 1)
-        ]
-        spare = self.size.width - sum(len(label) + 1 for _, label in labels)
-        return labels if spare >= -1 else [(name, label.strip()) for name, label in labels]
+        """(name, label) in order: roomy, tight, or digits only but for the current one."""
+        for roomy, gap in ((" ", " "), ("", " "), ("", "")):
+            labels = [
+                (name, f"{roomy}{at}{gap}{title}{roomy}")
+                for at, (name, title) in enumerate(self._titles.items(), 1)
+            ]
+            if sum(len(label) + 1 for _, label in labels) - 1 <= self.size.width:
+                return labels
+        return [(name, label if name == self.current else label[0]) for name, label in labels]
 
     def render(self) -> Content:
         parts: list[tuple[str, str]] = []
