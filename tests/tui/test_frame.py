@@ -42,6 +42,8 @@ from workbench.tui.widgets.keybar import KeyBar
 from workbench.tui.widgets.matrix import MatrixView
 from workbench.tui.widgets.packetview import field_rows, hex_content
 
+DIGITS = "".join(str(at) for at, _ in enumerate(TABS, 1))
+
 
 def our_bindings() -> list[tuple[str, Binding]]:
     found = []
@@ -77,7 +79,7 @@ async def test_nothing_leaves_the_screen(bench: WorkbenchApp, size: tuple[int, i
                     assert edge.contains_region(widget.region), f"{title}: {widget}"
             lines = shown(bench).splitlines()
             assert "site" in lines[0] and "✗" in lines[0] and "%" in lines[0]
-            assert all(f"{at} {name}" in lines[1] for at, name in enumerate(TABS.values(), 1))
+            assert all(name in lines[1] for name in TABS.values())
             assert lines[-1].rstrip().endswith("? help")
 
 
@@ -108,11 +110,11 @@ async def test_no_key_does_harm_while_the_workspace_opens(
     keys = {key for _, one in our_bindings() for key in one.key.split(",")}
     keys -= {"q", "ctrl+q", "escape"}
     async with bench.run_test(size=(80, 24)) as pilot:
-        for digit in "1234567":
+        for digit in DIGITS:
             bench.simulate_key(digit)
             await settle(pilot, opened=False)
             mode = bench.current_mode
-            for key in sorted(keys - set("1234567")):
+            for key in sorted(keys - set(DIGITS)):
                 bench.simulate_key(key)
                 bench.simulate_key("escape")
                 bench.simulate_key("escape")
@@ -198,7 +200,7 @@ async def test_plain_ascii_for_poor_consoles(site: Path, monkeypatch: pytest.Mon
     bench = WorkbenchApp(site, on=DAY)
     async with bench.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        for digit in "1234567":
+        for digit in DIGITS:
             await press(pilot, digit)
             assert shown(bench).isascii(), [one for one in shown(bench) if not one.isascii()]
         await press(pilot, "2", "question_mark")
