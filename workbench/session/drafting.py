@@ -1,6 +1,6 @@
 """Drafting: the user's policy and inventory as a history of frozen values."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from workbench import inventory as hosts
 from workbench import policy as rules
@@ -119,6 +119,13 @@ class Drafting:
     def put_guardrail(self, guardrail: Guardrail, *, replaces: str | None = None) -> None:
         edited = rules.put_guardrail(self.policy, guardrail, replaces=replaces)
         self._policy(edited, f"guardrail {guardrail.id} {'edited' if replaces else 'added'}")
+
+    def put_guardrails(self, guardrails: Iterable[Guardrail], label: str) -> None:
+        """Add several as one edit. Raises PolicyError."""
+        edited = self.policy
+        for guardrail in guardrails:
+            edited = rules.put_guardrail(edited, guardrail)
+        self._policy(edited, label)
 
     def remove_guardrail(self, guardrail_id: str) -> None:
         edited = rules.remove_guardrail(self.policy, guardrail_id)

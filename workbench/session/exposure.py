@@ -1,7 +1,7 @@
 """How far an intruder gets, under every policy that matters: figures, paths, choke points."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -237,6 +237,24 @@ class Exposure:
         return exposure.Chokes(self.picture(scenario), start, goal)
 
     # ── names ──────────────────────────────────────────────────────────────────────────────
+
+    def places(self) -> tuple[str, ...]:
+        """Words for a target: segments, labels, machines; a foothold may also be `outside`."""
+        inventory = self.scene.inventory
+        named = [one.labels for one in inventory.hosts] + [one.labels for one in inventory.networks]
+        labels = {f"{key}={value}" for found in named for key, value in found}
+        crown = (CROWN,) if f"{CROWN}={YES}" in labels else ()
+        segments = (name for name, bits in self.segments if bits)
+        return (*crown, *segments, *sorted(labels), *self.machines.names)
+
+    def homes(self) -> Mapping[str, str]:
+        """Machine → the segments that it is in, separated by spaces; those in none are missing."""
+        found: dict[str, str] = {}
+        for name, bits in self.segments:
+            for machine in exposure.positions(bits).tolist():
+                host = self.machines.names[machine]
+                found[host] = f"{found[host]} {name}" if host in found else name
+        return found
 
     def foothold(self, text: str) -> int:
         """Machines by the user's words, as bits; `outside` is one more."""

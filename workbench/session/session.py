@@ -28,8 +28,8 @@ from workbench.model.verdict import Explanation
 from workbench.session import evidence, names
 from workbench.session.drafting import Drafting
 from workbench.session.exporting import Exporting
-from workbench.session.exposure import Exposing
 from workbench.session.findings import Findings
+from workbench.session.guarding import Guarding
 from workbench.session.history import Draft
 from workbench.session.imports import read_hosts
 from workbench.session.ingest import Loaded, Refuse, ingest, service_hints
@@ -47,7 +47,7 @@ Tell = Callable[[Progress], None] | None
 Stop = Callable[[], bool] | None
 
 
-class Session(FlowPackets, Exposing):
+class Session(FlowPackets, Guarding):
     """The one object a front end holds. Queries are safe to call from worker threads."""
 
     def __init__(self, folder: Path, on: date, *, sharing: bool) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from textual import on
-from textual.app import App
 from textual.message import Message
 from textual.reactive import reactive
 
@@ -16,6 +15,7 @@ from workbench.model.errors import Cancelled, WorkbenchError
 from workbench.model.filters import NO_FILTER, Filter
 from workbench.model.traffic import Progress
 from workbench.tui.messages import Progressed
+from workbench.tui.weighing import Weighing
 
 if TYPE_CHECKING:
     from workbench.model.simulation import Changes
@@ -27,7 +27,7 @@ Stopped = Callable[[], bool]
 Told: TypeAlias = "str | tuple[str, Changes | None]"
 
 
-class Desk(App[None]):
+class Desk(Weighing):
     """What screens may rely on: `session`, and reactives that say when to look again."""
 
     @dataclass
@@ -103,6 +103,7 @@ class Desk(App[None]):
     def _opened(self, message: Opened) -> None:
         self.session, self.summary = message.session, message.summary
         self.revision += 1
+        self.weigh(message.session)
 
     # ── edits ──────────────────────────────────────────────────────────────────────────────
 
@@ -139,6 +140,8 @@ class Desk(App[None]):
     def _edited(self, message: Edited) -> None:
         self.summary, self.last_edit = message.summary, (message.told, message.changes)
         self.revision += 1
+        if self.session is not None:
+            self.weigh(self.session)
         if message.done is not None:
             message.done()
         if message.told:
@@ -213,6 +216,7 @@ class Desk(App[None]):
     def on_unmount(self) -> None:
         """Stop what runs, then let go of the store."""
         self.stop_work()
+        self.stop_weighing()
         if self.session is not None:
             self.session.close()
 

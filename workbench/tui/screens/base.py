@@ -16,6 +16,7 @@ from workbench.model.filters import Filter
 from workbench.model.traffic import Progress
 from workbench.tui.app import TABS
 from workbench.tui.asking import Asking
+from workbench.tui.weighing import Weight
 from workbench.tui.widgets.facts import FactsLine
 from workbench.tui.widgets.filterbar import FilterBar
 from workbench.tui.widgets.keybar import KeyBar
@@ -86,12 +87,16 @@ class WorkScreen(Asking[None]):
     def on_mount(self) -> None:
         self.query_one(FactsLine).busy = "opening the workspace …"
         self.watch(self.app, "summary", self._show_summary)
+        self.watch(self.app, "weight", self._show_weight)
         self.watch(self.app, "progress", self._show_progress)
         self.watch(self.app, "revision", self._moved)
         self.watch(self.app, "chosen", self._moved)
 
     def _show_summary(self, summary: "Summary | None") -> None:
         self.query_one(FactsLine).summary = summary
+
+    def _show_weight(self, weight: Weight | None) -> None:
+        self.query_one(FactsLine).weight = weight
 
     def _show_progress(self, progress: Progress | None) -> None:
         self.query_one(ProgressLine).progress = progress

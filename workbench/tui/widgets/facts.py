@@ -10,6 +10,7 @@ from textual.widgets import Static
 
 from workbench.model.text import short_count
 from workbench.tui.glyphs import CLASS_STYLES
+from workbench.tui.weighing import Weight
 
 if TYPE_CHECKING:
     from workbench.session import Summary
@@ -30,13 +31,14 @@ class FactsLine(Static):
     """Workspace, traffic, draft, coverage, would-block count; shorter where space is short."""
 
     summary: "reactive[Summary | None]" = reactive(None)
+    weight: reactive[Weight | None] = reactive(None)
     busy: reactive[str] = reactive("")
     """What is going on, in words, while there is no summary yet."""
 
     def render(self) -> Content:
         if self.summary is None:
             return _content([Fact([(" Workbench ", "accent"), (self.busy, "dim")], [])])
-        left, right = left_facts(self.summary), right_facts(self.summary)
+        left, right = left_facts(self.summary), right_facts(self.summary, self.weight)
         width = self.size.width
         steps = [(0, 0), *((len(left), short) for short in range(len(right) + 1))]
         for short_left, short_right in steps:
@@ -74,7 +76,7 @@ def left_facts(summary: "Summary") -> list[Fact]:
     return [name, *words]
 
 
-def right_facts(summary: "Summary") -> list[Fact]:
+def right_facts(summary: "Summary", weight: Weight | None = None) -> list[Fact]:
     """What the draft does, and how that differs from the saved policy."""
     changes = summary.draft_changes
     if summary.changed:
@@ -95,8 +97,28 @@ def right_facts(summary: "Summary") -> list[Fact]:
         Fact(
             [("   coverage ", "dim"), (share, "strong"), *moved], [gap, (share, "strong"), *moved]
         ),
-        Fact([gap, blocked, *block_moved, end], [gap, (blocks, "blocked"), *block_moved, end]),
+        Fact([gap, blocked, *block_moved], [gap, (blocks, "blocked"), *block_moved]),
+        *exposure_facts(weight),
+        Fact([end], [end]),
     ]
+
+
+def exposure_facts(weight: Weight | None) -> list[Fact]:
+    """`exposure 52.6 ▼4.5`: how far an intruder gets under the draft, against what is saved."""
+    if weight is None:
+        return []
+    by = round(weight.draft - weight.saved, 1)
+    moved: list[Part] = [(" …", "dim")] if weight.stale else []
+    if by and not weight.stale:
+        arrow, tone = ("▲", "blocked") if by > 0 else ("▼", "allowed")
+        moved = [(f" {arrow}{figure(abs(by))}", tone)]
+    now = (figure(weight.draft), "strong")
+    return [Fact([("   exposure ", "dim"), now, *moved], [("  exp ", "dim"), now, *moved])]
+
+
+def figure(score: float) -> str:
+    """`100`, `52.6`, `3.5`: one decimal, none where it is a whole hundred."""
+    return "100" if score >= 99.95 else f"{score:.1f}"
 
 
 def percent(share: float) -> int:

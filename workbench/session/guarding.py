@@ -1,0 +1,177 @@
+"""Risky services: what the draft leaves open, and guardrails and edits that close it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench import analysis
+from workbench.model.errors import InputError
+from workbench.model.exposure import Gate, GateKind, Scenario, ServiceExposure, ServiceTraffic
+from workbench.model.net import merge_services
+from workbench.model.policy import ANY, Assertion, Guardrail, Policy, Protection
+from workbench.model.risky import RiskyService, risky_by_id, risky_in
+from workbench.model.verdict import Class
+from workbench.session.exposure import Exposing, Stop
+from workbench.session.replay import Scene
+
+
+@dataclass(frozen=True, slots=True)
+class RiskyRow:
+    """One risky service: before, under the draft, in the recorded traffic, and its guardrails."""
+
+    service: RiskyService
+    before: ServiceExposure
+    now: ServiceExposure
+    traffic: ServiceTraffic
+    guardrails: tuple[str, ...]
+    """Ids of the draft's *never* guardrails about it."""
+    broken: tuple[analysis.BrokenGuardrail, ...]
+    """Those of them that do not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Guardrails that keep a service to where the draft lets it work, as recorded."""
+
+    service: RiskyService
+    clients: tuple[str, ...]
+    """Segments of the clients whose recorded use the draft allows."""
+    servers: tuple[str, ...]
+    """Segments of the servers of such use."""
+    guardrails: tuple[Guardrail, ...]
+    broken: tuple[analysis.BrokenGuardrail, ...]
+    """Those of them that the draft does not keep yet."""
+
+
+class Guarding(Exposing):
+    """What a session does about risky services. All edits are edits of the draft."""
+
+    def risky(self, before: Scenario, cancelled: Stop = None) -> tuple[RiskyRow, ...]:
+        """Every risky service, in the order of model.risky. Raises Cancelled."""
+        exposure = self.exposure
+        old, now = (exposure.whole(one, cancelled) for one in (before, Scenario.DRAFT))
+        scene = exposure.scene
+        guards = dict(_guards(scene))
+        broken = analysis.check(scene.resolved)
+        return tuple(
+            RiskyRow(
+                risky_by_id(was.service),
+                was,
+                found,
+                seen,
+                guards.get(was.service, ()),
+                tuple(one for one in broken if one.id in guards.get(was.service, ())),
+            )
+            for was, found, seen in zip(old.services, now.services, exposure.traffic(), strict=True)
+        )
+
+    def ready_guardrails(self, service: str) -> Ready:
+        """Guardrails for a risky service that are not in the draft yet: two at most.
+
+        Nobody may use it on a segment where the draft allows no recorded use; and where it does
+        allow some, only segments that are its clients may. What is outside is never a server here:
+        a guardrail is about the site. Raises InputError for an unknown service.
+        """
+        exposure = self.exposure
+        scene = exposure.scene
+        try:
+            risky = risky_by_id(service)
+        except KeyError as error:
+            raise InputError(f"no risky service is called {service!r}") from error
+        clients, servers = _users(scene, risky)
+        everywhere = [name for name, inside in scene.resolved.segments if inside]
+        outside = exposure.machines.outside
+        inner = [name for name, bits in scene.resolved.segments if bits and not bits & outside]
+        others = tuple(name for name in everywhere if name not in clients)
+        serving = tuple(name for name in inner if name in servers)
+        elsewhere = tuple(name for name in inner if name not in servers)
+        wishes = [
+            *(
+                [("never-elsewhere" if serving else "never", (ANY,), elsewhere)]
+                if elsewhere
+                else ()
+            ),
+            *([("only-from-its-clients", others, serving)] if others and serving else ()),
+        ]
+        found = tuple(_guardrails(scene.draft.policy, risky, wishes))
+        return Ready(risky, clients, serving, found, self._not_kept(scene.draft.policy, found))
+
+    def _not_kept(
+        self, policy: Policy, guardrails: tuple[Guardrail, ...]
+    ) -> tuple[analysis.BrokenGuardrail, ...]:
+        return analysis.check(self._replay.resolve(replace(policy, guardrails=guardrails)))
+
+    def guard(self, service: str) -> Ready:
+        """Add the ready guardrails of a service to the draft, as one edit. Raises InputError."""
+        ready = self.ready_guardrails(service)
+        if not ready.guardrails:
+            some = self.exposure.segments
+            why = "it is guarded already" if some else "no segment has hosts: 4 names segments"
+            raise InputError(f"{ready.service.name}: {why}")
+        plural = "" if len(ready.guardrails) == 1 else "s"
+        self.draft.put_guardrails(ready.guardrails, f"guardrail{plural} about {service} added")
+        return ready
+
+    def close_gate(self, gate: Gate) -> None:
+        """Close it in the draft: remove the rule, or protect the segment. Raises InputError."""
+        if gate.kind is GateKind.RULE:
+            self.draft.remove_rule(gate.name)
+        elif gate.kind is GateKind.SEEN:
+            raise InputError(f"{gate.reason}: the draft decides whether it goes on; w shows it")
+        elif gate.name not in {segment.name for segment in self.draft.policy.segments}:
+            raise InputError(f"{gate.name}: put them in a segment first (4 Hosts, S)")
+        else:
+            self.draft.put_protection(Protection(gate.name))
+
+
+def _guards(scene: Scene) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Risky service → the *never* guardrails about it."""
+    found: dict[str, tuple[str, ...]] = {}
+    for one in scene.resolved.guardrails:
+        if one.assertion is Assertion.NEVER:
+            for risky in risky_in(one.box.services):
+                found[risky.id] = (*found.get(risky.id, ()), one.box.id)
+    yield from found.items()
+
+
+def _users(scene: Scene, risky: RiskyService) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Segments of clients and of servers of the recorded use that the draft allows."""
+    table = scene.table
+    protocol, port = table["protocol"], table["port"]
+    used: NDArray[np.bool_] = np.zeros(len(table), np.bool_)
+    for piece in risky.services:
+        inside = (port >= piece.first) & (port <= piece.last)
+        used |= inside & (protocol == piece.protocol)
+    rows = np.flatnonzero(used & (scene.simulation.classes == Class.PERMITTED))
+
+    def segments(side: str) -> tuple[str, ...]:
+        hosts = np.unique(table[side][rows]).tolist()
+        addresses = [table.hosts.addresses[at] for at in hosts]
+        return tuple(
+            name
+            for name, inside in scene.resolved.segments
+            if any(address in inside for address in addresses)
+        )
+
+    return segments("client"), segments("server")
+
+
+def _guardrails(
+    policy: Policy,
+    risky: RiskyService,
+    wishes: Iterable[tuple[str, tuple[str, ...], tuple[str, ...]]],
+) -> Iterator[Guardrail]:
+    """Those that the policy does not have, under ids that are free."""
+    boxes = {(one.assertion, one.clients, one.servers, one.services) for one in policy.guardrails}
+    for name, clients, servers in wishes:
+        services = tuple(map(str, merge_services(risky.services)))
+        if (Assertion.NEVER, clients, servers, services) in boxes:
+            continue
+        taken = {one.id for one in policy.guardrails}
+        wish, number = f"{risky.id}-{name}", 2
+        while wish in taken:
+            wish, number = f"{risky.id}-{name}-{number}", number + 1
+        reason = f"{risky.name}: {risky.technique} {risky.technique_name}"
+        yield Guardrail(wish, Assertion.NEVER, clients, servers, services, reason)
