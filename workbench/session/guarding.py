@@ -103,6 +103,10 @@ class Guarding(Exposing):
     ) -> tuple[analysis.BrokenGuardrail, ...]:
         return analysis.check(self._replay.resolve(replace(policy, guardrails=guardrails)))
 
+    def risky_rows(self, service: str) -> NDArray[np.int64]:
+        """Table rows of what was recorded of a risky service."""
+        return _rows(self._replay.scene(), risky_by_id(service))
+
     def guard(self, service: str) -> Ready:
         """Add the ready guardrails of a service to the draft, as one edit. Raises InputError."""
         ready = self.ready_guardrails(service)
@@ -136,15 +140,20 @@ def _guards(scene: Scene) -> Iterator[tuple[str, tuple[str, ...]]]:
     yield from found.items()
 
 
-def _users(scene: Scene, risky: RiskyService) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Segments of clients and of servers of the recorded use that the draft allows."""
+def _rows(scene: Scene, risky: RiskyService) -> NDArray[np.int64]:
     table = scene.table
     protocol, port = table["protocol"], table["port"]
     used: NDArray[np.bool_] = np.zeros(len(table), np.bool_)
     for piece in risky.services:
         inside = (port >= piece.first) & (port <= piece.last)
         used |= inside & (protocol == piece.protocol)
-    rows = np.flatnonzero(used & (scene.simulation.classes == Class.PERMITTED))
+    return np.flatnonzero(used)
+
+
+def _users(scene: Scene, risky: RiskyService) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Segments of clients and of servers of the recorded use that the draft allows."""
+    table, rows = scene.table, _rows(scene, risky)
+    rows = rows[scene.simulation.classes[rows] == Class.PERMITTED]
 
     def segments(side: str) -> tuple[str, ...]:
         hosts = np.unique(table[side][rows]).tolist()

@@ -31,9 +31,11 @@ class ExplainScreen(Dialog):
                 tooltip="CLIENT SERVER SERVICE, seen or not"),
     ]  # fmt: skip
 
-    def __init__(self, rows: Rows | None) -> None:
+    def __init__(self, rows: Rows | None, otherwise: tuple[str, str, str] | None = None) -> None:
+        """otherwise: client, server and service to explain where there are no rows."""
         super().__init__()
         self._rows = rows
+        self._otherwise = otherwise
 
     def body(self) -> Iterable[Widget]:
         with VerticalScroll(id="explain-scroll"):
@@ -45,14 +47,15 @@ class ExplainScreen(Dialog):
         )
 
     def on_mount(self) -> None:
-        session, rows = self.bench.session, self._rows
+        session, rows, otherwise = self.bench.session, self._rows, self._otherwise
         if session is None or rows is None:
             self._show(())
             self.query_one("#explain-question", CompletingInput).focus()
             return
 
         def question() -> tuple[Explanation, ...]:
-            return tuple(session.explain_row(row) for row in map(int, rows()[:_MOST]))
+            found = tuple(session.explain_row(row) for row in map(int, rows()[:_MOST]))
+            return found or (() if otherwise is None else (session.explain(*otherwise),))
 
         self.ask("explain", question, self._show, self.say)
         self.query_one("#explain-scroll").focus()

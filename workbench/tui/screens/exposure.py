@@ -1,40 +1,270 @@
 """How far an intruder gets from here, and what the draft changes about it."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
+from typing import ClassVar
 
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import Container, VerticalScroll
+from textual.content import Content
 from textual.widget import Widget
+from textual.widgets import Static
 
-from workbench.model.exposure import ScenarioExposure
-from workbench.tui.screens.base import WorkScreen
-from workbench.tui.widgets.pagedtable import Column, PagedTable, Row
+from workbench.model.exposure import OUTSIDE, Scenario
+from workbench.model.packets import printable
+from workbench.model.vulnerability import Exposed
+from workbench.session.guarding import RiskyRow
+from workbench.tui.exposed.acts import Scores, form_of, guard_it, scores_of, target_of
+from workbench.tui.exposed.chokes import chokes_sheet
+from workbench.tui.exposed.paths import Step, imagined, paths_sheet
+from workbench.tui.exposed.places import places_sheet
+from workbench.tui.exposed.reach import reach_sheet
+from workbench.tui.exposed.rows import detail_parts, gates_of, rows_of, title_of
+from workbench.tui.exposed.services import services_sheet
+from workbench.tui.exposed.sheet import WORDS, Look, Page, Parts, Sheet
+from workbench.tui.exposed.weak import weak_sheet
+from workbench.tui.glyphs import CLASS_STYLES
+from workbench.tui.screens.base import Rows
+from workbench.tui.screens.sheets import SheetScreen, Stopped, Tell
+from workbench.tui.widgets.compared import Head
+from workbench.tui.widgets.facts import figure
+from workbench.tui.widgets.pagedtable import PagedTable
 
-_COLUMNS = (
-    Column("scenario", 10, flex=1),
-    Column("score", 6, right=True),
-    Column("one hop", 8, right=True),
-    Column("any hops", 8, right=True),
-)
+PAGES: Mapping[str, tuple[str, Page]] = {
+    "reach": ("reach", reach_sheet),
+    "paths": ("paths", paths_sheet),
+    "chokes": ("choke points", chokes_sheet),
+    "services": ("risky services", services_sheet),
+    "places": ("hosts", places_sheet),
+    "weak": ("vulnerabilities", weak_sheet),
+}
+"""In the order of the keys [ and ]."""
+_ONLY: Mapping[str, tuple[str, ...]] = {
+    "foothold": ("reach", "paths", "chokes"),
+    "target": ("paths", "chokes"),
+    "scenario": ("paths", "chokes"),
+    "shut": ("paths", "chokes"),
+    "conversations": ("paths", "services", "weak"),
+    "narrow": ("chokes",),
+    "guard": ("services",),
+    "group": ("places",),
+    "explain": ("paths", "services", "weak"),
+    "allow": (),
+}
+"""Keys that mean something on some pages only."""
 
 
-class ExposureScreen(WorkScreen):
-    """One line a scenario."""
+class ExposureScreen(SheetScreen):
+    """One page at a time; everything on it follows the draft."""
 
     TAB = "exposure"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f", "foothold", "from", id="exposure.from",
+                tooltip="Where the intruder is: host, address, segment, key=value, outside"),
+        Binding("t", "target", "to", id="exposure.to",
+                tooltip="What he is after: host, segment, key=value, or crown (crown=yes)"),
+        Binding("w", "scenario", "policy", id="exposure.policy",
+                tooltip="Under the draft, no policy, what was observed, the saved policy"),
+        Binding("g", "guard", "guard it", id="exposure.guard",
+                tooltip="Add the guardrails shown beside this service to the draft; u undoes"),
+        Binding("b", "group", "hosts or segments", id="exposure.group"),
+        Binding("x", "shut", "close it", id="exposure.close",
+                tooltip="Remove the rule, or protect the segment, in the draft; u undoes"),
+        Binding("o", "narrow", "all or from → to", id="exposure.narrow",
+                tooltip="Choke points of all pairs, or between foothold and target"),
+        Binding("c", "conversations", "recorded", id="exposure.recorded",
+                tooltip="The conversations that were recorded here"),
+        Binding("right_square_bracket,right,l", "turn(1)", "next page", key_display="]",
+                id="exposure.next"),
+        Binding("left_square_bracket,left,h", "turn(-1)", "previous page", show=False,
+                key_display="[", id="exposure.previous"),
+        Binding("d", "details", "details", id="exposure.details", tooltip="Panel on or off"),
+    ]  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._page = "reach"
+        self._foothold = OUTSIDE
+        self._target: str | None = None
+        """None until it is known whether there are crown jewels."""
+        self._scenario = Scenario.DRAFT
+        self._by = "segment"
+        self._narrowed = False
+        self._scores: Scores = ()
 
     def body(self) -> Iterable[Widget]:
-        yield PagedTable(_COLUMNS, empty="Working it out …", id="table")
+        yield Static(id="lists")
+        yield Static(id="ends")
+        yield Head(id="exposure-head")
+        with Container(id="exposure-row"):
+            yield PagedTable((), empty="Working it out …", id="table")
+            with VerticalScroll(id="exposure-panel", can_focus=False):
+                yield Static(id="exposure-detail")
+
+    # ── working it out ─────────────────────────────────────────────────────────────────────
 
     def load(self) -> None:
-        exposure = self.opened.exposure
+        session, (_, page) = self.opened, PAGES[self._page]
+        known, foothold, scenario = self._target, self._foothold, self._scenario
+        by, narrowed = self._by, self._narrowed
 
-        def question() -> tuple[ScenarioExposure, ...]:
-            return tuple(exposure.whole(one) for one in exposure.scenarios)
+        def question(tell: Tell, stopped: Stopped) -> Sheet:
+            target = target_of(session) if known is None else known
+            return page(session, Look(foothold, target, scenario, by, narrowed, tell, stopped))
 
-        self.ask("exposure", question, self._show)
+        stopped = self.seek((self._page, by), question)
+        self.ask("scores", lambda: scores_of(session, stopped), self._show_scores)
+        if known is None:
+            self.ask("target", lambda: target_of(session), self._show_target)
+        self._titles()
 
-    def _show(self, found: tuple[ScenarioExposure, ...]) -> None:
-        self.query_one(PagedTable).show_rows([
-            Row(one.scenario, (one.scenario.value, f"{one.score:.1f}",
-                               f"{one.direct_pairs:,}", f"{one.pairs:,}"))
-            for one in found
-        ])  # fmt: skip
+    def _show_target(self, target: str) -> None:
+        self._target = target
+        self._tell_ends()
+
+    def _show_scores(self, scores: Scores) -> None:
+        self._scores = scores
+        self._tell_ends()
+
+    def _titles(self) -> None:
+        parts = [(" ", "")]
+        for name, (title, _) in PAGES.items():
+            lit = name == self._page
+            parts += [(f" {title} ", "bold reverse $primary" if lit else ""), (" ", "")]
+        self.query_one("#lists", Static).update(Content.assemble(*parts))
+        self._tell_ends()
+
+    def _tell_ends(self) -> None:
+        """`from outside  to crown  under draft    score  no policy 100  observed 3.5  …`."""
+        parts: list[tuple[str, str]] = []
+        if self._page in _ONLY["foothold"]:
+            parts += [(" from ", "dim"), (printable(self._foothold), "accent")]
+        if self._page in _ONLY["target"]:
+            parts += [("  to ", "dim"), (printable(self._target or "–"), "accent")]
+            parts += [("  under ", "dim"), (WORDS[self._scenario], "accent")]
+        parts.append(("  score", "dim"))
+        for scenario, score in self._scores:
+            parts += [(f"  {WORDS[scenario]} ", "dim"), (figure(score), "strong")]
+        line = [(text, CLASS_STYLES[tone]) for text, tone in parts]
+        self.query_one("#ends", Static).update(Content.assemble(*line))
+
+    # ── what is looked at ──────────────────────────────────────────────────────────────────
+
+    def action_turn(self, by: int) -> None:
+        names = list(PAGES)
+        self._go(names[(names.index(self._page) + by) % len(names)])
+
+    def _go(self, page: str) -> None:
+        self._page = page
+        self.refresh_bindings()
+        self.reload()
+
+    def action_scenario(self) -> None:
+        scenarios = [scenario for scenario, _ in self._scores] or list(WORDS)
+        at = scenarios.index(self._scenario) + 1 if self._scenario in scenarios else 0
+        self._scenario = scenarios[at % len(scenarios)]
+        self.reload()
+
+    def action_narrow(self) -> None:
+        self._narrowed = not self._narrowed
+        self.reload()
+
+    def action_group(self) -> None:
+        self._by = "segment" if self._by == "host" else "host"
+        self.reload()
+
+    def action_foothold(self) -> None:
+        from workbench.tui.screens.place import PlaceScreen
+
+        ask = PlaceScreen("The intruder is at", self._foothold, self._from, outside=True)
+        self.app.push_screen(ask)
+
+    def action_target(self) -> None:
+        from workbench.tui.screens.place import PlaceScreen
+
+        ask = PlaceScreen("The intruder wants", self._target or "", self._to, outside=False)
+        self.app.push_screen(ask)
+
+    def _from(self, place: str) -> None:
+        self._foothold = place
+        self.reload()
+
+    def _to(self, place: str) -> None:
+        self._target = place
+        self._narrowed = True
+        self.reload()
+
+    # ── the row under the cursor ───────────────────────────────────────────────────────────
+
+    @property
+    def _key(self) -> Hashable | None:
+        return self.query_one(PagedTable).key
+
+    @on(PagedTable.Moved)
+    def _row_moved(self, event: PagedTable.Moved) -> None:
+        detail = self.query_one("#exposure-detail", Static)
+        session, key = self.bench.session, event.key
+        if session is None or key is None:
+            self.forget("detail")
+            detail.update("")
+            return
+
+        def show(parts: Parts) -> None:
+            detail.update(Content.assemble(*((text, CLASS_STYLES[tone]) for text, tone in parts)))
+            self.query_one("#exposure-panel").scroll_home(animate=False)
+
+        self.ask("detail", lambda: detail_parts(session, key), show)
+
+    @on(PagedTable.Chosen)
+    def _chosen(self, event: PagedTable.Chosen) -> None:
+        key = event.key
+        if self._page == "reach" and isinstance(key, str):
+            self._target = key
+            self._go("paths")
+        elif self._page == "places" and isinstance(key, str):
+            self._foothold = key
+            self._go("reach")
+        elif form := form_of(self.opened, gates_of(key)):
+            self.app.push_screen(form)
+        else:
+            self.action_conversations()
+
+    def subject(self) -> Rows | None:
+        session, key = self.opened, self._key
+        return rows_of(session, key) if isinstance(key, Step | Exposed | RiskyRow) else None
+
+    def action_conversations(self) -> None:
+        from workbench.tui.screens.conversations import ConversationsScreen
+
+        if rows := self.subject():
+            self.app.push_screen(ConversationsScreen(self.TAB, title_of(self._key), rows))
+
+    def action_explain(self) -> None:
+        from workbench.tui.screens.explain import ExplainScreen
+
+        key = self._key
+        otherwise = imagined(key.hop) if isinstance(key, Step) else None
+        self.app.push_screen(ExplainScreen(self.subject(), otherwise))
+
+    # ── edits and other keys ───────────────────────────────────────────────────────────────
+
+    def action_guard(self) -> None:
+        if isinstance(row := self._key, RiskyRow):
+            service = row.service.id
+            self.bench.edit(lambda session: guard_it(session, service))
+
+    def action_shut(self) -> None:
+        if gates := gates_of(self._key):
+            self.bench.edit(lambda session: session.close_gate(gates[0]))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that mean something on this page."""
+        if self._page not in _ONLY.get(action, (self._page,)):
+            return False
+        return super().check_action(action, parameters)
+
+    def action_details(self) -> None:
+        panel = self.query_one("#exposure-panel")
+        shown = panel.display
+        panel.set_class(shown, "-hidden")
+        panel.set_class(not shown, "-shown")

@@ -1,0 +1,74 @@
+"""Every host or segment: from how many it is reached, and how many an intruder gets to from it."""
+
+from typing import TYPE_CHECKING
+
+from workbench.model.exposure import Scenario
+from workbench.model.packets import printable
+from workbench.model.traffic import Progress
+from workbench.tui.exposed.sheet import WORDS, Look, Sheet, before
+from workbench.tui.widgets.compared import bar
+from workbench.tui.widgets.grid import natural
+from workbench.tui.widgets.pagedtable import Cell, Column, Row
+
+if TYPE_CHECKING:
+    from workbench.session import Session
+
+_BAR = 7
+
+
+def places_sheet(session: "Session", look: Look) -> Sheet:
+    """Before and under the draft, side by side."""
+    exposure = session.exposure
+    was = before(exposure)
+    figures_of = exposure.by_segment if look.by == "segment" else exposure.hosts
+    found = []
+    for done, one in enumerate((was, Scenario.DRAFT)):
+        look.tell(Progress(f"every {look.by}", done, 2))
+        exposure.picture(one).prepare(look.cancelled)
+        found.append(figures_of(one))
+    whole = max(1, len(exposure.machines) - 1)
+    homes = exposure.homes() if look.by == "host" else {}
+    rows, figures = [], []
+    for old, new in zip(*found, strict=True):
+        second = homes.get(new.name, "") if look.by == "host" else f"{new.machines:,}"
+        cells: tuple[Cell, ...] = (
+            printable(new.name),
+            printable(second) or ("none", "dim"),
+            (_figure(old.footholds, whole), "dim"),
+            (_figure(new.footholds, whole), _tone(old.footholds, new.footholds)),
+            (_figure(old.blast, whole), "dim"),
+            (_figure(new.blast, whole), _tone(old.blast, new.blast)),
+            ("✓ never", "allowed") if new.outside_hops is None else _hops(new.outside_hops),
+        )
+        rows.append(Row(new.name, cells))
+        figures.append(
+            (natural(new.name), second, old.footholds, new.footholds, old.blast, new.blast,
+             new.outside_hops or 10**6)
+        )  # fmt: skip
+    columns = (
+        Column(look.by, 12, "0", flex=2),
+        Column("segment" if look.by == "host" else "hosts", 7, "1", flex=1, spare=1),
+        Column(f"from: {WORDS[was]}", 14, "2", spare=2),
+        Column("from: draft", 13, "3"),
+        Column(f"to: {WORDS[was]}", 13, "4", spare=3),
+        Column("to: draft", 13, "5"),
+        Column("outside", 8, "6"),
+    )
+    empty = "No segments have hosts: g lists hosts, 4 makes segments."
+    if look.by == "host":
+        empty = "No machines yet: 1 loads a capture."
+    words = f" reached from so many machines, and getting to so many, of {whole:,}; "
+    head = [(words, "dim"), ("bars are shares of the site", "dim")]
+    return Sheet(columns, rows, empty, [head], figures)
+
+
+def _figure(count: int, whole: int) -> str:
+    return f"{count:>5,} {bar(count / whole, _BAR)}"
+
+
+def _tone(old: int, new: int) -> str:
+    return "allowed" if new < old else "blocked" if new > old else ""
+
+
+def _hops(hops: int) -> Cell:
+    return f"{hops} hop{'' if hops == 1 else 's'}", "blocked" if hops == 1 else "uncertain"
