@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     _vulnerabilities(commands)
     _hunting(commands)
     _exporting(commands)
+    _reporting(commands)
     return parser
 
 
@@ -321,3 +322,40 @@ def _exporting(commands: "_Commands[argparse.ArgumentParser]") -> None:
     verify.add_argument("folder", type=Path, metavar="DIR")
     verify.add_argument("--no-kernel", action="store_true", help="skip loading it in a namespace")
     _format(verify)
+
+
+def _reporting(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    report = _command(commands, "report", "everything for the people who sign the policy off")
+    report.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="with csv: a folder of tables"
+    )
+    report.add_argument("--format", choices=("html", "markdown", "csv"), default="html")
+    report.add_argument("--replace", action="store_true", help="FILE may be there already")
+    report.add_argument("--policy", type=Path, metavar="FILE", help="report on this draft instead")
+    report.add_argument("--on", metavar="YYYY-MM-DD", help="judge expiry by this day (today, UTC)")
+    earlier = report.add_mutually_exclusive_group()
+    earlier.add_argument(
+        "--baseline", default="", metavar="TIME", help="findings: what began before it is normal"
+    )
+    earlier.add_argument(
+        "--against",
+        default="",
+        metavar="CAPTURE",
+        help="findings: what these captures hold is normal",
+    )
+    report.add_argument(
+        "--export",
+        dest="exports",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="judge this exported folder too (repeat)",
+    )
+    report.add_argument("--no-kernel", action="store_true", help="load no ruleset in a namespace")
+    report.add_argument(
+        "--limit",
+        type=_count,
+        metavar="N",
+        help="at most N rows of a list, 0 for all (100 unless told, csv all)",
+    )

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from workbench.capture import kernel_compiled
     from workbench.session.following import follow_folder
     from workbench.session.ingest import ingest_folder
+    from workbench.session.reportfile import write_report
+    from workbench.session.reporting import Wish
     from workbench.session.session import Session
     from workbench.session.summary import Summary
 
@@ -19,18 +21,22 @@ __all__ = [
     "BrokenGuardrail",
     "Session",
     "Summary",
+    "Wish",
     "follow_folder",
     "ingest_folder",
     "kernel_compiled",
+    "write_report",
 ]
 
 _HOMES = {
     "BrokenGuardrail": "workbench.analysis",
     "Session": "workbench.session.session",
     "Summary": "workbench.session.summary",
+    "Wish": "workbench.session.reporting",
     "follow_folder": "workbench.session.following",
     "ingest_folder": "workbench.session.ingest",
     "kernel_compiled": "workbench.capture",
+    "write_report": "workbench.session.reportfile",
 }
 
 

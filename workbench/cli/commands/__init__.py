@@ -16,6 +16,7 @@ JOBS = {
     "load": ("ingest",),
     "name": ("import_hosts", "label", "name", "segment"),
     "recordings": ("captures",),
+    "report": ("report",),
     "see": ("conversations", "dissect", "flows", "hosts", "matrix"),
     "vulnerabilities": ("vulnerabilities",),
 }

@@ -31,7 +31,7 @@ def findings(options: Options) -> int:
         return _settle(options)
     with open_session(options) as session, Meter() as meter:
         found = session.findings.find(
-            baseline=_moment(options.baseline),
+            baseline=moment(options.baseline),
             against=options.against,
             progress=meter.tell,
             cancelled=meter.cancelled,
@@ -50,7 +50,7 @@ def _settle(options: Options) -> int:
             session.findings.lift(options.lift)
             say(f"finding {options.lift} is no longer suppressed")
         else:
-            session.findings.suppress(options.suppress, options.reason, _day(options.until))
+            session.findings.suppress(options.suppress, options.reason, day(options.until))
             say(f"finding {options.suppress} is suppressed; it is still shown, as such")
     return 0
 
@@ -87,7 +87,8 @@ def _chosen(
     return chosen
 
 
-def _moment(text: str) -> int | None:
+def moment(text: str) -> int | None:
+    """A time as microseconds; None for no words. Raises InputError."""
     if not text:
         return None
     try:
@@ -96,7 +97,8 @@ def _moment(text: str) -> int | None:
         raise InputError(f"{text!r} is not a time such as 2026-03-31T12:00") from None
 
 
-def _day(text: str | None) -> date | None:
+def day(text: str | None) -> date | None:
+    """A date; None for no words. Raises InputError."""
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:

@@ -1,6 +1,7 @@
 """What the commands share: open the workspace, read the filter line, save the draft."""
 
 import argparse
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 Options = argparse.Namespace
 
 
-def open_session(options: Options, *, create: bool = False) -> "Session":
-    """The session of the workspace named on the command line."""
+def open_session(options: Options, *, create: bool = False, on: date | None = None) -> "Session":
+    """The session of the workspace named on the command line; `on`: the day expiry is judged by."""
     folder: Path = options.workspace
     if not create and not folder.is_dir():
         raise InputError(
@@ -23,7 +24,7 @@ def open_session(options: Options, *, create: bool = False) -> "Session":
         )
     from workbench.session import Session
 
-    return Session.open(folder, sharing=not create)
+    return Session.open(folder, on=on, sharing=not create)
 
 
 def chosen(session: "Session", options: Options) -> Filter:

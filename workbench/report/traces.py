@@ -1,0 +1,139 @@
+"""Findings: traces of an intruder, and whether the policy stops what they show."""
+
+from workbench.model.report import FindingFacts, Report
+from workbench.report.document import (
+    Bar,
+    Bars,
+    Block,
+    Cell,
+    Column,
+    Commands,
+    Kind,
+    Mark,
+    Section,
+    Table,
+    Text,
+    Tone,
+)
+from workbench.report.values import count
+from workbench.report.where import command
+from workbench.report.words import level_mark
+
+_FINDINGS = (
+    Column("first_seen", "first (UTC)", Kind.TIME),
+    Column("title", "finding"),
+    Column("technique", "ATT&CK", Kind.CODE),
+    Column("host", "host"),
+    Column("confidence", "confidence", Kind.MARK),
+    Column("impact", "impact", Kind.MARK),
+    Column("policy", "by this policy", Kind.MARK),
+    Column("id", "id", Kind.CODE),
+    Column("why", "why", under=True),
+    Column("unseen", "not in the recording", under=True),
+    Column("peers", "done to", Kind.NAMES, under=True),
+    Column("last_seen", "last (UTC)", Kind.TIME, under=True),
+)
+_SUPPRESSED = (
+    *_FINDINGS[:6],
+    Column("id", "id", Kind.CODE),
+    Column("reason", "suppressed because", under=True),
+    Column("until", "until", Kind.DAY, under=True),
+    Column("why", "why", under=True),
+)
+_LEVELS = (("high", Tone.BAD), ("medium", Tone.CARE), ("low", Tone.PLAIN))
+
+
+def traces(report: Report) -> Section:
+    """Open findings in order of time, then the suppressed ones."""
+    found = report.findings
+    shown = [one for one in found if not one.finding.suppression]
+    hushed = [one for one in found if one.finding.suppression]
+    quiet = report.findings_by.get("suppressed", 0)
+    blocks: tuple[Block, ...] = (
+        Text(
+            "What looks like an intruder at work, in order of time. Confidence: how sure the "
+            "recording makes us. Impact: how bad it would be. A finding is a question to somebody "
+            f"who knows the site, not a verdict.{_compared(report)}"
+        ),
+        _levels(report),
+        Table(
+            "findings-list",
+            "Findings",
+            _FINDINGS,
+            [_finding(one) for one in shown],
+            found.total - quiet - len(shown),
+        ),
+        Table(
+            "suppressed",
+            "Suppressed findings: known and explained, never hidden",
+            _SUPPRESSED,
+            [_suppressed(one) for one in hushed],
+            quiet - len(hushed),
+        ),
+        Commands((command(report, "findings", *report.compared),)),
+    )
+    return Section("findings", "Traces of an intruder", blocks)
+
+
+def _compared(report: Report) -> str:
+    if not report.compared:
+        return " The recording was compared with itself: there is no earlier one to call normal."
+    option, value = report.compared
+    what = (
+        "What began before" if option == "--baseline" else "What the captures hold that are called"
+    )
+    return f" {what} {value} was taken as normal."
+
+
+def _levels(report: Report) -> Bars:
+    by = report.findings_by
+    bars = [
+        Bar(f"{level} confidence", by.get(level, 0), f"{by.get(level, 0):,}", tone)
+        for level, tone in _LEVELS
+    ]
+    bars.append(Bar("suppressed", by.get("suppressed", 0), f"{by.get('suppressed', 0):,}"))
+    return Bars(count(report.findings.total, "finding"), tuple(bars), max(1, report.findings.total))
+
+
+def _finding(one: FindingFacts) -> tuple[Cell, ...]:
+    found = one.finding
+    return (
+        found.first_us,
+        found.title,
+        found.technique,
+        one.host,
+        level_mark(found.confidence),
+        level_mark(found.impact),
+        _stopped(one),
+        found.id,
+        found.why,
+        found.unseen or None,
+        one.peers,
+        found.last_us,
+    )
+
+
+def _stopped(one: FindingFacts) -> Mark:
+    if not one.judged:
+        return Mark("–", "no evidence to judge")
+    if one.blocked == one.judged:
+        return Mark("✓", "blocked", Tone.GOOD)
+    if one.blocked:
+        return Mark("!", f"{one.blocked:,} of {one.judged:,} blocked", Tone.CARE)
+    return Mark("✗", "not blocked", Tone.BAD)
+
+
+def _suppressed(one: FindingFacts) -> tuple[Cell, ...]:
+    found, known = one.finding, one.finding.suppression
+    return (
+        found.first_us,
+        found.title,
+        found.technique,
+        one.host,
+        level_mark(found.confidence),
+        level_mark(found.impact),
+        found.id,
+        known.reason if known else None,
+        known.until if known else None,
+        found.why,
+    )

@@ -1,0 +1,330 @@
+"""Gathering what a report says: every figure is the one that the other commands print."""
+
+import platform
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench import __version__
+from workbench.analysis.losses import losses
+from workbench.documents import digest, read_text
+from workbench.model.errors import Cancelled
+from workbench.model.filters import Filter, Term
+from workbench.model.net import service_text
+from workbench.model.policy import ANY, Rule, Segment
+from workbench.model.report import (
+    Broken,
+    Digest,
+    FindingFacts,
+    Loss,
+    Report,
+    RuleFacts,
+    SegmentFacts,
+    Some,
+    Talk,
+    VulnerabilityFacts,
+)
+from workbench.model.traffic import Progress, format_time
+from workbench.model.verdict import Class, RuleUse, Verdict
+from workbench.model.vulnerability import Severity
+from workbench.session.certificates import certificates
+from workbench.session.folder import INVENTORY, POLICY
+from workbench.session.ways import exposure_facts
+
+if TYPE_CHECKING:
+    from workbench.session.session import Session
+
+Tell = Callable[[Progress], None] | None
+Stop = Callable[[], bool] | None
+SOON = 60
+"""Days before the last day of a rule that it is called out."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a report is to hold."""
+
+    most: int | None = 100
+    """Rows of a table; None for all."""
+    baseline: int | None = None
+    """As for findings: flows before this moment (µs) are normal."""
+    against: str = ""
+    """As for findings: the flows of these captures are normal."""
+    exports: tuple[Path, ...] = ()
+    """Exported folders beside those inside the workspace."""
+    kernel: bool = True
+    """Load exported rulesets into a kernel of their own."""
+    made_us: int = field(default_factory=lambda: time.time_ns() // 1000)
+
+
+class Steps:
+    """Tells how far the gathering is, and stops it when the user wants it to."""
+
+    COUNT = 8
+
+    def __init__(self, progress: Tell, cancelled: Stop) -> None:
+        self.progress = progress
+        self.cancelled = cancelled
+        self._done = 0
+
+    def __call__(self, label: str) -> None:
+        """The next step begins. Raises Cancelled."""
+        self.check()
+        if self.progress:
+            self.progress(Progress(f"report: {label}", self._done, self.COUNT))
+        self._done += 1
+
+    def check(self) -> None:
+        """Raises Cancelled when the user stopped it."""
+        if self.cancelled and self.cancelled():
+            raise Cancelled("stopped; no report was written")
+
+
+def gather(session: "Session", wish: Wish, progress: Tell = None, cancelled: Stop = None) -> Report:
+    """The present draft and everything known of it. Raises Cancelled, InputError."""
+    step = Steps(progress, cancelled)
+    step("the recorded traffic")
+    simulation = session.simulation
+    quality, matrix = session.quality(), session.matrix("segment")
+    step("the policy")
+    rules, segments = _rules(session, step), _segments(session)
+    step("what would be blocked")
+    lost, doubtful = _losses(session, wish.most), _uncertain(session, wish.most)
+    step("findings")
+    found, levels = _findings(session, wish, step)
+    step("exposure")
+    exposed = exposure_facts(session, wish.most, step.progress, step.cancelled)
+    step("vulnerabilities")
+    scanned = _vulnerabilities(session, wish.most)
+    step("exports")
+    proofs = certificates(session, wish.exports, wish.kernel, step.progress, step.cancelled)
+    step("writing")
+    return Report(
+        workspace=session.name,
+        version=_version(),
+        made_us=wish.made_us,
+        on=session.resolved.on,
+        unsaved=session.draft.changed,
+        documents=_documents(session),
+        quality=quality,
+        hosts=session.summary().hosts,
+        policy=session.policy,
+        matrix=matrix,
+        segments=segments,
+        rules=rules,
+        broken=tuple(Broken(one.id, one.witness, one.because) for one in session.check()),
+        warnings=session.warnings(),
+        totals=simulation.totals,
+        coverage=simulation.coverage,
+        losses=lost,
+        uncertain=doubtful,
+        findings=found,
+        findings_by=levels,
+        compared=_compared(wish),
+        exposure=exposed,
+        vulnerabilities=scanned,
+        certificates=proofs,
+    )
+
+
+def _version() -> str:
+    return f"Segmentation Workbench {__version__}, Python {platform.python_version()}"
+
+
+# ── documents ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _documents(session: "Session") -> tuple[Digest, ...]:
+    """Of the texts on disk; of a draft that is not saved, as it would be written afresh."""
+    names = (POLICY, INVENTORY, "findings.yaml", "vulnerabilities.json")
+    found = [_digest(session.workspace / name, name) for name in names]
+    if session.draft.changed:
+        text = session.draft.policy_text()
+        found.append(Digest("the unsaved draft", digest(text), "the policy of this report"))
+    return tuple(found)
+
+
+def _digest(path: Path, name: str) -> Digest:
+    if not path.exists():
+        return Digest(name, "", "there is none")
+    return Digest(name, digest(read_text(path)))
+
+
+# ── policy ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _rules(session: "Session", step: Steps) -> tuple[RuleFacts, ...]:
+    uses = {use.id: use for use in session.simulation.rules}
+    return tuple(_rule(session, rule, uses[rule.id], step) for rule in session.policy.rules)
+
+
+def _rule(session: "Session", rule: Rule, use: RuleUse, step: Steps) -> RuleFacts:
+    step.check()
+    table, flags = session.table, tuple(_flags(session, rule, use))
+    if not use.hits:
+        return RuleFacts(rule, use, None, 0, 0, flags)
+    rows = np.flatnonzero(session.select(Filter((Term("rule", (rule.id,)),))))
+    clients, servers = (len(np.unique(table[end][rows])) for end in ("client", "server"))
+    first = int(table["first_us"][rows].min()) if len(rows) else None
+    return RuleFacts(rule, use, first, clients, servers, flags)
+
+
+def _flags(session: "Session", rule: Rule, use: RuleUse) -> Iterable[str]:
+    if use.state != "active":
+        yield use.state
+    if ANY in rule.clients or ANY in rule.servers or ANY in rule.services:
+        yield "broad"
+    if rule.expires and use.state != "expired":
+        left = (rule.expires - session.resolved.on).days
+        if left <= SOON:
+            yield f"expires in {left} d"
+
+
+def _segments(session: "Session") -> tuple[SegmentFacts, ...]:
+    sides = {one.segment: one.directions for one in session.policy.protect}
+    hosts, found = session.table.hosts.addresses, []
+    for segment in session.policy.segments:
+        inside = session.resolved.segment(segment.name)
+        directions = sides.get(segment.name, frozenset())
+        protected = "both" if len(directions) == 2 else "".join(side.value for side in directions)
+        count = sum(address in inside for address in hosts)
+        found.append(SegmentFacts(segment.name, protected, count, _definition(segment)))
+    return tuple(found)
+
+
+def _definition(segment: Segment) -> str:
+    labels = (f"{key}={' or '.join(values)}" for key, values in segment.match)
+    parts = [" and ".join(labels), ", ".join(segment.cidrs)]
+    text = "; in ".join(part for part in parts if part)
+    return f"{text} except {', '.join(segment.excepts)}" if segment.excepts else text
+
+
+# ── what it would do ───────────────────────────────────────────────────────────────────────────
+
+
+def _losses(session: "Session", most: int | None) -> Some[Loss]:
+    groups = losses(session.simulation)
+    return Some(tuple(_loss(session, rows, most) for rows in groups[:most]), len(groups))
+
+
+def _loss(session: "Session", rows: NDArray[np.int64], most: int | None) -> Loss:
+    table = session.table
+    seen = table.at(int(rows[0]))
+    clients = (table.hosts.addresses[index] for index in table["client"][rows[:most]].tolist())
+    return Loss(
+        session.name_of(seen.server),
+        policy_name(session, seen.protocol, seen.port),
+        Some(tuple(map(session.inventory.name, clients)), len(rows)),
+        int(table["flows"][rows].sum()),
+        int(table["bytes"][rows].sum()),
+        int(table["first_us"][rows].min()),
+        int(table["last_us"][rows].max()),
+    )
+
+
+def policy_name(session: "Session", protocol: int, port: int) -> str:
+    """`modbus (tcp/502)`: a service by the policy's own word where it has one."""
+    text = service_text(protocol, port)
+    for group in session.policy.services:
+        if len(group.ranges) == 1 and group.ranges[0].covers(protocol, port):
+            return f"{group.name} ({text})"
+    return text
+
+
+def _uncertain(session: "Session", most: int | None) -> Some[Talk]:
+    table, classes = session.table, session.simulation.classes
+    rows = np.flatnonzero(classes == Class.UNCERTAIN)
+    rows = rows[np.lexsort((rows, -table["bytes"][rows], -table["flows"][rows]))]
+    return Some(tuple(_talk(session, int(row)) for row in rows[:most]), len(rows))
+
+
+def _talk(session: "Session", row: int) -> Talk:
+    seen = session.table.at(row)
+    return Talk(
+        client=session.name_of(seen.client),
+        server=session.name_of(seen.server),
+        service=seen.service,
+        flows=seen.flows,
+        bytes=seen.bytes,
+        first_us=seen.first_us,
+        last_us=seen.last_us,
+        outcome=seen.outcome.text,
+        direction=seen.direction.text,
+        klass=Class(int(session.simulation.classes[row])),
+    )
+
+
+# ── findings ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _compared(wish: Wish) -> tuple[str, ...]:
+    if wish.baseline is not None:
+        return "--baseline", format_time(wish.baseline)
+    return ("--against", wish.against) if wish.against else ()
+
+
+def _findings(
+    session: "Session", wish: Wish, step: Steps
+) -> tuple[Some[FindingFacts], dict[str, int]]:
+    found = session.findings.find(
+        baseline=wish.baseline,
+        against=wish.against,
+        progress=step.progress,
+        cancelled=step.cancelled,
+    )
+    levels = Counter("suppressed" if one.suppression else one.confidence.text for one in found)
+    ranked = sorted(
+        found, key=lambda one: (bool(one.suppression), -one.confidence, -one.impact, one.first_us)
+    )
+    kept = {id(one) for one in ranked[: wish.most]}
+    shown = [one for one in found if id(one) in kept]
+    judged = _Judged(session, {piece.client for one in shown for piece in one.evidence})
+    facts = []
+    for one in shown:
+        keys = [(each.client, each.server, each.protocol, each.port) for each in one.evidence]
+        peers = tuple(map(session.inventory.name, one.peers[: wish.most]))
+        blocked = sum(judged.blocks(key) for key in keys)
+        host = session.name_of(one.host)
+        facts.append(FindingFacts(one, host, Some(peers, len(one.peers)), blocked, len(keys)))
+    return Some(tuple(facts), len(found)), dict(levels)
+
+
+class _Judged:
+    """Verdicts of the conversations of some clients, by what names a conversation."""
+
+    def __init__(self, session: "Session", clients: set[int]) -> None:
+        table, index = session.table, session.table.hosts.index
+        wanted = np.array([index[one] for one in clients if one in index], dtype=np.int64)
+        rows = np.flatnonzero(np.isin(table["client"], wanted))
+        rows = rows[session.simulation.verdicts[rows] == Verdict.BLOCKED]
+        columns = (table[name][rows].tolist() for name in ("client", "server", "protocol", "port"))
+        addresses = table.hosts.addresses
+        self._blocked = {
+            (addresses[client], addresses[server], protocol, port)
+            for client, server, protocol, port in zip(*columns, strict=True)
+        }
+
+    def blocks(self, key: tuple[int, int, int, int]) -> bool:
+        return key in self._blocked
+
+
+# ── vulnerabilities ────────────────────────────────────────────────────────────────────────────
+
+
+def _vulnerabilities(session: "Session", most: int | None) -> VulnerabilityFacts:
+    kept = session.vulnerabilities
+    if not kept.found():
+        return VulnerabilityFacts(Some(), Some(), ())
+    exposed = [one for one in kept.exposed() if one.vulnerability.severity >= Severity.LOW]
+    name = session.inventory.name
+    listed = tuple((name(one.vulnerability.address), one) for one in exposed[:most])
+    hosts = kept.totals("host")
+    return VulnerabilityFacts(
+        Some(listed, len(exposed)), Some(hosts[:most], len(hosts)), kept.sources()
+    )
