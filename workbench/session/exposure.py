@@ -243,9 +243,21 @@ class Exposure:
         inventory = self.scene.inventory
         named = [one.labels for one in inventory.hosts] + [one.labels for one in inventory.networks]
         labels = {f"{key}={value}" for found in named for key, value in found}
-        crown = (CROWN,) if f"{CROWN}={YES}" in labels else ()
+        crown = (CROWN,) if self._having(CROWN, YES) else ()
         segments = (name for name, bits in self.segments if bits)
         return (*crown, *segments, *sorted(labels), *self.machines.names)
+
+    def crowns(self) -> frozenset[str]:
+        """Crown jewels by name."""
+        found = exposure.positions(self._having(CROWN, YES))
+        return frozenset(self.machines.names[at] for at in found.tolist())
+
+    def addresses(self, machine: str) -> tuple[int, ...]:
+        """Of a machine by its name; empty for an unknown one."""
+        hosts = self.scene.table.hosts.addresses
+        if machine not in self.machines.names:
+            return ()
+        return tuple(hosts[at] for at in np.flatnonzero(self._hosts(machine)).tolist())
 
     def homes(self) -> Mapping[str, str]:
         """Machine → the segments that it is in, separated by spaces; those in none are missing."""
@@ -281,14 +293,17 @@ class Exposure:
             raise InputError(f"segment {text} has no machines")
         return bits
 
-    def _labelled(self, key: str, value: str) -> int:
+    def _having(self, key: str, value: str) -> int:
         inventory, hosts = self.scene.inventory, self.scene.table.hosts
         machines = {
             int(self.machines.of_host[at])
             for at, address in enumerate(hosts.addresses)
             if inventory.labels(address).get(key) == value
         }
-        bits: int = exposure.union(1 << machine for machine in machines - {exposure.NOBODY})
+        return exposure.union(1 << machine for machine in machines - {exposure.NOBODY})
+
+    def _labelled(self, key: str, value: str) -> int:
+        bits = self._having(key, value)
         if not bits:
             way = f"`workbench label WORKSPACE HOST --set {key}={value}` sets it"
             raise InputError(f"no machine has the label {key}={value}; {way}")

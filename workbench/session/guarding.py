@@ -11,7 +11,7 @@ from workbench.model.errors import InputError
 from workbench.model.exposure import Gate, GateKind, Scenario, ServiceExposure, ServiceTraffic
 from workbench.model.net import merge_services
 from workbench.model.policy import ANY, Assertion, Guardrail, Policy, Protection
-from workbench.model.risky import RiskyService, risky_by_id, risky_in
+from workbench.model.risky import RISKY, RiskyService, risky_by_id, risky_in
 from workbench.model.verdict import Class
 from workbench.session.exposure import Exposing, Stop
 from workbench.session.replay import Scene
@@ -131,11 +131,12 @@ class Guarding(Exposing):
 
 
 def _guards(scene: Scene) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Risky service → the *never* guardrails about it."""
+    """Risky service → the *never* guardrails about it; those about every service are about none."""
     found: dict[str, tuple[str, ...]] = {}
     for one in scene.resolved.guardrails:
-        if one.assertion is Assertion.NEVER:
-            for risky in risky_in(one.box.services):
+        about = risky_in(one.box.services)
+        if one.assertion is Assertion.NEVER and len(about) < len(RISKY):
+            for risky in about:
                 found[risky.id] = (*found.get(risky.id, ()), one.box.id)
     yield from found.items()
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from workbench.model.exposure import Gate, GateKind, Scenario
-from workbench.session.exposure import CROWN
+from workbench.session.exposure import CROWN, YES
 
 if TYPE_CHECKING:
     from workbench.session import Session
@@ -16,7 +16,7 @@ Scores = tuple[tuple[Scenario, float], ...]
 
 def target_of(session: "Session") -> str:
     """The crown jewels, where there are any."""
-    return CROWN if CROWN in session.exposure.places()[:1] else ""
+    return CROWN if session.exposure.crowns() else ""
 
 
 def scores_of(session: "Session", stopped: Callable[[], bool]) -> Scores:
@@ -35,6 +35,14 @@ def guard_it(session: "Session", service: str) -> "Told":
     if ready.broken:
         state = f"! not kept yet, {ready.broken[0].because}"
     return f"{label}: {state}", changes
+
+
+def crown_it(session: "Session", machine: str) -> None:
+    """Make a machine a crown jewel, or no longer one: a label, as on the Hosts screen."""
+    exposure = session.exposure
+    value = None if machine in exposure.crowns() else YES
+    if addresses := exposure.addresses(machine):
+        session.draft.label_hosts(addresses, {CROWN: value})
 
 
 def form_of(session: "Session", gates: tuple[Gate, ...]) -> "Form | None":

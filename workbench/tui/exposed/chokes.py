@@ -18,7 +18,7 @@ _COLUMNS = (
     Column("close", 24, flex=2),
     Column("cuts", 7, right=True),
     Column("share", 6, right=True),
-    Column("of the pairs that are connected", _BAR, flex=1),
+    Column("of what is connected", _BAR, flex=1),
 )
 
 

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 COUNT = 8
 """Paths shown."""
 _COLUMNS = (
-    Column("path", 7),
+    Column("path", 9),
     Column("hop", 26, flex=3),
     Column("on", 12, flex=1),
     Column("let through by", 22, flex=3),
 )
 NO_TARGET = (
-    "No target yet. Crown jewels are hosts with the label crown=yes: 4 shows the hosts, space "
-    "marks them, l sets the label. Or t picks any host, segment or label here."
+    "No target yet: t picks a host, a segment or a label. Crown jewels are hosts with the label "
+    "crown=yes: m marks them in the lists of hosts ([ and ]), and they are the target from then on."
 )
 
 
@@ -56,8 +56,8 @@ def paths_sheet(session: "Session", look: Look) -> Sheet:
         head.append(_summary(one, found[0] if found else None, lit=one is look.scenario))
     look.tell(Progress("the fewest things to close", 1, 1))
     cut = exposure.cut(*ends, look.scenario)
-    rows = [row for number, path in enumerate(chosen, 1) for row in _rows(path, number)]
-    rows += _cut_rows(cut) if chosen else []
+    rows = _cut_rows(cut) if chosen else []
+    rows += [row for number, path in enumerate(chosen, 1) for row in _rows(path, number)]
     empty = (
         f"No way from {printable(look.foothold)} to {printable(look.target)} under "
         f"{WORDS[look.scenario]}. w looks at another policy, f and t at other ends."
@@ -91,14 +91,14 @@ def _rows(path: AttackPath, number: int) -> list[Row]:
 
 
 def _cut_rows(cut: Cut) -> list[Row]:
-    """What to close, as the last lines."""
+    """What to close, as the first lines."""
     many = plural(cut.pairs, "pair")
     return [
         Row(
             gate,
             (
                 ("cut", "accent") if at == 0 else "",
-                (f"close {len(cut.gates)} to part {many}" if at == 0 else "", "accent"),
+                (f"no way without ({many})" if at == 0 else "and", "accent"),
                 "",
                 (printable(gate.text), "accent"),
             ),

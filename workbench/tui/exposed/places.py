@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from workbench.model.exposure import Scenario
 from workbench.model.packets import printable
 from workbench.model.traffic import Progress
+from workbench.tui.exposed.reach import host_cell
 from workbench.tui.exposed.sheet import WORDS, Look, Sheet, before
 from workbench.tui.widgets.compared import bar
 from workbench.tui.widgets.grid import natural
@@ -28,11 +29,12 @@ def places_sheet(session: "Session", look: Look) -> Sheet:
         found.append(figures_of(one))
     whole = max(1, len(exposure.machines) - 1)
     homes = exposure.homes() if look.by == "host" else {}
+    crowns = exposure.crowns() if look.by == "host" else frozenset()
     rows, figures = [], []
     for old, new in zip(*found, strict=True):
         second = homes.get(new.name, "") if look.by == "host" else f"{new.machines:,}"
         cells: tuple[Cell, ...] = (
-            printable(new.name),
+            host_cell(new.name, crowns),
             printable(second) or ("none", "dim"),
             (_figure(old.footholds, whole), "dim"),
             (_figure(new.footholds, whole), _tone(old.footholds, new.footholds)),
@@ -48,17 +50,16 @@ def places_sheet(session: "Session", look: Look) -> Sheet:
     columns = (
         Column(look.by, 12, "0", flex=2),
         Column("segment" if look.by == "host" else "hosts", 7, "1", flex=1, spare=1),
-        Column(f"from: {WORDS[was]}", 14, "2", spare=2),
-        Column("from: draft", 13, "3"),
-        Column(f"to: {WORDS[was]}", 13, "4", spare=3),
-        Column("to: draft", 13, "5"),
+        Column(f"← {WORDS[was]}", 13, "2", spare=2),
+        Column("← draft", 13, "3"),
+        Column(f"→ {WORDS[was]}", 13, "4", spare=3),
+        Column("→ draft", 13, "5"),
         Column("outside", 8, "6"),
     )
     empty = "No segments have hosts: g lists hosts, 4 makes segments."
     if look.by == "host":
         empty = "No machines yet: 1 loads a capture."
-    words = f" reached from so many machines, and getting to so many, of {whole:,}; "
-    head = [(words, "dim"), ("bars are shares of the site", "dim")]
+    head = [(f" ← machines that get here, → machines got to from here, of {whole:,}", "dim")]
     return Sheet(columns, rows, empty, [head], figures)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from workbench.model.exposure import Blast, Scenario
+from workbench.model.exposure import Blast, Scenario, ServiceReach
 from workbench.model.packets import printable
 from workbench.model.traffic import Progress
 from workbench.tui.exposed.sheet import TONES, WORDS, Look, Parts, Sheet, some
@@ -30,14 +30,14 @@ def reach_sheet(session: "Session", look: Look) -> Sheet:
         exposure.picture(one).prepare(look.cancelled)
         blasts[one] = exposure.blast(look.foothold, one)
     hops = {one: _hops(blast) for one, blast in blasts.items()}
-    homes = exposure.homes()
+    homes, crowns = exposure.homes(), exposure.crowns()
     names = dict.fromkeys(name for found in hops.values() for name in found)
     rows, figures = [], []
     for name in names:
         far = [hops[one].get(name) for one in scenarios]
         home = homes.get(name, "")
         cells: tuple[Cell, ...] = (
-            printable(name),
+            host_cell(name, crowns),
             printable(home) or ("none", "dim"),
             *map(_far, far),
         )
@@ -49,6 +49,11 @@ def reach_sheet(session: "Session", look: Look) -> Sheet:
         *(Column(WORDS[one], 9, str(at), right=True) for at, one in enumerate(scenarios, 2)),
     )
     return Sheet(columns, rows, _empty(session, look), _rings(look, blasts), figures)
+
+
+def host_cell(name: str, crowns: frozenset[str]) -> Cell:
+    """A crown jewel has a mark."""
+    return (f"● {printable(name)}", "warn") if name in crowns else printable(name)
 
 
 def _hops(blast: Blast) -> Mapping[str, int]:
@@ -94,13 +99,16 @@ def host_parts(session: "Session", name: str) -> Parts:
         (_outside(figures.outside_hops) + "\n", "blocked" if figures.outside_hops else "allowed"),
         (f"and from here to {figures.blast:,}\n", ""),
     ]
+    alike: dict[tuple[object, ...], list[ServiceReach]] = {}
     for one in reach.services:
+        alike.setdefault((one.hosts, one.outside, one.gates), []).append(one)
+    for services in sorted(alike.values(), key=len, reverse=True):
+        one = services[0]
         who = some([f"{count} {segment}" for segment, count in one.segments], 5)
         who = who or some(one.hosts, 4)
         outside = "outside, " if one.outside else ""
         parts += [
-            (f"\n{one.service}", "accent" if one.moves else "strong"),
-            (f"  {one.technique}\n", "dim"),
+            (f"\n{' '.join(one.service for one in services)}\n", "accent"),
             (f"  {outside}{who}\n", "blocked" if one.outside else ""),
             (f"  {some([gate.reason for gate in one.gates], 3)}\n", "dim"),
         ]

@@ -43,7 +43,7 @@ def services_sheet(session: "Session", look: Look) -> Sheet:
     head: list[Part] = [(" under the draft  ", "dim")]
     for (text, tone), count in zip(LIGHTS.values(), counts, strict=True):
         head.append((f"{text} {count}   ", tone))
-    head.append((f"guarded {kept} of {len(found)}", "accent" if kept else "dim"))
+    head.append((f"guardrails about {kept} of {len(found)}", "accent" if kept else "dim"))
     return Sheet(columns, [_row(one) for one in found], "", [head], figures)
 
 

@@ -13,8 +13,9 @@ from textual.widgets import Static
 from workbench.model.exposure import OUTSIDE, Scenario
 from workbench.model.packets import printable
 from workbench.model.vulnerability import Exposed
+from workbench.session.exposure import CROWN
 from workbench.session.guarding import RiskyRow
-from workbench.tui.exposed.acts import Scores, form_of, guard_it, scores_of, target_of
+from workbench.tui.exposed.acts import Scores, crown_it, form_of, guard_it, scores_of, target_of
 from workbench.tui.exposed.chokes import chokes_sheet
 from workbench.tui.exposed.paths import Step, imagined, paths_sheet
 from workbench.tui.exposed.places import places_sheet
@@ -48,6 +49,7 @@ _ONLY: Mapping[str, tuple[str, ...]] = {
     "narrow": ("chokes",),
     "guard": ("services",),
     "group": ("places",),
+    "crown": ("reach", "places"),
     "explain": ("paths", "services", "weak"),
     "allow": (),
 }
@@ -68,6 +70,8 @@ class ExposureScreen(SheetScreen):
         Binding("g", "guard", "guard it", id="exposure.guard",
                 tooltip="Add the guardrails shown beside this service to the draft; u undoes"),
         Binding("b", "group", "hosts or segments", id="exposure.group"),
+        Binding("m", "crown", "crown jewel", id="exposure.crown",
+                tooltip="Set or lift crown=yes on this host: crown is the target unless t says"),
         Binding("x", "shut", "close it", id="exposure.close",
                 tooltip="Remove the rule, or protect the segment, in the draft; u undoes"),
         Binding("o", "narrow", "all or from → to", id="exposure.narrow",
@@ -142,9 +146,11 @@ class ExposureScreen(SheetScreen):
         if self._page in _ONLY["target"]:
             parts += [("  to ", "dim"), (printable(self._target or "–"), "accent")]
             parts += [("  under ", "dim"), (WORDS[self._scenario], "accent")]
-        parts.append(("  score", "dim"))
+        scores: list[tuple[str, str]] = [("  score", "dim")]
         for scenario, score in self._scores:
-            parts += [(f"  {WORDS[scenario]} ", "dim"), (figure(score), "strong")]
+            scores += [(f"  {WORDS[scenario]} ", "dim"), (figure(score), "strong")]
+        if sum(len(text) for text, _ in (*parts, *scores)) <= self.size.width:
+            parts += scores
         line = [(text, CLASS_STYLES[tone]) for text, tone in parts]
         self.query_one("#ends", Static).update(Content.assemble(*line))
 
@@ -246,12 +252,20 @@ class ExposureScreen(SheetScreen):
         otherwise = imagined(key.hop) if isinstance(key, Step) else None
         self.app.push_screen(ExplainScreen(self.subject(), otherwise))
 
+    def on_resize(self) -> None:
+        self._tell_ends()
+
     # ── edits and other keys ───────────────────────────────────────────────────────────────
 
     def action_guard(self) -> None:
         if isinstance(row := self._key, RiskyRow):
             service = row.service.id
             self.bench.edit(lambda session: guard_it(session, service))
+
+    def action_crown(self) -> None:
+        if isinstance(name := self._key, str) and (self._page == "reach" or self._by == "host"):
+            self._target = None if self._target in ("", CROWN) else self._target
+            self.bench.edit(lambda session: crown_it(session, name))
 
     def action_shut(self) -> None:
         if gates := gates_of(self._key):

@@ -89,6 +89,7 @@ class SheetScreen(WorkScreen):
         table.set_columns(sheet.columns, sheet.empty)
         self.query_one(Head).shown = sheet.head
         table.show_rows(self._in_order(), keep_cursor=same)
+        self.refresh_bindings()
 
     def _in_order(self) -> list[Row]:
         """As worked out, or by the column that the user sorts by."""
