@@ -146,6 +146,32 @@ class Thresholds:
     """Values of the label `role` whose hosts talk to many by trade."""
 
 
+THRESHOLD_WORDS: Mapping[str, str] = {
+    "scan_targets": "addresses or ports that must fail, for a scan",
+    "scan_sure": "the same for a scan we are sure of",
+    "scan_share": "failed among all first contacts, to be sure",
+    "sweep_targets": "hosts pinged once, for a sweep",
+    "sweep_window": "seconds that a sweep may take",
+    "burst_factor": "times what others do, for an enumeration burst",
+    "burst_bytes": "answered bytes below which nothing is a burst",
+    "dns_per_minute": "names asked for in a minute, for a burst",
+    "guess_attempts": "short sessions on one server, for guessing",
+    "guess_sure": "the same for guessing we are sure of",
+    "guess_window": "seconds in which they fall",
+    "spray_servers": "servers with a few short sessions each, for spraying",
+    "quiet_before": "recorded seconds without it, for a first use that means much",
+    "chain_window": "seconds from a login to the next, for a chain",
+    "fanout_servers": "servers newly administered, for a fan-out",
+    "fanout_window": "seconds in which they fall",
+    "transfer_bytes": "bytes sent over an administration service, for a transfer",
+    "beacon_beats": "contacts at regular intervals, for a beacon",
+    "beacon_jitter": "median departure from the interval, as a share of it",
+    "administers": "servers that a host which administers others reaches",
+    "expected_roles": "values of the label role that talk to many by trade",
+}
+"""Name of a threshold → what it is, in a line."""
+
+
 CONTACT_DTYPES: Mapping[str, Any] = {
     "client": np.int32,
     "server": np.int32,

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from workbench.analysis import findings as detectors
 from workbench.documents import digest, read_text, write_atomic
 from workbench.model.errors import InputError, StoreBusy
-from workbench.model.filters import Term
-from workbench.model.finding import Finding, FindingSettings, Suppression, Traces, Window
+from workbench.model.filters import TIME_FIELDS, Filter, Term, parse_time
+from workbench.model.finding import Evidence, Finding, FindingSettings, Suppression, Traces, Window
 from workbench.model.site import Inventory
 from workbench.model.traffic import CaptureReport, ConversationTable, Progress, format_time
 from workbench.store import FlowQuery, FlowView, Store
@@ -37,6 +37,7 @@ class Site(Protocol):
     @property
     def workspace(self) -> Path: ...
     def captures(self) -> tuple[CaptureReport, ...]: ...
+    def select(self, chosen: Filter) -> NDArray[np.bool_]: ...
 
 
 class Findings:
@@ -82,6 +83,43 @@ class Findings:
         mine = set(host.addresses if host else (address,))
         return tuple(one for one in found if one.host in mine or mine & set(one.peers))
 
+    def fitting(self, found: Sequence[Finding], chosen: Filter) -> tuple[Finding, ...]:
+        """Findings with a conversation among their evidence that the filter lets through.
+
+        `after:` and `before:` are about the finding's own time. Raises FilterError.
+        """
+        times = tuple(term for term in chosen.terms if term.field in TIME_FIELDS)
+        rest = Filter(tuple(term for term in chosen.terms if term not in times))
+        kept = tuple(one for one in found if all(_in_time(one, term) for term in times))
+        if not rest or not kept:
+            return kept
+        fits = self._conversations(kept, self._site.select(rest))
+        return tuple(one for one in kept if any(piece in fits for piece in one.evidence))
+
+    def rows_of(self, finding: Finding) -> NDArray[np.int64]:
+        """The finding's conversations as rows of the session's table."""
+        known = self._conversations((finding,), np.ones(len(self._site.table), np.bool_))
+        return np.array([known[one] for one in finding.evidence if one in known], np.int64)
+
+    def _conversations(
+        self, found: Sequence[Finding], chosen: NDArray[np.bool_]
+    ) -> dict[Evidence, int]:
+        """The chosen rows of the table whose client is one of which some finding speaks."""
+        table = self._site.table
+        hosts = table.hosts
+        clients = {piece.client for one in found for piece in one.evidence}
+        numbers = [hosts.index[one] for one in clients if one in hosts.index]
+        rows = np.flatnonzero(chosen & np.isin(table["client"], numbers))
+        columns = (table[name][rows].tolist() for name in ("client", "server", "protocol", "port"))
+        return {
+            Evidence(hosts.addresses[client], hosts.addresses[server], protocol, port): row
+            for row, client, server, protocol, port in zip(rows.tolist(), *columns, strict=True)
+        }
+
+    def recorded(self) -> tuple[tuple[int, int], ...]:
+        """When anything was recorded: disjoint, ascending, µs."""
+        return covered(self._site.captures(), Window())
+
     def flows_of(
         self, finding: Finding, sort: str = "first_us", descending: bool = False
     ) -> FlowView:
@@ -122,6 +160,10 @@ class Findings:
     def lift(self, finding_id: str) -> None:
         """Take a suppression back. Raises DocumentError when there is none."""
         self._change(lambda settings: detectors.lift(settings, finding_id))
+
+    def set_threshold(self, name: str, text: str) -> None:
+        """A threshold as typed; empty for what it is unless told. Raises DocumentError."""
+        self._change(lambda settings: detectors.set_threshold(settings, name, text))
 
     def _change(self, edit: Callable[[FindingSettings], FindingSettings]) -> None:
         old = read_text(self.file) if self.file.exists() else None
@@ -177,6 +219,14 @@ class Findings:
         if progress:
             progress(Progress("looking for findings", 2, 3))
         return detectors.detect(scene, cancelled)
+
+
+def _in_time(finding: Finding, term: Term) -> bool:
+    """`after:` what had not ended before, `before:` what had begun."""
+    moments = map(parse_time, term.values)
+    if term.field == "after":
+        return any(finding.last_us >= moment for moment in moments) != term.negated
+    return any(finding.first_us < moment for moment in moments) != term.negated
 
 
 def covered(reports: Sequence[CaptureReport], window: Window) -> tuple[tuple[int, int], ...]:

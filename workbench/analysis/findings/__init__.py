@@ -5,6 +5,7 @@ from workbench.analysis.findings.document import (
     dump_settings,
     lift,
     load_settings,
+    set_threshold,
     suppress,
     update_settings,
 )
@@ -17,6 +18,7 @@ __all__ = [
     "dump_settings",
     "lift",
     "load_settings",
+    "set_threshold",
     "suppress",
     "update_settings",
 ]

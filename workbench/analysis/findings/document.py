@@ -1,5 +1,6 @@
 """findings.yaml to settings and back."""
 
+import json
 import re
 from dataclasses import fields, replace
 from datetime import date
@@ -48,6 +49,23 @@ def lift(settings: FindingSettings, finding_id: str) -> FindingSettings:
     if kept == settings.suppressions:
         raise DocumentError(f"finding {finding_id[:40]} is not suppressed")
     return replace(settings, suppressions=kept)
+
+
+def set_threshold(settings: FindingSettings, name: str, text: str) -> FindingSettings:
+    """With a threshold as typed (words apart by commas or spaces); empty: as it is unless told.
+
+    Raises DocumentError.
+    """
+    like = getattr(_PLAIN, name, None)
+    if like is None:
+        raise DocumentError(f"there is no threshold {name[:40]!r}")
+    words: Any = text.replace(",", " ").split()
+    if not words:
+        return replace(settings, thresholds=replace(settings.thresholds, **{name: like}))
+    value = words if isinstance(like, tuple) else text.strip()
+    written = json.dumps({"workbench": VERSION, "thresholds": {name: value}})
+    told = load_settings(written, name).thresholds
+    return replace(settings, thresholds=replace(settings.thresholds, **{name: getattr(told, name)}))
 
 
 def _data(settings: FindingSettings) -> dict[str, Any]:
