@@ -7,12 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench import analysis
+from workbench.analysis.exposure import NOBODY, Between, bitset
 from workbench.model.errors import InputError
 from workbench.model.exposure import Gate, GateKind, Scenario, ServiceExposure, ServiceTraffic
 from workbench.model.net import merge_services
 from workbench.model.policy import ANY, Assertion, Guardrail, Policy, Protection
 from workbench.model.risky import RISKY, RiskyService, risky_by_id, risky_in
 from workbench.model.verdict import Class
+from workbench.session import names
 from workbench.session.exposure import Exposing, Stop
 from workbench.session.replay import Scene
 
@@ -47,6 +49,30 @@ class Ready:
 
 class Guarding(Exposing):
     """What a session does about risky services. All edits are edits of the draft."""
+
+    def openness(self, by: str, scenario: Scenario, cancelled: Stop = None) -> Between:
+        """Which machine pairs are open to move by, between the groups of a matrix axis.
+
+        Groups with hosts that are outside hold the outside. Raises InputError, Cancelled.
+        """
+        exposure = self.exposure
+        machines, groups = exposure.machines, names.grouping(by, exposure.scene)
+        number = machines.of_host[groups.hosts]
+        known = number != NOBODY
+        bits = dict.fromkeys(groups.names, 0)
+        order = np.argsort(groups.groups, kind="stable")
+        bounds = np.searchsorted(groups.groups[order], np.arange(len(groups.names) + 1)).tolist()
+        addresses = machines.hosts.addresses
+        for at, name in enumerate(groups.names):
+            own = order[bounds[at] : bounds[at + 1]]
+            inside = np.zeros(len(machines) + 1, np.bool_)
+            inside[number[own[known[own]]]] = True
+            strangers = groups.hosts[own[~known[own]]].tolist()
+            inside[-1] = any(addresses[host] in machines.outside for host in strangers)
+            bits[name] = bitset(inside)
+        picture = exposure.picture(scenario)
+        picture.prepare(cancelled)
+        return Between(picture, bits)
 
     def risky(self, before: Scenario, cancelled: Stop = None) -> tuple[RiskyRow, ...]:
         """Every risky service, in the order of model.risky. Raises Cancelled."""

@@ -1,5 +1,6 @@
 """How far an intruder gets, under any policy: figures, blast radius, paths, choke points."""
 
+from workbench.analysis.exposure.between import Between
 from workbench.analysis.exposure.bits import bitset, positions, union
 from workbench.analysis.exposure.chokes import Chokes
 from workbench.analysis.exposure.figures import Picture
@@ -10,6 +11,7 @@ from workbench.analysis.exposure.traffic import risky_traffic
 
 __all__ = [
     "NOBODY",
+    "Between",
     "Chokes",
     "Machines",
     "Opening",

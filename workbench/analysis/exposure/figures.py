@@ -213,9 +213,9 @@ class Picture:
             ]
             for server, goal in places:
                 near, far = (
-                    sum(_pairs(one[0], one[which] & goal) for one in kinds) for which in (1, 2)
+                    sum(pairs_of(one[0], one[which] & goal) for one in kinds) for which in (1, 2)
                 )
-                found.append(Crossing(client, server, near, far, _pairs(start, goal)))
+                found.append(Crossing(client, server, near, far, pairs_of(start, goal)))
         return tuple(found)
 
     def whole(self) -> ScenarioExposure:
@@ -291,7 +291,7 @@ def _of_others(box: Opening) -> Opening:
     return replace(box, servers=box.servers & ~alone)
 
 
-def _pairs(start: int, goal: int) -> int:
+def pairs_of(start: int, goal: int) -> int:
     """Machines of one set with others of another."""
     return start.bit_count() * goal.bit_count() - (start & goal).bit_count()
 

@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from workbench.model.exposure import Scenario
 from workbench.model.filters import Filter
 from workbench.model.matrix import Cell
 from workbench.tui.glyphs import CLASS_STYLES
@@ -18,6 +19,7 @@ from workbench.tui.screens.base import Rows, WorkScreen
 from workbench.tui.screens.conversations import ConversationsScreen
 from workbench.tui.widgets.cellpanel import CellPanel, cell_headline
 from workbench.tui.widgets.completing import CompletingInput, words_of
+from workbench.tui.widgets.faces import Openness
 from workbench.tui.widgets.grid import SORTS, Grid
 from workbench.tui.widgets.matrix import SHOWS, MatrixView
 
@@ -43,7 +45,8 @@ class MatrixScreen(WorkScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("g", "group(1)", "group by", id="matrix.group",
                 tooltip="Segment, host, subnet, or any label"),
-        Binding("v", "show", "show", id="matrix.show", tooltip="Verdict, volume, or both"),
+        Binding("v", "show", "show", id="matrix.show",
+                tooltip="Verdict, volume, both, or how open it is to an intruder"),
         Binding("s", "sort", "sort", id="matrix.sort",
                 tooltip="By name, heavy first, bad first, alike together"),
         Binding("f", "find", "find", id="matrix.find", tooltip="Jump to a row by typing its name"),
@@ -57,6 +60,7 @@ class MatrixScreen(WorkScreen):
         self._chosen_by = ""
         """Empty until the user picks a grouping."""
         self._sort = SORTS[0]
+        self._saved_openness: Openness | None = None
         self._landed: tuple[str, Filter] | None = None
         """Grouping and filter for which the cursor was put on something."""
 
@@ -88,6 +92,26 @@ class MatrixScreen(WorkScreen):
             return Grid.of(session.matrix(by, chosen), sort, silent=silent)
 
         self.ask("matrix", question, lambda grid: self._show_grid(grid, (by, chosen)))
+        self._look_how_open()
+
+    def _look_how_open(self) -> None:
+        """Under the draft, and under the saved policy to compare with."""
+        view, session, by = self.query_one(MatrixView), self.opened, self._by
+        view.openness = None
+        self._saved_openness = None
+        if view.show != SHOWS[-1]:
+            return
+
+        def question() -> tuple[Openness, Openness]:
+            return session.openness(by, Scenario.DRAFT), session.openness(by, Scenario.SAVED)
+
+        self.ask("openness", question, self._show_openness)
+
+    def _show_openness(self, found: tuple[Openness, Openness]) -> None:
+        view = self.query_one(MatrixView)
+        view.openness, self._saved_openness = found
+        if cell := view.cell:
+            self._cell_note(cell)
 
     def _show_grid(self, grid: Grid, wanted: tuple[str, Filter]) -> None:
         view = self.query_one(MatrixView)
@@ -127,12 +151,30 @@ class MatrixScreen(WorkScreen):
 
     def _cell_note(self, cell: Cell) -> None:
         """Without a panel the cell is told in one line; with it, the legend has the room."""
-        if self.query_one(CellPanel).display:
+        if self.query_one(MatrixView).show == SHOWS[-1]:
+            self._note([(f"{cell.row} → {cell.column}  ", "strong"), *self._open_parts(cell)])
+        elif self.query_one(CellPanel).display:
             parts = [(f"{glyph} ", tone) if at == 0 else (f"{word}   ", "dim")
                      for glyph, tone, word in _LEGEND for at in (0, 1)]  # fmt: skip
             self._note(parts)
         else:
             self._note([(f"{cell.row} → {cell.column}  ", "strong"), *cell_headline(cell)])
+
+    def _open_parts(self, cell: Cell) -> Iterable[tuple[str, str]]:
+        """Exact figures of how open a cell is, draft and saved."""
+        now, saved = self.query_one(MatrixView).openness, self._saved_openness
+        if now is None or saved is None:
+            return [("working out how open it is …", "dim")]
+        found, whole = now.pairs(cell.row, cell.column)
+        was, _ = saved.pairs(cell.row, cell.column)
+        parts = [
+            (f"{found:,} of {whole:,} machine pairs ", "blocked" if found else "allowed"),
+            ("are open on services to move by under the draft", "dim"),
+        ]
+        if was != found:
+            parts.append((f"  {'▼' if found < was else '▲'}{abs(found - was):,}",
+                          "allowed" if found < was else "blocked"))  # fmt: skip
+        return parts
 
     def _note(self, parts: Iterable[tuple[str, str]]) -> None:
         spans = ((text, CLASS_STYLES[tone]) for text, tone in parts)
@@ -162,7 +204,10 @@ class MatrixScreen(WorkScreen):
     def action_show(self) -> None:
         view = self.query_one(MatrixView)
         view.show = SHOWS[(SHOWS.index(view.show) + 1) % len(SHOWS)]
+        self._look_how_open()
         self._title()
+        if cell := view.cell:
+            self._cell_note(cell)
 
     def action_sort(self) -> None:
         self._sort = SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)]

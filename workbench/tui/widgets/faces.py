@@ -1,6 +1,7 @@
 """What a cell of the matrix looks like, and how long names are written over narrow columns."""
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from workbench.tui.glyphs import SHADES, shade
 
@@ -19,6 +20,25 @@ def face(counts: Mapping[str, int], show: str) -> tuple[str, str]:
     if show == "verdict" or tone in ("blocked", "uncertain"):
         return glyph + _brief(counts[name]), tone
     return glyph + shade(octets), tone
+
+
+class Openness(Protocol):
+    """Which machine pairs are open to an intruder, cell by cell."""
+
+    def pairs(self, client: str, server: str) -> tuple[int, int]:
+        """Open ones, and all."""
+        ...
+
+
+def open_face(found: int, whole: int) -> tuple[str, str]:
+    """The share of machine pairs that are open: `all`, `24%`, `<1%`; a dot where none is."""
+    if not found:
+        return ("·", "dim") if whole else ("", "dim")
+    if found == whole:
+        return "all", "blocked"
+    share = 100 * found / whole
+    text = "<1%" if share < 1 else f"{min(99, round(share))}%"
+    return text, "blocked" if share >= 50 else "uncertain"
 
 
 _FACES = (

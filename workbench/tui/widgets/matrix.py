@@ -18,10 +18,10 @@ from textual.strip import Strip
 
 from workbench.model.matrix import Cell, Matrix
 from workbench.tui.glyphs import SHADES, TONES
-from workbench.tui.widgets.faces import FACE, distinct, downwards, face
+from workbench.tui.widgets.faces import FACE, Openness, distinct, downwards, face, open_face
 from workbench.tui.widgets.grid import COUNTS, Grid
 
-SHOWS = ("verdict and volume", "verdict", "volume")
+SHOWS = ("verdict and volume", "verdict", "volume", "exposure")
 """What a cell says."""
 _NARROW = 4
 """Width of a cell under column labels that are written downwards."""
@@ -96,6 +96,8 @@ class MatrixView(ScrollView, can_focus=True):
 
     grid: reactive[Grid] = reactive(EMPTY, always_update=True)
     show: reactive[str] = reactive(SHOWS[0])
+    openness: reactive[Openness | None] = reactive(None)
+    """What `exposure` shows; None while it is worked out."""
     cursor: reactive[tuple[int, int]] = reactive((0, 0))
     """Display row and column."""
 
@@ -203,7 +205,10 @@ class MatrixView(ScrollView, can_focus=True):
         for column in range(first, last):
             ground = cross if in_row or column == cursor_column else plain
             at = cells.get(column)
-            text, tone = ("·", dot) if at is None else self._face(at)
+            if self.show == SHOWS[-1]:
+                text, tone = self._open_face(row, column)
+            else:
+                text, tone = ("·", dot) if at is None else self._face(at)
             if in_row and column == cursor_column:
                 ground, tone = self._style("matrix--cursor"), Style()
             segments.append(Segment(f" {text:<{width - 1}}", ground + tone))
@@ -211,6 +216,12 @@ class MatrixView(ScrollView, can_focus=True):
 
     def _face(self, at: int) -> tuple[str, Style]:
         text, tone = face({name: int(self.grid.counts[name][at]) for name in FACE}, self.show)
+        return text, self._tone(tone)
+
+    def _open_face(self, row: int, column: int) -> tuple[str, Style]:
+        if self.openness is None:
+            return "…", self._tone("dim")
+        text, tone = open_face(*self.openness.pairs(self.grid.rows[row], self.grid.columns[column]))
         return text, self._tone(tone)
 
     def _header_line(self, y: int) -> list[Segment]:
