@@ -227,33 +227,31 @@ def _close() -> Iterator[str]:
 
 def _table(block: Table) -> Iterator[str]:
     if not block.rows:
-        more = f" ({block.more:,} are not listed)" if block.more else ""
         yield (
             f'<p class="empty" id="{block.id}"><strong>{_text(block.title)}</strong>: '
-            f"{_text(block.empty)}{more}</p>"
+            f"{_text(block.empty)} {block.rest}</p>"
         )
         return
+    rows = block.page_rows
     shown = [
         at
         for at, column in enumerate(block.columns)
-        if not at or (not column.under and any(row[at] is not None for row in block.rows))
+        if not at or (not column.under and any(row[at] is not None for row in rows))
     ]
     under = [at for at, column in enumerate(block.columns) if column.under]
     yield from _open(block.title, "list", block.id)
     heads = "".join(_head(block.columns[at]) for at in shown)
     yield f"<thead><tr>{heads}</tr></thead>"
-    for row in block.rows:
+    for row in rows:
         first, *rest = (_cell(block.columns[at], row[at]) for at in shown)
         first = first.replace("<td", '<th scope="row"').replace("</td>", "</th>")
         yield f"<tbody><tr>{first}{''.join(rest)}</tr>"
         yield from _under([(block.columns[at], row[at]) for at in under], len(shown))
         yield "</tbody>"
     yield from _close()
-    if block.more:
-        total = len(block.rows) + block.more
-        yield f'<p class="aside">… and {block.more:,} more, {total:,} in all.</p>'
-    if block.note:
-        yield f'<p class="aside">{_text(block.note)}</p>'
+    for line in (block.rest, block.note):
+        if line:
+            yield f'<p class="aside">{_text(line)}</p>'
 
 
 def _head(column: Column) -> str:
@@ -261,7 +259,12 @@ def _head(column: Column) -> str:
     return f'<th scope="col"{kind}>{_text(column.title)}</th>'
 
 
-_KINDS = {Kind.CODE: ' class="code"', Kind.TIME: ' class="time"', Kind.DAY: ' class="time"'}
+_KINDS = {
+    Kind.CODE: ' class="code"',
+    Kind.DIGEST: ' class="digest"',
+    Kind.TIME: ' class="time"',
+    Kind.DAY: ' class="time"',
+}
 
 
 def _cell(column: Column, value: Cell) -> str:
@@ -270,14 +273,14 @@ def _cell(column: Column, value: Cell) -> str:
     text = _text(told(value, column.kind))
     if column.kind in NUMBERS:
         exact = f' title="{value:,}"' if column.kind is Kind.BYTES and value is not None else ""
-        return f'<td class="n"{exact}>{text}</td>'
+        return f'<td class="n{"" if value else " zero"}"{exact}>{text}</td>'
     kind = _KINDS.get(column.kind, "")
     return f"<td{kind}>{text}</td>"
 
 
 def _under(found: Sequence[tuple[Column, Cell]], width: int) -> Iterator[str]:
     lines = [
-        f"<dt>{_text(column.title)}</dt><dd>{_text(told(value, column.kind))}</dd>"
+        f"<div><dt>{_text(column.title)}</dt> <dd>{_text(told(value, column.kind))}</dd></div>"
         for column, value in found
         if value is not None and told(value, column.kind)
     ]

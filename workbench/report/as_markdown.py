@@ -115,21 +115,18 @@ def _grid(block: Grid) -> Iterator[str]:
 
 
 def _table(block: Table) -> Iterator[str]:
-    more = (
-        f"… and {block.more:,} more, {len(block.rows) + block.more:,} in all." if block.more else ""
-    )
     if not block.rows:
-        yield f"**{_text(block.title)}**: {_text(block.empty)}. {more}".rstrip()
+        yield f"**{_text(block.title)}**: {_text(block.empty)}. {block.rest}".rstrip()
         return
     yield from (f"**{_text(block.title)}**", "")
     yield _row([column.title for column in block.columns])
     rules = ("---:" if column.kind in NUMBERS else "---" for column in block.columns)
     yield f"|{'|'.join(rules)}|"
-    for row in block.rows:
+    for row in block.page_rows:
         yield _row(
             [told(value, column.kind) for value, column in zip(row, block.columns, strict=True)]
         )
-    for line in (more, block.note):
+    for line in (block.rest, block.note):
         if line:
             yield from ("", _text(line))
 

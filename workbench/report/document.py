@@ -43,7 +43,9 @@ class Kind(StrEnum):
 
     TEXT = "text"
     CODE = "code"
-    """Text to be read letter by letter: ids, digests."""
+    """A short text to be read letter by letter."""
+    DIGEST = "digest"
+    """A long one."""
     NAMES = "names"
     """Some[str] or a tuple of texts."""
     COUNT = "count"
@@ -88,6 +90,19 @@ class Table:
     empty: str = "none"
     """What to say when there are no rows."""
     note: str = ""
+    page: int | None = None
+    """Rows that are written on a page, where that is less than all; CSV has every one."""
+
+    @property
+    def page_rows(self) -> Sequence[tuple[Cell, ...]]:
+        return self.rows[: self.page]
+
+    @property
+    def rest(self) -> str:
+        """What a page does not list, in words; empty for nothing."""
+        total = len(self.rows) + self.more
+        left = total - len(self.page_rows)
+        return f"… and {left:,} more, {total:,} in all." if left else ""
 
 
 @dataclass(frozen=True, slots=True)

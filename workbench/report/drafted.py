@@ -24,13 +24,13 @@ _RULES = (
     Column("services", "services", Kind.NAMES),
     Column("hits", "seen", Kind.COUNT),
     Column("sole_hits", "only by it", Kind.COUNT),
-    Column("clients", "clients", Kind.COUNT),
-    Column("servers", "servers", Kind.COUNT),
-    Column("first_seen", "first (UTC)", Kind.TIME),
-    Column("last_seen", "last (UTC)", Kind.TIME),
-    Column("expires", "expires", Kind.DAY),
     Column("flags", "flags", Kind.MARK),
     Column("reason", "reason", under=True),
+    Column("expires", "expires", Kind.DAY, under=True),
+    Column("clients", "clients", Kind.COUNT, under=True),
+    Column("servers", "servers", Kind.COUNT, under=True),
+    Column("first_seen", "first (UTC)", Kind.TIME, under=True),
+    Column("last_seen", "last (UTC)", Kind.TIME, under=True),
 )
 _SEGMENTS = (
     Column("name", "segment"),
@@ -126,13 +126,13 @@ def _rule(one: RuleFacts) -> tuple[Cell, ...]:
         rule.services,
         use.hits,
         use.sole_hits,
-        one.clients,
-        one.servers,
-        one.first_us,
-        use.last_us,
-        rule.expires,
         Mark("!", ", ".join(one.flags), Tone.CARE) if one.flags else None,
         rule.reason or "none given",
+        rule.expires,
+        one.clients or None,
+        one.servers or None,
+        one.first_us,
+        use.last_us,
     )
 
 
@@ -189,9 +189,10 @@ def _services(report: Report) -> Table:
 
 
 def _warnings(report: Report) -> tuple[Block, ...]:
-    rows = [(text,) for text in report.warnings[:MOST_WARNINGS]]
-    more = len(report.warnings) - len(rows)
+    rows = [(text,) for text in report.warnings]
     return (
-        Table("warnings-list", "Warnings", (Column("warning", "warning"),), rows, more),
+        Table(
+            "warnings-list", "Warnings", (Column("warning", "warning"),), rows, page=MOST_WARNINGS
+        ),
         Commands((command(report, "check"),)),
     )

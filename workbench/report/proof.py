@@ -46,7 +46,7 @@ _MISMATCHES = (
 )
 _DIGESTS = (
     Column("name", "document"),
-    Column("sha256", "SHA-256", Kind.CODE),
+    Column("sha256", "SHA-256", Kind.DIGEST),
     Column("note", "note"),
 )
 MOST_MISMATCHES = 50
@@ -137,8 +137,7 @@ def _mismatches(found: tuple[Certificate, ...]) -> Table:
         if one.verification
         for each in one.verification.mismatches
     ]
-    shown = every[:MOST_MISMATCHES]
-    return Table("mismatches", "Mismatches", _MISMATCHES, shown, len(every) - len(shown))
+    return Table("mismatches", "Mismatches", _MISMATCHES, every, page=MOST_MISMATCHES)
 
 
 def _digests(report: Report) -> Iterator[tuple[Cell, ...]]:
@@ -170,8 +169,8 @@ def again(report: Report) -> Section:
     lead = (
         f"{count(len(lines), 'command')}, run beside the workspace {names([report.workspace])}, "
         f"print the figures of this report in full{compared}. The other commands judge expiry by "
-        "the day on which they run. The same workspace gives the same report, byte for byte, but for the "
-        "line that says when it was made."
+        "the day on which they run. The same workspace gives the same report, byte for byte, "
+        "but for the line that says when it was made."
     )
     return Section("reproduce", "How to get these figures again", (Text(lead), Commands(lines)))
 

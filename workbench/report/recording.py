@@ -38,7 +38,7 @@ _CAPTURES = (
     Column("packets", "packets", Kind.COUNT),
     Column("flows", "flows", Kind.COUNT),
     Column("ending", "ending"),
-    Column("fingerprint", "fingerprint (size and samples)", Kind.CODE, under=True),
+    Column("fingerprint", "fingerprint (size and samples)", Kind.DIGEST, under=True),
 )
 _REMARKS = (
     Column("capture", "capture"),
@@ -92,7 +92,7 @@ def recording(report: Report) -> Section:
             str(one.report.ending),
             one.report.fingerprint,
         )
-        for one in captures[:MOST_CAPTURES]
+        for one in captures
     ]
     blocks: tuple[Block, ...] = (
         Text(
@@ -100,7 +100,7 @@ def recording(report: Report) -> Section:
             "happens once a quarter, or out of the recorder's sight, is in no figure here."
         ),
         Facts(tuple((fact.name, fact.text) for fact in dataset_facts(report.quality.dataset))),
-        Table("captures", "Captures", _CAPTURES, rows, len(captures) - len(rows)),
+        Table("captures", "Captures", _CAPTURES, rows, page=MOST_CAPTURES),
         _remark_table(report),
         _network_table(report),
         Commands((command(report, "captures"),)),
@@ -109,14 +109,16 @@ def recording(report: Report) -> Section:
 
 
 def _remark_table(report: Report) -> Table:
-    """Cares first; the same remark of many captures stays, up to a bound."""
-    found = sorted(_remarks(report), key=lambda one: one[1].weight is not Weight.CARE)
+    """Cares first; what is said of all of them together is not said of one capture again."""
+    once: dict[str, tuple[str, Remark]] = {}
+    for name, remark in _remarks(report):
+        once.setdefault(remark.text, (name, remark))
+    found = sorted(once.values(), key=lambda one: one[1].weight is not Weight.CARE)
     rows = [
-        (name or "all together", weight_mark(remark.weight), remark.text)
-        for name, remark in found[:MOST_REMARKS]
+        (name or "all together", weight_mark(remark.weight), remark.text) for name, remark in found
     ]
     title = "What is missing, and what could not be seen"
-    return Table("remarks", title, _REMARKS, rows, len(found) - len(rows))
+    return Table("remarks", title, _REMARKS, rows, page=MOST_REMARKS)
 
 
 def _network_table(report: Report) -> Table:
@@ -129,10 +131,10 @@ def _network_table(report: Report) -> Table:
             one.across,
             one.pairs_seen / one.pairs if one.pairs else None,
         )
-        for one in networks[:WIDEST]
+        for one in networks
     ]
     note = "Few pairs seen means that the recorder stood elsewhere, not that nobody talks."
-    return Table("networks", "Networks", _NETWORKS, rows, len(networks) - len(rows), note=note)
+    return Table("networks", "Networks", _NETWORKS, rows, note=note, page=WIDEST)
 
 
 # ── who talks to whom ──────────────────────────────────────────────────────────────────────────
@@ -149,30 +151,37 @@ _CELLS = (
     Column("bytes", "bytes", Kind.BYTES),
     Column("last_us", "last (UTC)", Kind.TIME),
 )
-MOST_CELLS = 400
+LEAST_CELLS = 12
+"""Cells that a page lists even where none of them asks for a look."""
 
 
 def talk(report: Report) -> Section:
     """The matrix, drawn and listed."""
     matrix = report.matrix
     cells = matrix.cells
-    order = np.lexsort((cells["column"], cells["row"], -cells["would_block"], -cells["uncertain"]))
-    order = order[np.argsort(-cells["would_block"][order], kind="stable")]
+    order = np.lexsort((cells["column"], cells["row"], -cells["uncertain"], -cells["would_block"]))
     rows = [
         (
             matrix.rows[cells["row"][at]],
             matrix.columns[cells["column"][at]],
             *(int(cells[column.key][at]) for column in _CELLS[2:]),
         )
-        for at in order[:MOST_CELLS].tolist()
+        for at in order.tolist()
     ]
+    doubtful = int(np.count_nonzero(cells["would_block"] + cells["uncertain"]))
     blocks: tuple[Block, ...] = (
         Text(
             "Segments that open connections are down, segments that answer are across. A host in "
             "several segments counts in each of them."
         ),
         grid(matrix),
-        Table("matrix", "The same, cell by cell", _CELLS, rows, len(order) - len(rows)),
+        Table(
+            "cells",
+            "Cell by cell, what would be blocked or is uncertain first",
+            _CELLS,
+            rows,
+            page=max(LEAST_CELLS, doubtful),
+        ),
         Commands((command(report, "matrix", "--by", "segment"),)),
     )
     return Section("matrix", "Who talks to whom", blocks)
