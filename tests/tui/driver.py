@@ -1,10 +1,12 @@
 """Driving the interface by its keys, and reading what it shows."""
 
+from contextlib import suppress
 from time import monotonic
 
 from textual import events
 from textual.app import App
 from textual.pilot import Pilot
+from textual.worker import WorkerCancelled
 
 from workbench.tui.app import WorkbenchApp
 
@@ -26,7 +28,8 @@ async def settle(pilot: Pilot[None], opened: bool = True) -> None:
         assert monotonic() < give_up, "the interface did not come to rest"
         at_rest = resting(pilot.app, opened)
         await pilot.pause(0.002)
-        await pilot.app.workers.wait_for_complete()
+        with suppress(WorkerCancelled):  # its screen has gone: nobody waits for it
+            await pilot.app.workers.wait_for_complete()
         await pilot.pause(0.002)
         if pilot.app.is_running:
             pilot.app.screen._compositor.render_strips()

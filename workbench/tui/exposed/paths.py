@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.model.exposure import OUTSIDE, AttackPath, Cut, Gate, GateKind, Hop, Scenario
+from workbench.model.net import TCP, service_text
 from workbench.model.packets import printable
 from workbench.model.risky import RISKY, risky_by_id
 from workbench.model.traffic import Progress
@@ -149,4 +150,6 @@ def imagined(hop: Hop) -> tuple[str, str, str] | None:
     """Client, server and service to explain where nothing was recorded on the hop."""
     if hop.client == OUTSIDE or not hop.services:
         return None
-    return hop.client, hop.server, str(risky_by_id(hop.services[0]).services[0]).split("-")[0]
+    pieces = risky_by_id(hop.services[0]).services
+    best = [piece for piece in pieces if piece.protocol == TCP][-1:] or pieces[:1]
+    return hop.client, hop.server, service_text(best[0].protocol, best[0].first)

@@ -118,4 +118,6 @@ def host_parts(session: "Session", name: str) -> Parts:
 
 
 def _outside(hops: int | None) -> str:
-    return "never from outside" if hops is None else f"in {hops} from outside"
+    if hops is None:
+        return "never from outside"
+    return f"in {hops} hop{'' if hops == 1 else 's'} from outside"

@@ -60,12 +60,13 @@ def weak_sheet(session: "Session", look: Look) -> Sheet:
     ]  # fmt: skip
     old, new = (sum(risks) for risks in zip(*((o.risk_before, o.risk_after) for o in listed),
                                             strict=True)) if listed else (0.0, 0.0)  # fmt: skip
+    remarks = len(found) - len(listed)
     head: list[Part] = [
         (f" risk {WORDS[was]} ", "dim"),
         (f"{old:.1f}", "strong"),
         ("  draft ", "dim"),
         (f"{new:.1f}", "allowed" if new < old else "strong"),
-        (f"   {plural(len(found) - len(listed), 'remark')} without risk left out", "dim"),
+        (f"   {plural(remarks, 'remark')} without risk left out" if remarks else "", "dim"),
     ]
     return Sheet(columns, rows, "Only information, nothing to mend.", [head], figures)
 
