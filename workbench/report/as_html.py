@@ -6,6 +6,7 @@ hash, and nothing more. Every text goes through `_text`, and nothing else makes 
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from importlib.resources import files
@@ -34,6 +35,8 @@ from workbench.report.document import (
 )
 from workbench.report.values import safe, told
 
+SHORT = 8
+"""Characters of a figure that fits beside its bar on a telephone."""
 DECISIONS = ("approve", "approve with conditions", "reject")
 
 
@@ -141,7 +144,8 @@ def _points(block: Points) -> Iterator[str]:
 def _bars(block: Bars) -> Iterator[str]:
     yield '<figure class="bars">'
     yield f"<figcaption>{_text(block.title)}</figcaption>"
-    yield "<ul>"
+    short = all(len(one.text) <= SHORT for one in block.bars)
+    yield '<ul class="short">' if short else "<ul>"
     for one in block.bars:
         length = max(0.0, min(100.0, 100 * one.value / block.top))
         drawn = max(length, 0.4) if one.value else 0
@@ -217,7 +221,7 @@ def _open(title: str, kind: str, anchor: str = "") -> Iterator[str]:
     name = f' id="{anchor}"' if anchor else ""
     yield f'<div class="wide" role="region" tabindex="0" aria-label="{_text(title)}"{name}>'
     yield f'<table class="{kind}">'
-    yield f"<caption>{_text(title)}</caption>"
+    yield f"<caption><span>{_text(title)}</span></caption>"
 
 
 def _close() -> Iterator[str]:
@@ -267,6 +271,10 @@ _KINDS = {
 }
 
 
+_LONG = re.compile(r"\S{25}")
+"""Text that must be broken within a word, or it would push its table off the page."""
+
+
 def _cell(column: Column, value: Cell) -> str:
     if isinstance(value, Mark):
         return f"<td>{_mark(value)}</td>"
@@ -274,7 +282,7 @@ def _cell(column: Column, value: Cell) -> str:
     if column.kind in NUMBERS:
         exact = f' title="{value:,}"' if column.kind is Kind.BYTES and value is not None else ""
         return f'<td class="n{"" if value else " zero"}"{exact}>{text}</td>'
-    kind = _KINDS.get(column.kind, "")
+    kind = _KINDS.get(column.kind, ' class="long"' if _LONG.search(text) else "")
     return f"<td{kind}>{text}</td>"
 
 

@@ -60,12 +60,7 @@ _WAYS = (
 def exposure_bars(report: Report) -> Bars:
     """The score of every scenario."""
     bars = tuple(
-        Bar(
-            SCENARIOS[one.scenario],
-            one.score,
-            f"{one.score:.1f}",
-            Tone.GOOD if one.scenario is Scenario.DRAFT else Tone.PLAIN,
-        )
+        Bar(SCENARIOS[one.scenario], one.score, f"{one.score:.1f}")
         for one in report.exposure.scenarios
     )
     return Bars("Exposure: how far an intruder gets, 0 nowhere, 100 everywhere at once", bars, 100)
@@ -83,7 +78,7 @@ def reach(report: Report) -> Section:
         Text(
             "A hop is a service that lets whoever may log in run commands on the server: SMB, RDP, "
             "SSH, WinRM and the like. The score is the mean over all pairs of foothold and machine "
-            "of 1 / hops, in per cent: 100 when everybody reaches everybody directly."
+            "of 1/hops, in per cent: 100 when everybody reaches everybody directly."
         ),
         exposure_bars(report),
         Table(

@@ -36,7 +36,7 @@ def summary(report: Report) -> Section:
         Figures(tuple(_figures(report))),
         Points(points),
         exposure_bars(report),
-        Signatures(("Owner of the production", "Network", "Security")),
+        Signatures(("Production", "Network", "Security")),
     )
     return Section("summary", "Summary", blocks)
 
