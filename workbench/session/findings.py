@@ -77,6 +77,10 @@ class Findings:
             replace(one, suppression=settings.suppression(one.id, self._on)) for one in found
         )
 
+    def check_against(self, captures: str) -> None:
+        """Raises InputError where `find` would, for these captures as a baseline."""
+        self._windows(None, captures)
+
     def story(self, address: int, found: Sequence[Finding]) -> tuple[Finding, ...]:
         """What a host did and what was done to it, in order of time; all addresses it has."""
         host = self._site.inventory.by_address.get(address)
@@ -141,6 +145,11 @@ class Findings:
     # ── settings ───────────────────────────────────────────────────────────────────────────
 
     @property
+    def today(self) -> date:
+        """The day that expiry dates are judged by."""
+        return self._on
+
+    @property
     def file(self) -> Path:
         """Thresholds and suppressions, the user's text."""
         return self._site.workspace / FILE
@@ -160,6 +169,10 @@ class Findings:
     def lift(self, finding_id: str) -> None:
         """Take a suppression back. Raises DocumentError when there is none."""
         self._change(lambda settings: detectors.lift(settings, finding_id))
+
+    def check_threshold(self, name: str, text: str) -> None:
+        """Raises DocumentError where `set_threshold` would."""
+        detectors.set_threshold(self.settings(), name, text)
 
     def set_threshold(self, name: str, text: str) -> None:
         """A threshold as typed; empty for what it is unless told. Raises DocumentError."""

@@ -64,7 +64,7 @@ def set_threshold(settings: FindingSettings, name: str, text: str) -> FindingSet
         return replace(settings, thresholds=replace(settings.thresholds, **{name: like}))
     value = words if isinstance(like, tuple) else text.strip()
     written = json.dumps({"workbench": VERSION, "thresholds": {name: value}})
-    told = load_settings(written, name).thresholds
+    told = load_settings(written).thresholds
     return replace(settings, thresholds=replace(settings.thresholds, **{name: getattr(told, name)}))
 
 

@@ -1,48 +1,164 @@
 """What an intruder, or a mistake, left in the traffic: the worst first."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import ClassVar
 
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.content import Content
 from textual.widget import Widget
+from textual.widgets import Static
 
-from workbench.model.finding import Finding
+from workbench.model.finding import Finding, FindingSettings, Level, Stage, Thresholds
+from workbench.model.packets import printable
+from workbench.tui.found.panel import FindingPanel
+from workbench.tui.found.rows import ORDERS, VIEWS, Triage, columns, day_of, finding_row, headline
+from workbench.tui.glyphs import CLASS_STYLES
 from workbench.tui.lines import clock
-from workbench.tui.screens.base import WorkScreen
-from workbench.tui.widgets.pagedtable import Column, PagedTable, Row
+from workbench.tui.screens.findingbase import Baseline, FindingBase
+from workbench.tui.widgets.pagedtable import PagedTable
 
-_COLUMNS = (
-    Column("first seen (UTC)", 17),
-    Column("confidence", 10),
-    Column("impact", 7),
-    Column("technique", 10, spare=1),
-    Column("host", 14, flex=1),
-    Column("what", 18, flex=2),
-)
+_STAGES = (None, *Stage)
+_LOOKING = "Looking through the traffic …"
 
 
-class FindingsScreen(WorkScreen):
-    """A list, worst first."""
+class FindingsScreen(FindingBase):
+    """The triage list, with the finding under the cursor beside it."""
 
-    TAB = "findings"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("g", "stage(1)", "stage", id="findings.stage",
+                tooltip="Reconnaissance, credentials, movement, departure, all"),
+        Binding("l", "least", "how sure", id="findings.level",
+                tooltip="All; medium confidence and above; high"),
+        Binding("b", "baseline", "baseline", id="findings.baseline",
+                tooltip="Compare with a time or with captures; empty for with nothing"),
+        Binding("n", "view", "new or vanished", show=False, id="findings.new",
+                tooltip="With a baseline: all, new only, vanished only"),
+        Binding("z", "aside", "suppressed last", show=False, id="findings.aside",
+                tooltip="Suppressed findings last, or where they belong; never hidden"),
+        Binding("T", "thresholds", "thresholds", show=False, id="findings.thresholds",
+                tooltip="Where the detectors begin to speak: look and change"),
+    ]  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._triage = Triage()
+        self._fitting: tuple[Finding, ...] = ()
+        """What the filter lets through."""
+        self._shown: list[Finding] = []
+        self._settings = FindingSettings()
 
     def body(self) -> Iterable[Widget]:
-        yield PagedTable(_COLUMNS, empty="Looking through the traffic …", id="table")
+        yield Static(id="list-title")
+        with Container(id="findings-row"):
+            yield PagedTable(columns(), sort="worst", empty=_LOOKING, id="table")
+            yield FindingPanel(id="finding-panel")
+        yield Static(id="finding-note")
+        yield Static(id="totals")
 
     def load(self) -> None:
-        session = self.opened
-        self.ask("findings", session.findings.find, self._show)
+        session, chosen = self.opened, self.bench.chosen
+        findings = session.findings
 
-    def _show(self, found: tuple[Finding, ...]) -> None:
-        table = self.query_one(PagedTable)
-        table.empty = "Nothing that looks like an intruder. 1 loads more captures."
-        table.show_rows([self._row(one) for one in found])
+        def more(found: tuple[Finding, ...]) -> tuple[tuple[Finding, ...], FindingSettings]:
+            return findings.fitting(found, chosen), findings.settings()
 
-    def _row(self, one: Finding) -> Row:
-        cells = (
-            clock(one.first_us),
-            one.confidence.text,
-            one.impact.text,
-            one.technique,
-            self.opened.name_of(one.host),
-            one.title,
-        )
-        return Row(one.id, cells)
+        self.search(more, self._show)
+
+    def _show(self, answer: tuple[tuple[Finding, ...], FindingSettings]) -> None:
+        self._fitting, self._settings = answer
+        self._list()
+
+    def _list(self, *, keep_cursor: bool = True) -> None:
+        """As the user looks at it now; the cursor stays on the finding it was on."""
+        table, session = self.query_one(PagedTable), self.opened
+        key = table.sort_key or "worst"
+        old, at = self.finding(), table.cursor
+        name = session.inventory.name
+        self._shown = self._triage.sorted(self._fitting, key, table.descending, name)
+        day = day_of(self._shown)
+        table.set_columns(columns(day), self._empty())
+        rows = [finding_row(session, at, one, day) for at, one in enumerate(self._shown)]
+        ids = [one.id for one in self._shown]
+        table.show_rows(rows, keep_cursor=keep_cursor)
+        table.cursor = ids.index(old.id) if keep_cursor and old and old.id in ids else at
+        order = ORDERS[key][table.descending]
+        parts = headline(self._shown, len(self.found), self._triage, order)
+        self.say(*((text, CLASS_STYLES[tone]) for text, tone in parts))
+        self._tell_settings()
+
+    def _empty(self) -> str:
+        if not self.opened.captures():
+            return "No traffic yet: 1 loads captures, and what looks like an intruder stands here."
+        if self._fitting:
+            return "None of this kind: g another stage, l less sure ones, n all of the comparison."
+        if self.found:
+            count = f"{len(self.found):,}"
+            return f"None of the {count} findings fit the filter: / changes it."
+        return "Nothing that looks like an intruder. b compares with a baseline, 1 loads more."
+
+    def _tell_settings(self) -> None:
+        """What it is compared with, and the thresholds in force."""
+        now, dim = self.baseline, CLASS_STYLES["dim"]
+        told = "none" if now.moment is None else f"before {clock(now.moment)[:11]} UTC"
+        parts = [(" baseline ", dim), (printable(now.against) or told, CLASS_STYLES["accent"])]
+        changed = [
+            f"{name} {getattr(self._settings.thresholds, name)}"
+            for name in Thresholds.__slots__
+            if getattr(self._settings.thresholds, name) != getattr(Thresholds(), name)
+        ]
+        told = ", ".join(changed) if changed else "as they come"
+        parts += [("   thresholds (T) ", dim), (printable(told), "")]
+        self.query_one("#totals", Static).update(Content.assemble(*parts))
+
+    def finding(self) -> Finding | None:
+        key = self.query_one(PagedTable).key if self.is_mounted else None
+        return self._shown[key] if isinstance(key, int) and key < len(self._shown) else None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without a baseline nothing is new, and nothing has vanished."""
+        if action == "view" and self.baseline == Baseline():
+            return None
+        return super().check_action(action, parameters)
+
+    # ── keys ───────────────────────────────────────────────────────────────────────────────
+
+    @on(PagedTable.Sorted)
+    def _sorted(self) -> None:
+        self._list()
+
+    def _look(self, triage: Triage) -> None:
+        self._triage = triage
+        self._list()
+
+    def action_stage(self, by: int) -> None:
+        at = (_STAGES.index(self._triage.stage) + by) % len(_STAGES)
+        self._look(replace(self._triage, stage=_STAGES[at]))
+
+    def action_least(self) -> None:
+        self._look(replace(self._triage, least=Level(self._triage.least % 3 + 1)))
+
+    def action_view(self) -> None:
+        names = list(VIEWS)
+        at = (names.index(self._triage.view) + 1) % len(names)
+        self._look(replace(self._triage, view=names[at]))
+
+    def action_aside(self) -> None:
+        self._look(replace(self._triage, suppressed_last=not self._triage.suppressed_last))
+
+    def action_baseline(self) -> None:
+        from workbench.tui.screens.baseline import BaselineForm
+
+        self.app.push_screen(BaselineForm(self.baseline, self._compare))
+
+    def _compare(self, baseline: Baseline) -> None:
+        self.baseline = baseline
+        self._triage = replace(self._triage, view="all")
+        self.reload()
+
+    def action_thresholds(self) -> None:
+        from workbench.tui.screens.thresholds import ThresholdsScreen
+
+        self.app.push_screen(ThresholdsScreen())

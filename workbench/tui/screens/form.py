@@ -52,8 +52,8 @@ class Form(Dialog):
         """What the values would do; raises our errors for values that cannot be."""
         raise NotImplementedError
 
-    def change(self, session: "Session", values: Values) -> None:
-        """Make it so, in the draft."""
+    def change(self, session: "Session", values: Values) -> str | None:
+        """Make it so, in the draft; or elsewhere, and return what was done."""
         raise NotImplementedError
 
     def body(self) -> Iterable[Widget]:
@@ -101,7 +101,11 @@ class Form(Dialog):
         """Edit; the form stays open while something is wrong."""
         values = self.values
         self.forget("preview")
-        self.bench.edit(lambda session: self.change(session, values), self.dismiss, self.say)
+        self.bench.edit(lambda session: self.change(session, values), self.accepted, self.say)
+
+    def accepted(self) -> None:
+        """It is so."""
+        self.dismiss()
 
 
 def listed(text: str) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""Findings as rows, panels and timelines: values in, text and tones out."""

@@ -1,0 +1,216 @@
+"""What the list of findings and the story of a host share: looking, with a way to stop; acts."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Static
+
+from workbench.model.errors import WorkbenchError
+from workbench.model.finding import Finding
+from workbench.model.packets import printable
+from workbench.model.traffic import Progress
+from workbench.tui.found.panel import FindingPanel, finding_parts
+from workbench.tui.screens.base import Rows, WorkScreen
+from workbench.tui.widgets.pagedtable import PagedTable
+from workbench.tui.widgets.progress import ProgressLine
+
+T = TypeVar("T")
+Tell = Callable[[Progress], None]
+Stopped = Callable[[], bool]
+_SOON = 0.4
+"""Seconds without an answer before the progress line appears."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What the traffic is compared with: nothing, the time before a moment, or captures."""
+
+    moment: int | None = None
+    """µs."""
+    against: str = ""
+
+
+class FindingBase(WorkScreen):
+    """Holds a PagedTable and a FindingPanel. Subclasses say which finding the cursor is on."""
+
+    TAB = "findings"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("t", "story", "story", id="findings.story",
+                tooltip="What this host did and what was done to it, on a timeline"),
+        Binding("r", "respond", "respond", id="findings.respond",
+                tooltip="Guardrail, narrower rule or quarantine: tried out before it is drafted"),
+        Binding("p", "replay", "replay", id="findings.replay",
+                tooltip="The steps under no policy, the saved one, the draft: stopped where?"),
+        Binding("x", "suppress", "suppress", id="findings.suppress",
+                tooltip="Known and harmless: with a reason and a last day; again to lift it"),
+        Binding("d", "details", "details", id="findings.details", tooltip="Side panel on or off"),
+        Binding("f5", "again", "look again", show=False, id="findings.again",
+                tooltip="Read findings.yaml and look through the traffic again"),
+    ]  # fmt: skip
+
+    class Looking(Message):
+        """How far a search is."""
+
+        def __init__(self, number: int, progress: Progress) -> None:
+            super().__init__()
+            self.number = number
+            self.progress = progress
+
+    def __init__(self, baseline: Baseline = Baseline()) -> None:
+        super().__init__()
+        self.baseline = baseline
+        self.found: tuple[Finding, ...] = ()
+        """Every finding, whatever is shown of them."""
+        self._halt = threading.Event()
+        self._search = 0
+        self._busy = False
+
+    def finding(self) -> Finding | None:
+        """What the cursor is on."""
+        raise NotImplementedError
+
+    # ── looking ────────────────────────────────────────────────────────────────────────────
+
+    def search(self, more: Callable[[tuple[Finding, ...]], T], show: Callable[[T], None]) -> None:
+        """Find in a thread, and `more` there; `show` here. A search under way is given up."""
+        self._halt.set()
+        halt = self._halt = threading.Event()
+        self._search += 1
+        number, began = self._search, time.monotonic()
+        findings, baseline = self.opened.findings, self.baseline
+
+        def tell(progress: Progress) -> None:
+            if time.monotonic() - began > _SOON:
+                self.post_message(self.Looking(number, progress))
+
+        def question() -> tuple[tuple[Finding, ...], T]:
+            found = findings.find(
+                baseline=baseline.moment,
+                against=baseline.against,
+                progress=tell,
+                cancelled=halt.is_set,
+            )
+            return found, more(found)
+
+        def answer(value: tuple[tuple[Finding, ...], T]) -> None:
+            self._rest()
+            self.found, told = value
+            show(told)
+
+        self._busy = True
+        self.ask("findings", question, answer, self._refused)
+
+    @on(Looking)
+    def _looking(self, message: Looking) -> None:
+        message.stop()
+        if self._busy and message.number == self._search:
+            self.query_one(ProgressLine).progress = message.progress
+
+    def _rest(self) -> None:
+        self._busy = False
+        self.query_one(ProgressLine).progress = self.bench.progress
+
+    def _refused(self, error: WorkbenchError) -> None:
+        self._rest()
+        self.found = ()
+        self.nothing(f"{error}   f5 looks again.")
+
+    def nothing(self, words: str) -> None:
+        """Words in place of findings."""
+        table = self.query_one(PagedTable)
+        table.empty = words
+        table.show_rows([])
+        self.query_one("#list-title", Static).update("")
+
+    def on_screen_resume(self) -> None:
+        self._seen = None  # findings.yaml may be another one by now; nothing is found twice
+
+    def on_unmount(self) -> None:
+        self._halt.set()
+
+    def action_again(self) -> None:
+        self.reload()
+
+    def action_back(self) -> None:
+        """Stop a search, before anything else."""
+        if not self._busy:
+            super().action_back()
+            return
+        self._halt.set()
+        self.forget("findings")
+        self._rest()
+        self.nothing("Stopped before the end. f5 looks again.")
+
+    # ── the one under the cursor ───────────────────────────────────────────────────────────
+
+    @on(PagedTable.Moved)
+    def _moved_to(self) -> None:
+        """The panel tells all of it; without a panel, two lines tell what it is and why."""
+        one, panel = self.finding(), self.query_one(FindingPanel)
+        note = self.query_one("#finding-note", Static)
+        note.display = not panel.display
+        self.refresh_bindings()
+        if one is None:
+            panel.show([])
+            note.update("")
+            return
+        session = self.opened
+        said = ((f" {printable(one.title)}: ", "bold"), (printable(one.why), "$dim"))
+        note.update(Content.assemble(*said))
+        if panel.display:
+            self.ask("panel", lambda: finding_parts(session, one), panel.show)
+
+    def action_details(self) -> None:
+        panel = self.query_one(FindingPanel)
+        shown = panel.display
+        panel.set_class(shown, "-hidden")
+        panel.set_class(not shown, "-shown")
+        self.call_after_refresh(self._moved_to)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """An intruder's traffic is not for allowing; the rest needs a finding."""
+        if action == "allow":
+            return False
+        if action in ("story", "respond", "replay", "suppress") and self.finding() is None:
+            return None
+        return super().check_action(action, parameters)
+
+    def subject(self) -> Rows | None:
+        one, findings = self.finding(), self.opened.findings
+        return None if one is None else lambda: findings.rows_of(one)
+
+    @on(PagedTable.Chosen)
+    def _chosen(self) -> None:
+        from workbench.tui.screens.findingflows import FindingFlowsScreen
+
+        if one := self.finding():
+            self.app.push_screen(FindingFlowsScreen(one))
+
+    def other_end(self, one: Finding) -> int:
+        """Whose story `t` tells."""
+        return one.host
+
+    def action_story(self) -> None:
+        from workbench.tui.screens.story import StoryScreen
+
+        if one := self.finding():
+            self.app.push_screen(StoryScreen(self.other_end(one), self.baseline))
+
+    def action_suppress(self) -> None:
+        from workbench.tui.screens.suppressing import LiftScreen, SuppressForm
+
+        one = self.finding()
+        if one is not None:
+            form = LiftScreen if one.suppression else SuppressForm
+            self.app.push_screen(form(one))
+
+    def say(self, *parts: tuple[str, str]) -> None:
+        """The line above the list: text and styles."""
+        self.query_one("#list-title", Static).update(Content.assemble(*parts))
