@@ -13,8 +13,8 @@ from workbench.report.values import safe
 ABOUT = "about.csv"
 """Says what the folder is; a folder that has it is a report of ours."""
 LONGEST = 100_000
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet would calculate a text that begins so."""
+_FORMULA = ("=", "+", "-", "@", "'")
+"""A spreadsheet would calculate a text that begins so, or take the apostrophe for our own."""
 
 
 def csv_files(document: Document) -> Mapping[str, str]:
