@@ -18,12 +18,19 @@ from workbench.analysis.findings import (
     dump_settings,
     lift,
     load_settings,
+    set_threshold,
     suppress,
     update_settings,
 )
 from workbench.cli import main
 from workbench.model.errors import Cancelled, DocumentError
-from workbench.model.finding import FindingSettings, Suppression, Thresholds, Window
+from workbench.model.finding import (
+    THRESHOLD_WORDS,
+    FindingSettings,
+    Suppression,
+    Thresholds,
+    Window,
+)
 from workbench.model.recording import Gap, Recording
 from workbench.session import Session
 from workbench.session.findings import covered
@@ -238,3 +245,50 @@ def test_settings_that_are_wrong_say_where(text: str, problem: str) -> None:
     with pytest.raises(DocumentError, match=r"findings\.yaml") as error:
         load_settings(text)
     assert problem in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "hidden"),
+    [
+        ("host:db-1", "login-chain", "beacon"),
+        ("-host:pc-07", "fan-out", "ping-sweep"),
+        ("service:tcp/445", "tool-transfer", "ping-sweep"),
+        ("outcome:refused", "port-scan", "ping-sweep"),
+        ("after:2026-09-15T16:40", "upload", "port-scan"),
+        ("before:2026-09-15T09:30", "fan-out", "port-scan"),
+        ("-before:2026-09-15T16:30", "upload", "port-scan"),
+        ("client:pc-07 after:2026-09-15T16:40", "beacon", "fan-out"),
+    ],
+)
+def test_a_filter_line_narrows_findings(site: Path, text: str, shown: str, hidden: str) -> None:
+    with Session.open(site, on=DAY) as session:
+        found = session.findings.find()
+        kinds = {one.kind for one in session.findings.fitting(found, session.parse(text))}
+        assert shown in kinds and hidden not in kinds
+
+
+def test_conversations_of_a_finding_are_rows_of_the_table(site: Path) -> None:
+    with Session.open(site, on=DAY) as session:
+        for one in session.findings.find():
+            rows = session.findings.rows_of(one)
+            told = [session.table.at(int(row)) for row in rows]
+            assert [(seen.client, seen.server, seen.protocol, seen.port) for seen in told] == [
+                (piece.client, piece.server, piece.protocol, piece.port) for piece in one.evidence
+            ]
+
+
+def test_one_threshold_at_a_time(site: Path) -> None:
+    with Session.open(site, on=DAY) as session:
+        findings = session.findings
+        findings.set_threshold("scan_targets", "30")
+        findings.set_threshold("expected_roles", "jump, robot")
+        assert findings.settings().thresholds.expected_roles == ("jump", "robot")
+        findings.set_threshold("expected_roles", "")
+        assert findings.settings().thresholds == replace(Thresholds(), scan_targets=30)
+        for name, text in (("scan_targets", "0"), ("scan_sure", "3, x: 1"), ("scan", "1")):
+            with pytest.raises(DocumentError):
+                findings.check_threshold(name, text)
+        assert set(THRESHOLD_WORDS) == set(Thresholds.__slots__)
+        assert (
+            set_threshold(FindingSettings(), "burst_factor", "2.5").thresholds.burst_factor == 2.5
+        )

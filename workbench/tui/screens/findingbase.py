@@ -162,7 +162,7 @@ class FindingBase(WorkScreen):
             note.update("")
             return
         session = self.opened
-        said = ((f" {printable(one.title)}: ", "bold"), (printable(one.why), "$dim"))
+        said = ((f"{printable(one.title)}: ", "bold"), (printable(one.why), "$dim"))
         note.update(Content.assemble(*said))
         if panel.display:
             self.ask("panel", lambda: finding_parts(session, one), panel.show)

@@ -71,8 +71,15 @@ class FindingsScreen(FindingBase):
         self._fitting, self._settings = answer
         self._list()
 
-    def _list(self, *, keep_cursor: bool = True) -> None:
-        """As the user looks at it now; the cursor stays on the finding it was on."""
+    def _place(self, old: Finding | None, at: int) -> int:
+        """Where the finding is now that the cursor was on; its old place once it is put aside."""
+        for now, one in enumerate(self._shown):
+            if old and one.id == old.id and bool(one.suppression) == bool(old.suppression):
+                return now
+        return at
+
+    def _list(self) -> None:
+        """As the user looks at it now."""
         table, session = self.query_one(PagedTable), self.opened
         key = table.sort_key or "worst"
         old, at = self.finding(), table.cursor
@@ -81,9 +88,8 @@ class FindingsScreen(FindingBase):
         day = day_of(self._shown)
         table.set_columns(columns(day), self._empty())
         rows = [finding_row(session, at, one, day) for at, one in enumerate(self._shown)]
-        ids = [one.id for one in self._shown]
-        table.show_rows(rows, keep_cursor=keep_cursor)
-        table.cursor = ids.index(old.id) if keep_cursor and old and old.id in ids else at
+        table.show_rows(rows)
+        table.cursor = self._place(old, at)
         order = ORDERS[key][table.descending]
         parts = headline(self._shown, len(self.found), self._triage, order)
         self.say(*((text, CLASS_STYLES[tone]) for text, tone in parts))
