@@ -240,9 +240,10 @@ class Exposure:
 
     def places(self) -> tuple[str, ...]:
         """Words for a target: segments, labels, machines; a foothold may also be `outside`."""
-        inventory = self.scene.inventory
-        named = [one.labels for one in inventory.hosts] + [one.labels for one in inventory.networks]
-        labels = {f"{key}={value}" for found in named for key, value in found}
+        inventory, hosts = self.scene.inventory, self.scene.table.hosts.addresses
+        inside = np.flatnonzero(self.machines.of_host != exposure.NOBODY).tolist()
+        named = (inventory.labels(hosts[at]) for at in inside)
+        labels = {f"{key}={value}" for found in named for key, value in found.items()}
         crown = (CROWN,) if self._having(CROWN, YES) else ()
         segments = (name for name, bits in self.segments if bits)
         return (*crown, *segments, *sorted(labels), *self.machines.names)
