@@ -48,14 +48,14 @@ class Head(Static):
 
     def render(self) -> Content:
         shown, width = self.shown, self.size.width
-        lines = _lines(shown, width) if isinstance(shown, Compared) else shown
+        lines = compared_lines(shown, width) if isinstance(shown, Compared) else shown
         contents = (
             Content.assemble(*((text, CLASS_STYLES[tone]) for text, tone in line)) for line in lines
         )
         return Content("\n").join(one.truncate(max(1, width), ellipsis=True) for one in contents)
 
 
-def _lines(shown: Compared, width: int) -> Lines:
+def compared_lines(shown: Compared, width: int) -> Lines:
     label = max(10, min(24, max(len(name) for name, _ in shown.lines) + 2, width // 5))
     label = max(label, min(len(shown.title) + 2, width // 4))
     room = max(8, (width - label) // max(1, len(shown.columns)))
