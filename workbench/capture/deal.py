@@ -13,8 +13,8 @@ _PACKET = cython.declare(cython.Py_ssize_t, layout.PACKET_WORDS)
 _WHO = cython.declare(cython.Py_ssize_t, layout.PKT_WHO)
 _MASK = cython.declare(cython.ulonglong, 0xFFFF_FFFF_FFFF_FFFF)
 _LOW = cython.declare(cython.ulonglong, 0xFFFF_FFFF)
-_MIX_1 = cython.declare(cython.ulonglong, 0x9E37_79B9_7F4A_7C15)  # odd constants: splitmix64
-_MIX_2 = cython.declare(cython.ulonglong, 0xBF58_476D_1CE4_E5B9)
+_MIX_1 = cython.declare(cython.ulonglong, layout.MIX_1)
+_MIX_2 = cython.declare(cython.ulonglong, layout.MIX_2)
 
 
 @cython.final

@@ -27,6 +27,7 @@ _ENDS = cython.declare(cython.Py_ssize_t, layout.LAY_SRC_HI)
 _NOT_IP = cython.declare(cython.ulonglong, layout.NOT_IP)
 _VLAN = cython.declare(cython.ulonglong, 0xFFF << layout.VLAN_SHIFT)
 _TUNNELS = cython.declare(cython.ulonglong, 0xFFFF << layout.TUNNEL_SHIFT)
+_PROTOCOL = cython.declare(cython.ulonglong, layout.PROTOCOL_TUNNELS)
 _QUOTE = cython.declare(cython.ulonglong, layout.QUOTE)
 _TEREDO = cython.declare(cython.ulonglong, layout.TEREDO)
 _OPEN = cython.declare(cython.ulonglong, layout.OPEN)
@@ -38,7 +39,7 @@ _CUT_IP = cython.declare(cython.int, layout.CUT_IP)
 _BROKEN_IP = cython.declare(cython.int, layout.BROKEN_IP)
 _CUT_TRANSPORT = cython.declare(cython.int, layout.CUT_TRANSPORT)
 _BROKEN_TRANSPORT = cython.declare(cython.int, layout.BROKEN_TRANSPORT)
-_V4_PREFIX = cython.declare(cython.ulonglong, 0xFFFF_0000_0000)
+_V4_PREFIX = cython.declare(cython.ulonglong, layout.V4_PREFIX)
 _FRAGMENT = cython.declare(cython.ulonglong, layout.FRAGMENT)
 _LATER = cython.declare(cython.ulonglong, layout.LATER)
 _DEEP = cython.declare(cython.int, layout.DEEP)
@@ -301,7 +302,7 @@ class Decoder:
             elif self.stop - at >= 48 and self.buf[at + 8] >> 4 == 6:
                 self._note(_TEREDO, at)
         elif protocol in (4, 41, 47, 97, 137, 143):
-            self._note(protocol + 256, at)
+            self._note(_PROTOCOL + protocol, at)
         return self._row(who)
 
     @cython.cfunc

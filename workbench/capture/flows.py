@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.capture import layout
 from workbench.capture.ends import PAIRS, Bools, Ends, Rows
 from workbench.capture.ports import (
     CALLING,
@@ -207,8 +208,8 @@ def _endpoint_keys(ends: Ends) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
 def _mixed(
     service: NDArray[np.uint64], hi: NDArray[np.uint64], lo: NDArray[np.uint64]
 ) -> NDArray[np.uint64]:
-    host = hi * np.uint64(0x9E3779B97F4A7C15) + lo
-    host = (host ^ host >> np.uint64(29)) * np.uint64(0xBF58476D1CE4E5B9)
+    host = hi * np.uint64(layout.MIX_1) + lo
+    host = (host ^ host >> np.uint64(29)) * np.uint64(layout.MIX_2)
     key = (host ^ service) * np.uint64(0x94D049BB133111EB)
     return np.asarray(key ^ key >> np.uint64(31))
 

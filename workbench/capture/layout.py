@@ -4,7 +4,15 @@ Rows keep everything about one packet or flow in one or two cache lines. The ker
 these numbers into C integers; everyone else imports them from here.
 """
 
+from workbench.model.net import V4_BASE
 from workbench.model.traffic import Mark
+
+MIX_1 = 0x9E37_79B9_7F4A_7C15
+MIX_2 = 0xBF58_476D_1CE4_E5B9
+"""Odd numbers that spread bits where hashes multiply by them: splitmix64's."""
+
+V4_PREFIX = V4_BASE
+"""IPv4 addresses are ::ffff:a.b.c.d."""
 
 # A record: one packet as framed by the capture file.
 (

@@ -23,7 +23,7 @@ _GROUP = cython.declare(cython.ulonglong, layout.GROUP)
 _LAY_ROW = cython.declare(cython.Py_ssize_t, layout.LAY_ROW)
 _LAY_RECORD = cython.declare(cython.Py_ssize_t, layout.LAY_RECORD)
 _LAY_TUNNEL = cython.declare(cython.Py_ssize_t, layout.LAY_TUNNEL)
-_V4_PREFIX = cython.declare(cython.ulonglong, 0xFFFF_0000_0000)
+_V4_PREFIX = cython.declare(cython.ulonglong, layout.V4_PREFIX)
 _LOW = cython.declare(cython.ulonglong, 0xFFFF_FFFF)
 _REACH = cython.declare(cython.Py_ssize_t, 96)
 """Bytes from a frame's start that the straight path may look at."""

@@ -22,8 +22,8 @@ _TIME = cython.declare(cython.Py_ssize_t, layout.REC_TIME)
 _IP = cython.declare(cython.Py_ssize_t, layout.REC_IP)
 _NOT_IP = cython.declare(cython.ulonglong, layout.NOT_IP)
 _MASK = cython.declare(cython.ulonglong, 0xFFFF_FFFF_FFFF_FFFF)
-_MIX_1 = cython.declare(cython.ulonglong, 0x9E37_79B9_7F4A_7C15)  # odd constants: splitmix64
-_MIX_2 = cython.declare(cython.ulonglong, 0xBF58_476D_1CE4_E5B9)
+_MIX_1 = cython.declare(cython.ulonglong, layout.MIX_1)
+_MIX_2 = cython.declare(cython.ulonglong, layout.MIX_2)
 
 BUCKETS = 64
 FIRST_WIDTH = 1000

@@ -21,8 +21,8 @@ _QUOTE = cython.declare(cython.ulonglong, layout.QUOTE)
 _SHIFT = cython.declare(cython.int, layout.TUNNEL_SHIFT)
 _OTHERS = cython.declare(cython.ulonglong, layout.OTHER_TUNNELS)
 _MASK = cython.declare(cython.ulonglong, 0xFFFF_FFFF_FFFF_FFFF)
-_MIX_1 = cython.declare(cython.ulonglong, 0x9E37_79B9_7F4A_7C15)  # odd constants: splitmix64
-_MIX_2 = cython.declare(cython.ulonglong, 0xBF58_476D_1CE4_E5B9)
+_MIX_1 = cython.declare(cython.ulonglong, layout.MIX_1)
+_MIX_2 = cython.declare(cython.ulonglong, layout.MIX_2)
 _SLOTS = cython.declare(cython.ulonglong, (1 << 17) - 1)
 
 
