@@ -113,7 +113,7 @@ def _guardrails(report: Report) -> Point:
         return Point(OPEN, "There are no guardrails: nothing is forbidden for good", "guardrails")
     if report.broken:
         broken = names([one.id for one in report.broken], 3)
-        text = f"{len(report.broken)} of {count(total, 'guardrail')} do not hold: {broken}"
+        text = f"Broken guardrails, {len(report.broken)} of {total}: {broken}"
         return Point(STOP, text, "guardrails")
     verb = "holds" if total == 1 else "hold"
     return Point(OK, f"{count(total, 'guardrail')} {verb} whatever is recorded", "guardrails")
@@ -154,11 +154,13 @@ def _crown(report: Report) -> Point:
     open_ways = [
         one.foothold for one in exposure.ways if one.path and one.scenario is Scenario.DRAFT
     ]
-    crown = count(exposure.crown.total, "crown jewel")
+    number = f"{exposure.crown.total:,}"
     if not open_ways:
-        return Point(OK, f"No way to the {crown} from {pointless(report)}", "paths")
+        return Point(OK, f"No way to the crown jewels ({number}) from {pointless(report)}", "paths")
     mark = STOP if OUTSIDE in open_ways else LOOK
-    return Point(mark, f"The {crown} can be reached from {names(open_ways, 4)}", "paths")
+    return Point(
+        mark, f"Crown jewels ({number}) can be reached from {names(open_ways, 4)}", "paths"
+    )
 
 
 def _findings(report: Report) -> Point:

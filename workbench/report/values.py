@@ -9,8 +9,8 @@ from workbench.model.report import Some
 from workbench.model.text import percent, short_bytes
 from workbench.report.document import Cell, Kind, Mark
 
-LONGEST = 400
-"""Characters of one text; names have 255 at most, sentences hold several."""
+LONGEST = 600
+"""Characters of one text; names have 255 at most, reasons 500, sentences hold several names."""
 NAMES = 6
 """Names of a list that are written out."""
 _UNFIT = dict.fromkeys((0x061C, 0x180E, 0x200B, 0x2060, 0xFEFF, 0xFFFE, 0xFFFF), "·")

@@ -1,6 +1,5 @@
 """Writing a report: one file, or a folder of tables; never over what is not a report of ours."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,14 +7,12 @@ from workbench import report
 from workbench.documents import write_atomic
 from workbench.model.errors import InputError
 from workbench.model.report import ReportFormat
-from workbench.model.traffic import Progress
+from workbench.model.traffic import Stop, Tell
 from workbench.session.reporting import Wish, gather
 
 if TYPE_CHECKING:
     from workbench.session.session import Session
 
-Tell = Callable[[Progress], None] | None
-Stop = Callable[[], bool] | None
 _HEAD = 4096
 """Bytes within which a report says what it is."""
 _ABOUT = "about.csv"
@@ -56,6 +53,8 @@ def write_report(
 def _refuse(out: Path, form: ReportFormat, replace: bool) -> None:
     """Before the work begins. Raises InputError."""
     folder = form is ReportFormat.CSV
+    if not out.absolute().parent.is_dir():
+        raise InputError(f"{out}: no such folder to write it in")
     if not out.exists() or replace:
         return
     if folder and not out.is_dir():
