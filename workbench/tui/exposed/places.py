@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from workbench.session import Session
 
 _BAR = 7
+"""Cells of a bar where there is no more room."""
 
 
 def places_sheet(session: "Session", look: Look) -> Sheet:
@@ -30,16 +31,21 @@ def places_sheet(session: "Session", look: Look) -> Sheet:
     whole = max(1, len(exposure.machines) - 1)
     homes = exposure.homes() if look.by == "host" else {}
     crowns = exposure.crowns() if look.by == "host" else frozenset()
+    room = _BAR + max(0, look.width - 120) // 8
+
+    def figure(count: int) -> str:
+        return f"{count:>5,} {bar(count / whole, room)}"
+
     rows, figures = [], []
     for old, new in zip(*found, strict=True):
         second = homes.get(new.name, "") if look.by == "host" else f"{new.machines:,}"
         cells: tuple[Cell, ...] = (
             host_cell(new.name, crowns),
             printable(second) or ("none", "dim"),
-            (_figure(old.footholds, whole), "dim"),
-            (_figure(new.footholds, whole), _tone(old.footholds, new.footholds)),
-            (_figure(old.blast, whole), "dim"),
-            (_figure(new.blast, whole), _tone(old.blast, new.blast)),
+            (figure(old.footholds), "dim"),
+            (figure(new.footholds), _tone(old.footholds, new.footholds)),
+            (figure(old.blast), "dim"),
+            (figure(new.blast), _tone(old.blast, new.blast)),
             ("✓ never", "allowed") if new.outside_hops is None else _hops(new.outside_hops),
         )
         rows.append(Row(new.name, cells))
@@ -50,10 +56,10 @@ def places_sheet(session: "Session", look: Look) -> Sheet:
     columns = (
         Column(look.by, 12, "0", flex=2),
         Column("segment" if look.by == "host" else "hosts", 7, "1", flex=1, spare=1),
-        Column(f"← {WORDS[was]}", 13, "2", spare=2),
-        Column("← draft", 13, "3"),
-        Column(f"→ {WORDS[was]}", 13, "4", spare=3),
-        Column("→ draft", 13, "5"),
+        Column(f"← {WORDS[was]}", 6 + room, "2", spare=2),
+        Column("← draft", 6 + room, "3"),
+        Column(f"→ {WORDS[was]}", 6 + room, "4", spare=3),
+        Column("→ draft", 6 + room, "5"),
         Column("outside", 8, "6"),
     )
     empty = "No segments have hosts: g lists hosts, 4 makes segments."
@@ -61,10 +67,6 @@ def places_sheet(session: "Session", look: Look) -> Sheet:
         empty = "No machines yet: 1 loads a capture."
     head = [(f" ← machines that get here, → machines got to from here, of {whole:,}", "dim")]
     return Sheet(columns, rows, empty, [head], figures)
-
-
-def _figure(count: int, whole: int) -> str:
-    return f"{count:>5,} {bar(count / whole, _BAR)}"
 
 
 def _tone(old: int, new: int) -> str:

@@ -106,10 +106,10 @@ def host_parts(session: "Session", name: str) -> Parts:
         one = services[0]
         who = some([f"{count} {segment}" for segment, count in one.segments], 5)
         who = who or some(one.hosts, 4)
-        outside = "outside, " if one.outside else ""
         parts += [
             (f"\n{' '.join(one.service for one in services)}\n", "accent"),
-            (f"  {outside}{who}\n", "blocked" if one.outside else ""),
+            ("  outside, " if one.outside else "  ", "blocked"),
+            (f"{who}\n", ""),
             (f"  {some([gate.reason for gate in one.gates], 3)}\n", "dim"),
         ]
     if not reach.services:

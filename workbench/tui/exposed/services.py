@@ -111,6 +111,8 @@ def service_parts(session: "Session", row: "RiskyRow") -> Parts:
     parts += [
         (f"! {one.id} does not hold: {one.witness}, {one.because}\n", "warn") for one in row.broken
     ]
+    if row.broken:
+        parts.append(("  rules and unprotected segments: choke points ([) rank them\n", "dim"))
     kept = [name for name in row.guardrails if name not in {one.id for one in row.broken}]
     parts += [(f"✓ kept: {some(kept, 4)}\n", "allowed")] if kept else []
     return [*parts, *_ready_parts(session.ready_guardrails(risky.id))]

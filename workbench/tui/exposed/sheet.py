@@ -44,6 +44,8 @@ class Look:
     """`segment` or `host`."""
     narrowed: bool
     """Choke points between foothold and target only."""
+    width: int
+    """Cells that a line of the screen has."""
     tell: Callable[[Progress], None]
     cancelled: Callable[[], bool]
 

@@ -110,13 +110,13 @@ class ExposureScreen(SheetScreen):
     def load(self) -> None:
         session, (_, page) = self.opened, PAGES[self._page]
         known, foothold, scenario = self._target, self._foothold, self._scenario
-        by, narrowed = self._by, self._narrowed
+        how = self._by, self._narrowed, self.size.width
 
         def question(tell: Tell, stopped: Stopped) -> Sheet:
             target = target_of(session) if known is None else known
-            return page(session, Look(foothold, target, scenario, by, narrowed, tell, stopped))
+            return page(session, Look(foothold, target, scenario, *how, tell, stopped))
 
-        stopped = self.seek((self._page, by), question)
+        stopped = self.seek((self._page, self._by), question)
         self.ask("scores", lambda: scores_of(session, stopped), self._show_scores)
         if known is None:
             self.ask("target", lambda: target_of(session), self._show_target)
