@@ -10,11 +10,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from workbench.capture.single import Found, Stop, Tell, Wanted, records_of
+from workbench.capture.single import Found, Wanted, records_of
 from workbench.model.errors import CaptureError, InputError
 from workbench.model.net import format_address
 from workbench.model.packets import SavedPackets, printable
-from workbench.model.traffic import Flow
+from workbench.model.traffic import Flow, Stop, Tell
 
 _SECTION, _INTERFACE, _PACKET = 0x0A0D0D0A, 1, 6
 _COMMENT, _APPLICATION, _RESOLUTION = 1, 4, 9

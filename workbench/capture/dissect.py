@@ -13,17 +13,17 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from workbench.capture.cut import pcapng
-from workbench.capture.single import Stop, Tell, flow_records, own_packet
+from workbench.capture.single import flow_records, own_packet
 from workbench.model.errors import Cancelled, CaptureError, MissingTool
 from workbench.model.packets import Field, Layer, Packet, Piece, printable
-from workbench.model.traffic import Flow
+from workbench.model.traffic import Flow, Stop, Tell
 
 _LONGEST = 60.0
 """Seconds that tshark may take for one flow."""
@@ -93,7 +93,7 @@ class _Reading:
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="tshark", daemon=True)
 
-    def result(self, cancelled: Callable[[], bool] | None) -> Sequence[_Layers]:
+    def result(self, cancelled: Stop) -> Sequence[_Layers]:
         """Wait for the thread; tshark is gone afterwards. Raises Cancelled or CaptureError."""
         self._thread.start()
         until = time.monotonic() + _LONGEST

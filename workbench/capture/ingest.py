@@ -17,7 +17,7 @@ from workbench.capture.tally import Tally
 from workbench.model.errors import Cancelled
 from workbench.model.net import ServiceRange
 from workbench.model.recording import Ending
-from workbench.model.traffic import CaptureReport, FlowColumns, Progress
+from workbench.model.traffic import CaptureReport, FlowColumns, Progress, Stop, Tell
 
 _TICK = 0.1
 """Seconds between progress calls."""
@@ -28,8 +28,8 @@ def read_capture(
     *,
     on_flows: Callable[[FlowColumns], None],
     hints: Sequence[ServiceRange] = (),
-    progress: Callable[[Progress], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    progress: Tell = None,
+    cancelled: Stop = None,
     capacity: int = MAX_FLOWS,
     threads: int | None = None,
     before: CaptureReport | None = None,
@@ -56,8 +56,8 @@ class _Job:
         path: Path,
         on_flows: Callable[[FlowColumns], None],
         hints: Sequence[ServiceRange],
-        progress: Callable[[Progress], None] | None,
-        cancelled: Callable[[], bool] | None,
+        progress: Tell,
+        cancelled: Stop,
         before: CaptureReport | None,
     ) -> None:
         self._path = path

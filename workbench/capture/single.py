@@ -1,7 +1,7 @@
 """The packets of single flows, found by our own kernel between their first and last offsets."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -17,12 +17,10 @@ from workbench.capture.seek import beyond_microsecond, blocks_from
 from workbench.model.errors import Cancelled
 from workbench.model.net import PORT_PROTOCOLS, PROTOCOL_NAMES, TCP, format_address
 from workbench.model.packets import Layer, Packet, Piece
-from workbench.model.traffic import Flow, Progress, TcpFlag
+from workbench.model.traffic import Flow, Progress, Stop, TcpFlag, Tell
 
 Wanted = Mapping[Flow, Sequence[Piece]]
 """Flows and where their packets are."""
-Tell = Callable[[Progress], None] | None
-Stop = Callable[[], bool] | None
 _LOW = (1 << 64) - 1
 _PERIOD = 0.1
 """Seconds between two words of progress."""

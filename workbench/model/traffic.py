@@ -5,7 +5,7 @@ The *port* of a conversation is the server's port for TCP, UDP and SCTP, the mes
 and ICMPv6, and 0 for protocols without ports.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -204,6 +204,12 @@ class Progress:
         if not self.total or not self.done or self.elapsed <= 0:
             return None
         return max(0.0, self.elapsed * (self.total - self.done) / self.done)
+
+
+Tell = Callable[[Progress], None] | None
+"""Told how far a long job is, where anybody wants to know."""
+Stop = Callable[[], bool] | None
+"""Asked again and again by a long job; where it says yes, the job ends with Cancelled."""
 
 
 def shown_port(protocol: int, port: int) -> int | None:

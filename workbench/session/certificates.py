@@ -1,20 +1,17 @@
 """Exported folders read back and judged against the present draft, one certificate each."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.documents import digest
 from workbench.model.errors import Cancelled, InputError, WorkbenchError
 from workbench.model.report import Certificate, Digest
-from workbench.model.traffic import Progress
+from workbench.model.traffic import Stop, Tell
 from workbench.session.exports import MANIFEST, read_export
 
 if TYPE_CHECKING:
     from workbench.session.session import Session
-
-Tell = Callable[[Progress], None] | None
-Stop = Callable[[], bool] | None
 
 
 def certificates(

@@ -1,6 +1,6 @@
 """Exporting: preview, write, read back, prove."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -9,7 +9,7 @@ from workbench.model.errors import InputError
 from workbench.model.policy import Policy, ResolvedPolicy
 from workbench.model.rendered import Rendered, Verification
 from workbench.model.site import Inventory
-from workbench.model.traffic import ConversationTable, Progress
+from workbench.model.traffic import ConversationTable, Stop, Tell
 from workbench.session.exports import read_export, write_export
 
 
@@ -70,8 +70,8 @@ class Exporting:
         only: tuple[str, ...] = (),
         *,
         kernel: bool = True,
-        progress: Callable[[Progress], None] | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        progress: Tell = None,
+        cancelled: Stop = None,
     ) -> Verification:
         """Judge files that are not written yet."""
         return verify.verify(
@@ -91,8 +91,8 @@ class Exporting:
         folder: Path,
         *,
         kernel: bool = True,
-        progress: Callable[[Progress], None] | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        progress: Tell = None,
+        cancelled: Stop = None,
     ) -> tuple[Verification, tuple[str, ...]]:
         """Judge a folder against the draft; also the files edited since they were written."""
         found = read_export(folder)

@@ -1,7 +1,7 @@
 """How far an intruder gets, under every policy that matters: figures, paths, choke points."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,12 +26,10 @@ from workbench.model.exposure import (
 from workbench.model.net import parse_address
 from workbench.model.policy import ANY, Assertion, Guardrail, ResolvedPolicy
 from workbench.model.risky import risky_by_id, risky_service
-from workbench.model.traffic import Progress
+from workbench.model.traffic import Stop, Tell
 from workbench.session.drafting import Drafting
 from workbench.session.replay import Replay, Scene
 
-Tell = Callable[[Progress], None] | None
-Stop = Callable[[], bool] | None
 CROWN = "crown"
 """Label key of the crown jewels, and the word that stands for them."""
 YES = "yes"

@@ -17,11 +17,16 @@ from workbench.model.errors import InputError, StoreBusy
 from workbench.model.filters import TIME_FIELDS, Filter, Term, parse_time
 from workbench.model.finding import Evidence, Finding, FindingSettings, Suppression, Traces, Window
 from workbench.model.site import Inventory
-from workbench.model.traffic import CaptureReport, ConversationTable, Progress, format_time
+from workbench.model.traffic import (
+    CaptureReport,
+    ConversationTable,
+    Progress,
+    Stop,
+    Tell,
+    format_time,
+)
 from workbench.store import FlowQuery, FlowView, Store
 
-Tell = Callable[[Progress], None] | None
-Stop = Callable[[], bool] | None
 FILE = "findings.yaml"
 _SILENCE_US = 3_600_000_000
 """Without a single packet for so long, a capture was not recording."""

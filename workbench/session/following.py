@@ -8,8 +8,8 @@ from pathlib import Path
 
 from workbench.capture import STANDARD_INPUT, find_captures
 from workbench.model.errors import CaptureError, DuplicateCapture
-from workbench.model.traffic import CaptureReport
-from workbench.session.ingest import Tell, ingest_folder
+from workbench.model.traffic import CaptureReport, Tell
+from workbench.session.ingest import ingest_folder
 
 _TICK = 0.1
 """Seconds between looks at whether to stop."""

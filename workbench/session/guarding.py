@@ -13,9 +13,10 @@ from workbench.model.exposure import Gate, GateKind, Scenario, ServiceExposure, 
 from workbench.model.net import merge_services
 from workbench.model.policy import ANY, Assertion, Guardrail, Policy, Protection
 from workbench.model.risky import RISKY, RiskyService, risky_by_id, risky_in
+from workbench.model.traffic import Stop
 from workbench.model.verdict import Class
 from workbench.session import names
-from workbench.session.exposure import Exposing, Stop
+from workbench.session.exposure import Exposing
 from workbench.session.replay import Scene
 
 

@@ -18,7 +18,7 @@ from workbench.model.errors import CaptureError, DuplicateCapture
 from workbench.model.net import ANY_SERVICE, ServiceRange
 from workbench.model.policy import Policy
 from workbench.model.recording import Ending
-from workbench.model.traffic import CaptureReport, Progress
+from workbench.model.traffic import CaptureReport, Progress, Stop, Tell
 from workbench.session.folder import POLICY, STORE, workspace_folder
 from workbench.session.reading import Reading
 
@@ -28,10 +28,8 @@ if TYPE_CHECKING:
 
 Loaded = tuple[tuple[CaptureReport, ...], tuple[Path, ...]]
 """Reports of what was loaded, and the files left out because the workspace already holds them."""
-Tell = Callable[[Progress], None] | None
 Refuse = Callable[[CaptureError], None] | None
 """Told of each file that cannot be read, while the others are loaded."""
-Stop = Callable[[], bool] | None
 
 
 def ingest_folder(

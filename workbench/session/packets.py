@@ -1,15 +1,12 @@
 """Down to the packets of single flows: read from their capture files again, shown and saved."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from workbench import capture
 from workbench.model.packets import Packet, SavedPackets
-from workbench.model.traffic import Flow, Progress
+from workbench.model.traffic import Flow, Stop, Tell
 from workbench.session.traffic import Traffic
-
-Tell = Callable[[Progress], None] | None
-Stop = Callable[[], bool] | None
 
 
 class FlowPackets:

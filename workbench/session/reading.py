@@ -1,13 +1,13 @@
 """A capture read in a thread of its own, so that reading, opening the store and storing overlap."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from queue import Full, Queue
 from threading import Event, Thread
 
 from workbench.capture import read_capture
 from workbench.model.net import ServiceRange
-from workbench.model.traffic import CaptureReport, FlowColumns, Progress
+from workbench.model.traffic import CaptureReport, FlowColumns, Stop, Tell
 
 STRETCH = 8 << 30
 """Bytes of a file read in one go: what is lost at most when the work is interrupted."""
@@ -24,8 +24,8 @@ class Reading:
         self,
         path: Path,
         hints: Sequence[ServiceRange],
-        progress: Callable[[Progress], None] | None,
-        cancelled: Callable[[], bool] | None,
+        progress: Tell,
+        cancelled: Stop,
         before: CaptureReport | None = None,
     ) -> None:
         """before: go on from there."""
@@ -60,8 +60,8 @@ class Reading:
     def _run(
         self,
         hints: Sequence[ServiceRange],
-        progress: Callable[[Progress], None] | None,
-        cancelled: Callable[[], bool] | None,
+        progress: Tell,
+        cancelled: Stop,
     ) -> None:
         def stopped() -> bool:
             return self._stop.is_set() or (cancelled is not None and cancelled())

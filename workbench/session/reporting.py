@@ -3,7 +3,7 @@
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from workbench import __version__
 from workbench.analysis.losses import losses
 from workbench.documents import digest, read_text
-from workbench.model.errors import Cancelled
+from workbench.model.errors import Cancelled, InputError
 from workbench.model.filters import Filter, Term
 from workbench.model.net import service_text
 from workbench.model.policy import ANY, Rule, Segment
@@ -30,7 +30,7 @@ from workbench.model.report import (
     Talk,
     VulnerabilityFacts,
 )
-from workbench.model.traffic import Progress, format_time
+from workbench.model.traffic import Progress, Stop, Tell, format_time
 from workbench.model.verdict import Class, RuleUse, Verdict
 from workbench.model.vulnerability import Severity
 from workbench.session.certificates import certificates
@@ -40,8 +40,6 @@ from workbench.session.ways import exposure_facts
 if TYPE_CHECKING:
     from workbench.session.session import Session
 
-Tell = Callable[[Progress], None] | None
-Stop = Callable[[], bool] | None
 SOON = 60
 """Days before the last day of a rule that it is called out."""
 
@@ -88,7 +86,7 @@ class Steps:
 
 def gather(session: "Session", wish: Wish, progress: Tell = None, cancelled: Stop = None) -> Report:
     """The present draft and everything known of it. Raises Cancelled, InputError."""
-    step = Steps(progress, cancelled)
+    step, moment = Steps(progress, cancelled), _moment(session)
     step("the recorded traffic")
     simulation = session.simulation
     quality, matrix = session.quality(), session.matrix("segment")
@@ -105,7 +103,7 @@ def gather(session: "Session", wish: Wish, progress: Tell = None, cancelled: Sto
     step("exports")
     proofs = certificates(session, wish.exports, wish.kernel, step.progress, step.cancelled)
     step("writing")
-    return Report(
+    report = Report(
         workspace=session.name,
         version=_version(),
         made_us=wish.made_us,
@@ -131,6 +129,14 @@ def gather(session: "Session", wish: Wish, progress: Tell = None, cancelled: Sto
         vulnerabilities=scanned,
         certificates=proofs,
     )
+    if _moment(session) != moment:
+        raise InputError("the draft or the traffic changed meanwhile: ask for the report again")
+    return report
+
+
+def _moment(session: "Session") -> tuple[int, ...]:
+    """Another one after every edit and every load."""
+    return id(session.draft.present), id(session.captures())
 
 
 def _version() -> str:

@@ -1,6 +1,6 @@
 """Answers to a finding as drafts, each with what it would do; and the intrusion replayed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -8,11 +8,10 @@ from workbench.analysis import BrokenGuardrail
 from workbench.model.finding import Finding
 from workbench.model.policy import ANY, Policy
 from workbench.model.response import Cost, Edit, Replayed, Without
+from workbench.model.traffic import Stop
 
 if TYPE_CHECKING:
     from workbench.session.session import Session
-
-Stop = Callable[[], bool] | None
 
 
 @dataclass(frozen=True)

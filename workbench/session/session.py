@@ -1,6 +1,6 @@
 """Session: a workspace opened, its traffic, and the draft the user edits."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,7 @@ from workbench.model.policy import Policy, ResolvedPolicy
 from workbench.model.quality import Quality
 from workbench.model.simulation import Changes, Simulation, Suggestion
 from workbench.model.site import HostFacts, Inventory
-from workbench.model.traffic import (
-    CaptureReport,
-    Conversation,
-    ConversationTable,
-    Flow,
-    Progress,
-)
+from workbench.model.traffic import CaptureReport, Conversation, ConversationTable, Flow, Stop, Tell
 from workbench.model.verdict import Explanation
 from workbench.session import evidence, names
 from workbench.session.drafting import Drafting
@@ -42,9 +36,6 @@ from workbench.session.traffic import Traffic
 from workbench.session.vulnerabilities import Vulnerabilities
 from workbench.session.workspace import Workspace
 from workbench.store import SORTS, FlowQuery, FlowView, Judge
-
-Tell = Callable[[Progress], None] | None
-Stop = Callable[[], bool] | None
 
 
 class Session(FlowPackets, Guarding):

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -28,7 +28,7 @@ from workbench.model.packets import printable
 from workbench.model.policy import Policy, ResolvedPolicy
 from workbench.model.simulation import Simulation
 from workbench.model.site import Inventory
-from workbench.model.traffic import ConversationTable, Progress
+from workbench.model.traffic import ConversationTable, Progress, Stop, Tell
 from workbench.model.vulnerability import (
     Exposed,
     ImportReport,
@@ -44,9 +44,6 @@ if TYPE_CHECKING:
 FILE = "vulnerabilities.json"
 GROUPINGS = ("host", "segment", "service")
 """What risks can be added up by."""
-
-Tell = Callable[[Progress], None] | None
-Stop = Callable[[], bool] | None
 
 
 class Site(Protocol):

@@ -1,19 +1,17 @@
 """Exposure for a report: the scenarios, and the ways to the crown jewels."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from workbench.model.errors import Cancelled
 from workbench.model.exposure import OUTSIDE, Scenario
 from workbench.model.report import ExposureFacts, Some, Way
-from workbench.model.traffic import Progress
+from workbench.model.traffic import Stop, Tell
 from workbench.session.exposure import CROWN, Exposure
 
 if TYPE_CHECKING:
     from workbench.session.session import Session
 
-Tell = Callable[[Progress], None] | None
-Stop = Callable[[], bool] | None
 FOOTHOLDS = 12
 """From so many places ways to the crown jewels are sought: outside, then segments."""
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -13,6 +13,7 @@ from weakref import WeakSet, finalize
 import duckdb
 
 from workbench.model.errors import Cancelled, StoreBusy, StoreError
+from workbench.model.traffic import Stop
 
 Connection: TypeAlias = duckdb.DuckDBPyConnection
 
@@ -165,7 +166,7 @@ def transaction(cursor: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def interruptible(cursor: Connection, cancelled: Callable[[], bool] | None) -> Iterator[None]:
+def interruptible(cursor: Connection, cancelled: Stop) -> Iterator[None]:
     """Stop the cursor's query, from a thread beside it, once `cancelled()` is true."""
     if cancelled is None:
         yield

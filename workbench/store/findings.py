@@ -1,6 +1,6 @@
 """Flows added up for the detectors: how contacts went, logins by the minute, rhythms."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from workbench.model.finding import (
     Traces,
     Window,
 )
+from workbench.model.traffic import Stop
 from workbench.store.database import Connection, interruptible, transaction
 
 # A TCP connection in which the client said nothing has a handful of packets from it, none larger
@@ -118,7 +119,7 @@ def read_traces(
     window: Window,
     services: Iterable[tuple[int, int]],
     limits: Thresholds,
-    cancelled: Callable[[], bool] | None,
+    cancelled: Stop,
 ) -> Traces:
     """Contacts of all conversations, logins on `services` (protocol, port), and what is regular.
 

@@ -1,6 +1,6 @@
 """Store: the one object through which the rest of the workbench reaches the database."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -14,7 +14,7 @@ from workbench.model.filters import Term
 from workbench.model.finding import Thresholds, Traces, Window
 from workbench.model.policy import ResolvedPolicy
 from workbench.model.quality import FlowShares, HostSides
-from workbench.model.traffic import CaptureReport, ConversationTable, Flow, HostTable
+from workbench.model.traffic import CaptureReport, ConversationTable, Flow, HostTable, Stop
 from workbench.model.vantage import Vantage
 from workbench.store import (
     captures,
@@ -178,9 +178,7 @@ class Store:
             raise StoreError(f"no flow {flow_id}")
         return found[0]
 
-    def flow_view(
-        self, query: views.FlowQuery, cancelled: Callable[[], bool] | None = None
-    ) -> views.FlowView:
+    def flow_view(self, query: views.FlowQuery, cancelled: Stop = None) -> views.FlowView:
         """Flows chosen and sorted, to be read page by page; close the view after use.
 
         `cancelled` is asked from a thread of its own, some twenty times a second. Raises Cancelled
@@ -215,7 +213,7 @@ class Store:
         window: Window,
         services: Iterable[tuple[int, int]],
         limits: Thresholds,
-        cancelled: Callable[[], bool] | None = None,
+        cancelled: Stop = None,
     ) -> Traces:
         """What the detectors of findings look at, see `findings.read_traces`.
 

@@ -1,6 +1,6 @@
 """Flows chosen, sorted and read page by page, however many there are."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from workbench.model.errors import StoreError
 from workbench.model.filters import Term, parse_time
-from workbench.model.traffic import CaptureReport, ConversationTable, Direction, Flow, Outcome
+from workbench.model.traffic import CaptureReport, ConversationTable, Direction, Flow, Outcome, Stop
 from workbench.store.captures import read_captures
 from workbench.store.database import Connection, interruptible, transaction, translated
 
@@ -194,9 +194,7 @@ def _flow(row: list[Any]) -> Flow:
     return Flow(*row)
 
 
-def open_view(
-    cursor: Connection, query: FlowQuery, cancelled: Callable[[], bool] | None
-) -> FlowView:
+def open_view(cursor: Connection, query: FlowQuery, cancelled: Stop) -> FlowView:
     """Select and sort into a table private to `cursor`, which the view takes over.
 
     Raises Cancelled once `cancelled()` is true, StoreError for an unknown term or sort key.

@@ -11,7 +11,7 @@ from workbench.model.errors import Cancelled, InputError
 from workbench.model.policy import ResolvedPolicy
 from workbench.model.rendered import Verification
 from workbench.model.site import Inventory
-from workbench.model.traffic import ConversationTable, Progress
+from workbench.model.traffic import ConversationTable, Progress, Stop, Tell
 from workbench.verify.compare import Case, Decide
 from workbench.verify.kubernetes import verify_kubernetes
 from workbench.verify.nftables import verify_nftables
@@ -33,8 +33,8 @@ def verify(
     decide: Decide,
     *,
     kernel: bool = True,
-    progress: Callable[[Progress], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    progress: Tell = None,
+    cancelled: Stop = None,
 ) -> Verification:
     """Judge every observed conversation and the policy's edges by the files, against `decide`.
 

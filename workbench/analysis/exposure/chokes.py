@@ -1,6 +1,6 @@
 """Choke points: what cuts most when it is closed, and the fewest things that cut everything."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -8,12 +8,11 @@ from workbench.analysis.exposure.bits import positions, union
 from workbench.analysis.exposure.figures import Picture
 from workbench.analysis.exposure.network import GOAL, START, Network, Node
 from workbench.analysis.exposure.openings import MOVES, Opening
-from workbench.analysis.exposure.spread import Spread, Stop, rings, tree, two_of
+from workbench.analysis.exposure.spread import Spread, rings, tree, two_of
 from workbench.model.errors import Cancelled
 from workbench.model.exposure import Choke, ChokeKind, Cut, Gate
-from workbench.model.traffic import Progress
+from workbench.model.traffic import Progress, Stop, Tell
 
-Tell = Callable[[Progress], None] | None
 MANY = 50
 """Kinds of footholds above which everything is a candidate."""
 

@@ -16,7 +16,7 @@ from workbench.analysis.exposure.openings import (
     services_bits,
     services_of,
 )
-from workbench.analysis.exposure.spread import Spread, Stop, numbered
+from workbench.analysis.exposure.spread import Spread, numbered
 from workbench.model.exposure import (
     Blast,
     Crossing,
@@ -29,6 +29,7 @@ from workbench.model.exposure import (
     TargetExposure,
 )
 from workbench.model.risky import RISKY, RiskyService
+from workbench.model.traffic import Stop
 
 AMBER, RED = 0.01, 0.10
 """Shares of all pairs above which a service is no longer green, and no longer amber."""

@@ -8,9 +8,9 @@ from functools import cached_property
 from workbench.analysis.exposure.bits import lowest, positions, union
 from workbench.analysis.exposure.figures import Picture
 from workbench.analysis.exposure.openings import MOVES, services_of
-from workbench.analysis.exposure.spread import Stop
 from workbench.model.errors import Cancelled
 from workbench.model.exposure import AttackPath, Gate, GateKind, Hop
+from workbench.model.traffic import Stop
 
 PATIENCE = 100_000
 """Chains to look at before the search gives up; most sites need a few hundred."""

@@ -6,7 +6,7 @@ kind by kind and door by door, instead of a walk for every host.
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from copy import copy
 from itertools import pairwise
 
@@ -17,8 +17,7 @@ from workbench.analysis.exposure.bits import bitset, positions, union
 from workbench.analysis.exposure.openings import MOVES, Opening
 from workbench.model.errors import Cancelled
 from workbench.model.exposure import Gate
-
-Stop = Callable[[], bool] | None
+from workbench.model.traffic import Stop
 
 
 class Spread:

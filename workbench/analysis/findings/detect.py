@@ -1,6 +1,6 @@
 """All detectors in the order in which an intruder works; each knows what the ones before found."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from workbench.analysis.findings.credentials import credentials
 from workbench.analysis.findings.departures import departures, exfiltration
@@ -13,6 +13,7 @@ from workbench.model.errors import Cancelled
 from workbench.model.finding import Finding, Level
 from workbench.model.net import UDP
 from workbench.model.risky import risky_by_id
+from workbench.model.traffic import Stop
 
 SERVICES: tuple[tuple[int, int], ...] = (
     *(
@@ -27,7 +28,7 @@ SERVICES: tuple[tuple[int, int], ...] = (
 """Protocol and port: what `Traces.logins` must hold."""
 
 
-def detect(scene: Scene, cancelled: Callable[[], bool] | None = None) -> tuple[Finding, ...]:
+def detect(scene: Scene, cancelled: Stop = None) -> tuple[Finding, ...]:
     """Every finding, in order of time. Raises Cancelled, asked between the stages."""
 
     def stage(found: Iterable[Finding]) -> tuple[Finding, ...]:
