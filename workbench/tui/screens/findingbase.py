@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
@@ -78,7 +78,9 @@ class FindingBase(WorkScreen):
 
     # ── looking ────────────────────────────────────────────────────────────────────────────
 
-    def search(self, more: Callable[[tuple[Finding, ...]], T], show: Callable[[T], None]) -> None:
+    def search(
+        self, more: Callable[[tuple[Finding, ...], Stopped], T], show: Callable[[T], None]
+    ) -> None:
         """Find in a thread, and `more` there; `show` here. A search under way is given up."""
         self._halt.set()
         halt = self._halt = threading.Event()
@@ -97,7 +99,7 @@ class FindingBase(WorkScreen):
                 progress=tell,
                 cancelled=halt.is_set,
             )
-            return found, more(found)
+            return found, more(found, halt.is_set)
 
         def answer(value: tuple[tuple[Finding, ...], T]) -> None:
             self._rest()
@@ -193,6 +195,10 @@ class FindingBase(WorkScreen):
         if one := self.finding():
             self.app.push_screen(FindingFlowsScreen(one))
 
+    def intrusion(self) -> tuple[str, Iterable[Finding]]:
+        """What `p` replays: in words, and the findings; suppressed ones are left out."""
+        raise NotImplementedError
+
     def other_end(self, one: Finding) -> int:
         """Whose story `t` tells."""
         return one.host
@@ -202,6 +208,19 @@ class FindingBase(WorkScreen):
 
         if one := self.finding():
             self.app.push_screen(StoryScreen(self.other_end(one), self.baseline))
+
+    def action_respond(self) -> None:
+        from workbench.tui.screens.respond import RespondScreen
+
+        if one := self.finding():
+            self.app.push_screen(RespondScreen(one))
+
+    def action_replay(self) -> None:
+        from workbench.tui.screens.replay import ReplayScreen
+
+        about, found = self.intrusion()
+        wanted = [one.id for one in found if not one.suppression]
+        self.app.push_screen(ReplayScreen(about, wanted, self.baseline))
 
     def action_suppress(self) -> None:
         from workbench.tui.screens.suppressing import LiftScreen, SuppressForm

@@ -17,7 +17,7 @@ from workbench.tui.found.panel import FindingPanel
 from workbench.tui.found.rows import ORDERS, VIEWS, Triage, columns, day_of, finding_row, headline
 from workbench.tui.glyphs import CLASS_STYLES
 from workbench.tui.lines import clock
-from workbench.tui.screens.findingbase import Baseline, FindingBase
+from workbench.tui.screens.findingbase import Baseline, FindingBase, Stopped
 from workbench.tui.widgets.pagedtable import PagedTable
 
 _STAGES = (None, *Stage)
@@ -62,7 +62,10 @@ class FindingsScreen(FindingBase):
         session, chosen = self.opened, self.bench.chosen
         findings = session.findings
 
-        def more(found: tuple[Finding, ...]) -> tuple[tuple[Finding, ...], FindingSettings]:
+        def more(
+            found: tuple[Finding, ...],
+            stopped: Stopped,  # noqa: ARG001 – quick
+        ) -> tuple[tuple[Finding, ...], FindingSettings]:
             return findings.fitting(found, chosen), findings.settings()
 
         self.search(more, self._show)
@@ -128,6 +131,12 @@ class FindingsScreen(FindingBase):
         if action == "view" and self.baseline == Baseline():
             return None
         return super().check_action(action, parameters)
+
+    def intrusion(self) -> tuple[str, Iterable[Finding]]:
+        """What is listed with some confidence, and what the cursor is on."""
+        here = self.finding()
+        found = [one for one in self._shown if one.confidence > Level.LOW or one is here]
+        return "what is listed, medium confidence and above", found
 
     # ── keys ───────────────────────────────────────────────────────────────────────────────
 

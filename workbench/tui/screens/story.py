@@ -12,7 +12,7 @@ from workbench.model.packets import printable
 from workbench.tui.found.panel import FindingPanel
 from workbench.tui.found.timeline import Axis, story_columns, story_rows
 from workbench.tui.lines import plural
-from workbench.tui.screens.findingbase import Baseline, FindingBase
+from workbench.tui.screens.findingbase import Baseline, FindingBase, Stopped
 from workbench.tui.widgets.pagedtable import PagedTable
 
 Spans = tuple[tuple[int, int], ...]
@@ -41,7 +41,10 @@ class StoryScreen(FindingBase):
     def load(self) -> None:
         findings, host = self.opened.findings, self._host
 
-        def more(found: tuple[Finding, ...]) -> tuple[tuple[Finding, ...], Spans]:
+        def more(
+            found: tuple[Finding, ...],
+            stopped: Stopped,  # noqa: ARG001 – quick
+        ) -> tuple[tuple[Finding, ...], Spans]:
             return findings.story(host, found), findings.recorded()
 
         self.search(more, self._show)
@@ -96,6 +99,9 @@ class StoryScreen(FindingBase):
     def finding(self) -> Finding | None:
         key = self.query_one(PagedTable).key if self.is_mounted else None
         return self._told[key] if isinstance(key, int) and key < len(self._told) else None
+
+    def intrusion(self) -> tuple[str, Iterable[Finding]]:
+        return f"the story of {printable(self._called(self._host))}", self._told
 
     def other_end(self, one: Finding) -> int:
         """Of whom the next story is: who did it, or the one it was done to."""
