@@ -32,6 +32,17 @@ class Without(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Covered:
+    """What a finding covers, or a part of it: every client to every server on every service."""
+
+    clients: tuple[int, ...]
+    """Addresses of one machine."""
+    servers: tuple[int, ...]
+    services: tuple[tuple[int, int], ...]
+    """Protocol, and port or message type."""
+
+
+@dataclass(frozen=True, slots=True)
 class Edit:
     """A draft edit that is not made yet."""
 

@@ -143,6 +143,10 @@ class Drafting:
         """Replace the whole policy by YAML. Raises PolicyError with the line."""
         self._policy(rules.load_policy(text, source), f"policy read from {source}")
 
+    def put_policy(self, policy: Policy, label: str) -> None:
+        """A whole policy, checked already, as one edit."""
+        self._policy(policy, label)
+
     def policy_text(self) -> str:
         """The draft as YAML."""
         return rules.dump_policy(self.policy)

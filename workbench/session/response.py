@@ -1,17 +1,33 @@
 """Answers to a finding as drafts, each with what it would do; and the intrusion replayed."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import difflib
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench import analysis
+from workbench import policy as rules
 from workbench.analysis import BrokenGuardrail
-from workbench.model.finding import Finding
+from workbench.analysis import response as responses
+from workbench.documents import read_text
+from workbench.model.errors import Cancelled, InputError
+from workbench.model.finding import Evidence, Finding, Level, Stage
+from workbench.model.net import AddressSet, format_address
 from workbench.model.policy import ANY, Policy
-from workbench.model.response import Cost, Edit, Replayed, Without
-from workbench.model.traffic import Stop
+from workbench.model.response import Answer, Cost, Covered, Edit, Replayed, Without
+from workbench.model.simulation import Suggestion
+from workbench.policy import answers
 
 if TYPE_CHECKING:
     from workbench.session.session import Session
+
+Stop = Callable[[], bool] | None
+_PAGE = 5000
 
 
 @dataclass(frozen=True)
@@ -26,33 +42,73 @@ class Answered:
     cost: Cost
     """What else would break."""
     broken: tuple[BrokenGuardrail, ...]
-    """Guardrails that hold now and would not."""
+    """Guardrails that the edit breaks, and new ones that do not hold yet."""
+    draft: Policy
+    """What was edited."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to take."""
+        return self.edit.policy != self.draft
 
 
 class Response:
     """What a session does about findings: `session.response`. Safe to call from worker threads.
 
-    Nothing changes before `take`, which makes an answer the draft in one step of undo.
+    Nothing changes before `take`, which makes an answer the draft in one step of undo. `among`: all
+    findings of the look that the finding is from; what began before any of them is known to be how
+    the hosts work, and is left alone.
     """
 
     def __init__(self, session: "Session") -> None:
         self._session = session
 
+    # ── answers ────────────────────────────────────────────────────────────────────────────
+
     def guardrail(
-        self, finding: Finding, *, wide: bool = False, cancelled: Stop = None
+        self,
+        finding: Finding,
+        among: Sequence[Finding] = (),
+        *,
+        wide: bool = False,
+        cancelled: Stop = None,
     ) -> Answered:
         """Assert that it never happens again; wide: for the segments of both ends. InputError."""
-        raise NotImplementedError
+        draft = self._session.policy
+        parts, left_out = self._covered(finding, among)
+        edited = answers.put_never(
+            draft,
+            self._session.resolve(draft),
+            parts,
+            f"finding-{finding.id}",
+            f"{finding.technique} {finding.title}"[:400],
+            self._called,
+            wide=wide,
+        )
+        label = f"guardrail about finding {finding.id} added"
+        return self._answered(Answer.GUARDRAIL, finding, among, edited, label, left_out, cancelled)
 
     def narrow(
-        self, finding: Finding, without: Without = Without.EXACT, *, cancelled: Stop = None
+        self,
+        finding: Finding,
+        among: Sequence[Finding] = (),
+        without: Without = Without.EXACT,
+        *,
+        cancelled: Stop = None,
     ) -> Answered:
-        """Take it out of the rules that let it through. Raises InputError."""
-        raise NotImplementedError
+        """Take it out of the rules that let it through; where neither end is protected, one is,
+        and what no rule allows there is blocked. Raises InputError."""
+        draft, session = self._session.policy, self._session
+        parts, left_out = self._covered(finding, among)
+        edited = answers.protect_ends(draft, session.resolve(draft), parts)
+        edited = answers.narrow(edited, session.resolve(edited), parts, without, self._called)
+        label = f"rules narrowed by finding {finding.id}"
+        return self._answered(Answer.NARROW, finding, among, edited, label, left_out, cancelled)
 
     def quarantine(
         self,
         finding: Finding,
+        among: Sequence[Finding] = (),
         admins: Sequence[str] = (),
         services: Sequence[str] = (ANY,),
         *,
@@ -60,19 +116,220 @@ class Response:
         cancelled: Stop = None,
     ) -> Answered:
         """Allow the finding's host (or another one, by address) nothing but access from `admins`:
-        segments, hosts or addresses. Raises InputError where a policy cannot say that."""
-        raise NotImplementedError
+        segments, hosts, addresses or networks. Raises InputError where a policy cannot say that."""
+        address = finding.host if host is None else host
+        machine = AddressSet.of_addresses(responses.machine(self._session.inventory, address))
+        edited = answers.quarantine(
+            self._session.policy,
+            self._session.resolve,
+            self._called(address),
+            machine,
+            self._admins(admins),
+            tuple(services),
+        )
+        label = f"{self._session.inventory.name(address)} quarantined"
+        return self._answered(Answer.QUARANTINE, finding, among, edited, label, 0, cancelled)
 
     def take(self, answered: Answered) -> None:
         """Make it the draft. Raises InputError when the draft is another one by now."""
-        raise NotImplementedError
+        if self._session.policy is not answered.draft:
+            raise InputError("the draft was edited since: ask again")
+        self._session.draft.put_policy(answered.edit.policy, answered.edit.label)
 
     def diff(self, answered: Answered) -> str:
         """The edit as a unified diff of policy.yaml; empty when nothing changes."""
-        raise NotImplementedError
+        file = self._session.workspace / "policy.yaml"
+        written = read_text(file) if file.exists() else rules.dump_policy(Policy())
+        before, after = (
+            rules.update_text(written, one).splitlines(keepends=True)
+            for one in (answered.draft, answered.edit.policy)
+        )
+        return "".join(difflib.unified_diff(before, after, "policy.yaml", "policy.yaml"))
+
+    # ── replay ─────────────────────────────────────────────────────────────────────────────
+
+    def intrusion(self, found: Sequence[Finding]) -> tuple[Finding, ...]:
+        """What is replayed unless told: high confidence, not suppressed."""
+        return tuple(
+            one for one in found if one.confidence is Level.HIGH and one.suppression is None
+        )
+
+    def policy(self, name: str, *, before_us: int | None = None) -> Policy:
+        """`none`, `saved`, `draft`, or `baseline`: what began before a moment, and nothing else.
+
+        Raises InputError.
+        """
+        if name == "none":
+            return Policy()
+        if name == "saved":
+            return self._session.draft.saved.policy
+        if name == "draft":
+            return self._session.policy
+        if name != "baseline" or before_us is None:
+            raise InputError(f"no policy {name!r}: none, saved, draft, or baseline with a time")
+        bare = replace(self._session.policy, rules=(), protect=())
+        return self.learn(bare, before_us, protect=True).policy
+
+    def read_policy(self, path: Path) -> Policy:
+        """A policy file. Raises PolicyError."""
+        return rules.load_policy(read_text(path), str(path))
+
+    def learn(self, draft: Policy, before_us: int, *, protect: bool | None = None) -> Suggestion:
+        """Rules for what began before a moment and works: `suggest` from a baseline."""
+        table = responses.rows_before(self._session.table, before_us)
+        simulation = analysis.Simulator(table).simulate(self._session.resolve(draft))
+        return analysis.suggest(simulation, draft, self._session.inventory, protect=protect)
 
     def replay(
         self, found: Sequence[Finding], policy: Policy, name: str, *, cancelled: Stop = None
     ) -> Replayed:
         """The findings' conversations in order of time under a policy. Raises Cancelled."""
-        raise NotImplementedError
+        return self._replay(self._moments(found, cancelled), policy, name, cancelled)
+
+    def _replay(
+        self, moments: Sequence[responses.Moment], policy: Policy, name: str, cancelled: Stop
+    ) -> Replayed:
+        return responses.replay(
+            moments,
+            self._session.table,
+            self._session.resolve(policy),
+            self._session.inventory,
+            name,
+            decide=rules.decide,
+            cancelled=cancelled,
+        )
+
+    def _moments(self, found: Sequence[Finding], cancelled: Stop) -> tuple[responses.Moment, ...]:
+        """One for each conversation and stage."""
+        table = self._session.table
+        rows = responses.rows_of(table, {e.client for one in found for e in one.evidence})
+        times: dict[tuple[Evidence, Stage], int] = {}
+        told: dict[tuple[Evidence, Stage], list[Finding]] = defaultdict(list)
+        for finding in sorted(found, key=lambda one: (one.first_us, one.id)):
+            _check(cancelled)
+            late = []
+            for one in finding.evidence:
+                row = rows.get(one)
+                first = finding.first_us if row is None else int(table["first_us"][row])
+                key = one, finding.stage
+                told[key].append(finding)
+                if first < finding.first_us:
+                    late.append(one)
+                else:
+                    times[key] = min(first, times.get(key, first))
+            for one, first in self._later(finding, late, cancelled).items():
+                times[one, finding.stage] = min(first, times.get((one, finding.stage), first))
+        return tuple(
+            responses.Moment(times[key], key[0], tuple(findings), rows.get(key[0]))
+            for key, findings in told.items()
+        )
+
+    def _later(
+        self, finding: Finding, late: Sequence[Evidence], cancelled: Stop
+    ) -> dict[Evidence, int]:
+        """When conversations that are older than the finding have their first flow in its time."""
+        times = dict.fromkeys(late, finding.first_us)
+        left = set(late)
+        if not left:
+            return times
+        with self._session.findings.flows_of(replace(finding, evidence=tuple(late))) as view:
+            for start in range(0, view.total, _PAGE):
+                _check(cancelled)
+                for flow in view.page(start, _PAGE):
+                    key = Evidence(flow.client, flow.server, flow.protocol, flow.server_port)
+                    if key in left:
+                        times[key] = flow.first_us
+                        left.discard(key)
+                if not left:
+                    break
+        return times
+
+    # ── how ────────────────────────────────────────────────────────────────────────────────
+
+    def _covered(
+        self, finding: Finding, among: Sequence[Finding]
+    ) -> tuple[tuple[Covered, ...], int]:
+        session = self._session
+        return responses.covered(finding, among, session.table, session.inventory)
+
+    def _called(self, address: int) -> str:
+        """The user's name for it; names that captures claim tell nobody apart."""
+        host = self._session.inventory.by_address.get(address)
+        return host.name if host else format_address(address)
+
+    def _admins(self, admins: Sequence[str]) -> tuple[tuple[str, ...], AddressSet]:
+        known = {segment.name for segment in self._session.policy.segments}
+        segments, listed = [], AddressSet()
+        for text in admins:
+            if text == ANY:
+                raise InputError("name who may administer it; `any` is everybody")
+            if text in known:
+                segments.append(text)
+                continue
+            try:
+                listed |= AddressSet.of_cidrs([text])
+            except ValueError:
+                try:
+                    listed |= AddressSet.of_addresses(self._session.addresses(text))
+                except InputError as error:
+                    raise InputError(
+                        f"{text!r} is neither a segment, a host, an address nor a network"
+                    ) from error
+        return tuple(dict.fromkeys(segments)), listed
+
+    def _answered(
+        self,
+        answer: Answer,
+        finding: Finding,
+        among: Sequence[Finding],
+        edited: Policy,
+        label: str,
+        left_out: int,
+        cancelled: Stop,
+    ) -> Answered:
+        session = self._session
+        draft = session.policy
+        _check(cancelled)
+        own = [self._own(one, among) for one in {finding, *self.intrusion(among)}]
+        moments = self._moments([finding], cancelled)
+        before, after = (
+            self._replay(moments, one, name, cancelled)
+            for one, name in ((draft, "draft"), (edited, "edited"))
+        )
+        old, new = session.simulation, session.try_policy(edited)
+        _check(cancelled)
+        plural = "" if left_out == 1 else "s"
+        usual = (
+            f"{left_out} conversation{plural} left alone: no policy judges them, or they went on "
+            "before any finding speaks of them"
+        )
+        return Answered(
+            edit=Edit(answer, edited, label, (usual,) if left_out else ()),
+            before=before,
+            after=after,
+            cost=responses.cost(old, new, np.unique(np.concatenate(own))),
+            broken=self._broken(draft, edited),
+            draft=draft,
+        )
+
+    def _own(self, finding: Finding, among: Sequence[Finding]) -> NDArray[np.int64]:
+        try:
+            parts, _ = self._covered(finding, among)
+        except InputError:
+            return np.array([], np.int64)
+        return responses.rows_within(parts, self._session.table)
+
+    def _broken(self, draft: Policy, edited: Policy) -> tuple[BrokenGuardrail, ...]:
+        """Guardrails as they were meant before the edit: one that only speaks of fewer hosts now
+        counts as broken where the old one would be."""
+        was, now = self._session.resolve(draft), self._session.resolve(edited)
+        known = {one.box.id for one in was.guardrails}
+        fresh = tuple(one for one in now.guardrails if one.box.id not in known)
+        meant = replace(now, guardrails=(*was.guardrails, *fresh))
+        already = {one.id for one in analysis.check(was)}
+        return tuple(one for one in analysis.check(meant) if one.id not in already)
+
+
+def _check(cancelled: Stop) -> None:
+    if cancelled and cancelled():
+        raise Cancelled("stopped")

@@ -31,6 +31,7 @@ from workbench.session.opening import open_store
 from workbench.session.packets import FlowPackets
 from workbench.session.recordings import Recordings
 from workbench.session.replay import Replay, Scene
+from workbench.session.response import Response
 from workbench.session.summary import Summary, would_block
 from workbench.session.traffic import Traffic
 from workbench.session.vulnerabilities import Vulnerabilities
@@ -52,6 +53,7 @@ class Session(FlowPackets, Guarding):
         """What scanners found, and who can reach it."""
         self._store = open_store(self._workspace.store_path, self._judge(), sharing=sharing)
         self.findings = Findings(self, self._store, on)
+        self.response = Response(self)
         try:
             self._read_traffic()
         except BaseException:
