@@ -129,14 +129,14 @@ def gather(session: "Session", wish: Wish, progress: Tell = None, cancelled: Sto
         vulnerabilities=scanned,
         certificates=proofs,
     )
-    if _moment(session) != moment:
+    if any(one is not other for one, other in zip(_moment(session), moment, strict=True)):
         raise InputError("the draft or the traffic changed meanwhile: ask for the report again")
     return report
 
 
-def _moment(session: "Session") -> tuple[int, ...]:
-    """Another one after every edit and every load."""
-    return id(session.draft.present), id(session.captures())
+def _moment(session: "Session") -> tuple[object, ...]:
+    """Other objects after an edit or a load."""
+    return session.draft.present, session.captures()
 
 
 def _version() -> str:

@@ -132,6 +132,17 @@ class WorkbenchApp(Desk):
     def action_reload(self) -> None:
         self.edit(lambda session: session.draft.reload())
 
+    def action_report(self) -> None:
+        """Into the workspace; a report that is there already is kept beside it."""
+        from workbench.session import write_report
+
+        if (session := self.session) is not None:
+            out = session.workspace / "report.html"
+            self.long_work(
+                lambda tell, stopped: write_report(session, out, progress=tell, cancelled=stopped),
+                lambda _: self.notify(f"report written: {out}", markup=False),
+            )
+
     def action_next_theme(self) -> None:
         names = [theme.name for theme in THEMES]
         at = names.index(self.theme) + 1 if self.theme in names else 0

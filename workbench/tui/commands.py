@@ -7,6 +7,11 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 EXTRA = (
     ("Reload from disk", "app.reload", "Take policy.yaml and inventory.yaml as they are on disk"),
+    (
+        "Write the report",
+        "app.report",
+        "report.html in the workspace, for who signs the policy off",
+    ),
     ("Choose a theme", "app.change_theme", "The workbench's own and Textual's"),
     ("Picture of this screen", "app.screenshot", "Saved as SVG"),
     ("Copy the last error", "app.copy_error", "The whole text, to the clipboard"),
