@@ -8,24 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.capture import layout
-from workbench.model.traffic import FlowColumns, Mark, TcpFlag
+from workbench.model.traffic import PAIRS, FlowColumns, Mark, TcpFlag
 
 Rows = NDArray[np.uint64]
 """(n, FLOW_WORDS), see layout."""
 Bools = NDArray[np.bool_]
 Unsigned = TypeVar("Unsigned", bound=np.unsignedinteger[Any])
 
-PAIRS: Mapping[str, str] = {
-    "client_hi": "server_hi",
-    "client_lo": "server_lo",
-    "client_port": "server_port",
-    "packets_to_server": "packets_to_client",
-    "bytes_to_server": "bytes_to_client",
-    "flags_to_server": "flags_to_client",
-    "client_token": "server_token",
-    "client_ttl": "server_ttl",
-}
-"""Columns that change places when a flow turns around."""
 _JUDGED = ("client_hi", "client_lo", "client_port", "packets_to_server", "flags_to_server")
 _WHOLE = ("first_us", "last_us", "vlan", "first_offset", "last_offset", "tunnel")
 

@@ -29,6 +29,7 @@ from workbench.capture.recording import tunnel_rows, tunnels
 from workbench.capture.table import FlowTable
 from workbench.model.net import TCP
 from workbench.model.recording import Tunnel
+from workbench.model.traffic import LINGER
 
 MAX_FLOWS = 1 << 20
 """Flows that may go on into the next round (128 bytes each)."""
@@ -284,7 +285,7 @@ def _now(lasts: NDArray[np.uint64]) -> np.uint64:
 
 def _over(rows: Rows, now: np.uint64) -> Bools:
     """Flows that nothing more can be added to, as the table itself would decide it."""
-    late = rows[:, layout.FLOW_LAST] + np.uint64(layout.LINGER) < now
+    late = rows[:, layout.FLOW_LAST] + np.uint64(LINGER) < now
     tcp = rows[:, layout.FLOW_WHO] >> np.uint64(32) == TCP
     marks = rows[:, layout.FLOW_MARKS]
     closed = (marks & np.uint64(layout.CLOSED)) == layout.CLOSED

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.capture import layout
-from workbench.capture.ends import PAIRS, Bools, Ends, Rows
+from workbench.capture.ends import Bools, Ends, Rows
 from workbench.capture.ports import (
     CALLING,
     CLIENT_PORTS,
@@ -25,6 +25,7 @@ from workbench.capture.ports import (
 from workbench.model.net import ICMP, ICMPV6, SCTP, TCP, UDP, V4_BASE, ServiceRange
 from workbench.model.traffic import (
     FLOW_DTYPES,
+    PAIRS,
     SEVERAL_CLIENTS,
     Direction,
     FlowColumns,

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from workbench.capture import layout
 from workbench.capture.ends import Rows
 from workbench.capture.engine import MAX_FLOWS, Engine
 from workbench.capture.files import STANDARD_INPUT
@@ -17,7 +16,7 @@ from workbench.capture.tally import Tally
 from workbench.model.errors import Cancelled
 from workbench.model.net import ServiceRange
 from workbench.model.recording import Ending
-from workbench.model.traffic import CaptureReport, FlowColumns, Progress, Stop, Tell
+from workbench.model.traffic import LINGER, CaptureReport, FlowColumns, Progress, Stop, Tell
 
 _TICK = 0.1
 """Seconds between progress calls."""
@@ -128,7 +127,7 @@ class _Job:
         whole = not self._stopped and not reader.growing  # though maybe not to its end
         size = reader.size if whole and reader.seekable else reader.position
         size = state.offset if self._stopped and not reader.packed else size
-        jumped = engine.rounds > 1 and tally.step_back > layout.LINGER
+        jumped = engine.rounds > 1 and tally.step_back > LINGER
         return CaptureReport(
             path="-" if self._path == STANDARD_INPUT else os.path.realpath(self._path),
             format=reader.format,

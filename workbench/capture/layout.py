@@ -130,9 +130,6 @@ RESET, CLOSED = 0x0404, 0x0101
 """RST, and FIN, from both ends."""
 LEFT = 1 << 63
 """The ports went on as another flow: nothing more can be added to this one."""
-LINGER = 60_000_000
-"""Microseconds of silence after which a flow is over: a TCP flow once it was closed by both ends or
-reset, all others always."""
 VLAN_SHIFT = 16
 EVIDENCE_SHIFT = 32
 OPEN, ANSWER, LIVE, QUOTED, ABORT, GROUP = (

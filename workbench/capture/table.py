@@ -12,6 +12,7 @@ import cython
 import numpy as np
 
 from workbench.capture import layout
+from workbench.model.traffic import LINGER
 
 _PACKET = cython.declare(cython.Py_ssize_t, layout.PACKET_WORDS)
 _PKT_WHO = cython.declare(cython.Py_ssize_t, layout.PKT_WHO)
@@ -36,7 +37,7 @@ _TOKENS = cython.declare(cython.Py_ssize_t, layout.FLOW_TOKENS)
 _PATH = cython.declare(cython.Py_ssize_t, layout.FLOW_PATH)
 _ANSWERED = cython.declare(cython.ulonglong, layout.ANSWER | layout.ANSWER << 1)
 _LEFT = cython.declare(cython.ulonglong, layout.LEFT)
-_LINGER = cython.declare(cython.ulonglong, layout.LINGER)
+_LINGER = cython.declare(cython.ulonglong, LINGER)
 _TCP = cython.declare(cython.ulonglong, 6)
 _SYN = cython.declare(cython.ulonglong, 2)
 _OPEN = cython.declare(cython.ulonglong, layout.OPEN)

@@ -124,6 +124,22 @@ FLOW_DTYPES: Mapping[str, Any] = {
 }
 """Column name → dtype of a batch of flows, in table order."""
 
+PAIRS: Mapping[str, str] = {
+    "client_hi": "server_hi",
+    "client_lo": "server_lo",
+    "client_port": "server_port",
+    "packets_to_server": "packets_to_client",
+    "bytes_to_server": "bytes_to_client",
+    "flags_to_server": "flags_to_client",
+    "client_token": "server_token",
+    "client_ttl": "server_ttl",
+}
+"""Columns that change places when a flow turns around."""
+
+LINGER = 60_000_000
+"""Microseconds of silence after which a flow is over: a TCP flow once it was closed by both ends or
+reset, all others always."""
+
 FlowColumns = Mapping[str, NDArray[Any]]
 """One array per name of FLOW_DTYPES, all of one length: what capture hands to the store."""
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.model.net import ServiceRange
-from workbench.model.traffic import FLOW_DTYPES, SEVERAL_CLIENTS, FlowColumns, Mark
+from workbench.model.traffic import FLOW_DTYPES, PAIRS, SEVERAL_CLIENTS, FlowColumns, Mark
 from workbench.store.database import Connection
 
 Counts = NDArray[np.int64]
@@ -40,16 +40,10 @@ class Judge:
 
 _BATCH = 131_072
 """Flows judged at a time: this bounds the arrays."""
-_PAIRS = {
-    "client": "server",
-    "client_port": "server_port",
-    "packets_to_server": "packets_to_client",
-    "bytes_to_server": "bytes_to_client",
-    "flags_to_server": "flags_to_client",
-    "client_token": "server_token",
-    "client_ttl": "server_ttl",
+_PAIRS = {"client": "server"} | {
+    one: other for one, other in PAIRS.items() if not one.endswith(("_hi", "_lo"))
 }
-"""Columns that change places when a flow turns around."""
+"""Columns that change places when a flow turns around; the store has numbers for addresses."""
 
 _READ = """
     SELECT asked.* EXCLUDE (client, server),

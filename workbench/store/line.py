@@ -6,12 +6,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from workbench.model.traffic import LINGER
 from workbench.store.vantages import OVERLAP, Place, follows
-
-LINGER = 60_000_000
-"""Microseconds of silence after which a flow without connections, or a TCP connection that has
-ended, is over: as the engine has it within one file."""
-
 
 _COLUMNS = (
     "id", "pair", "capture", "first_us", "last_us", "sends_a", "sends_b", "token_a", "token_b",
