@@ -4,8 +4,10 @@ A strict dialect: one document, no anchors, aliases or tags, no duplicate keys. 
 exactly as written (`no`, `010` and `1e3` are not numbers here); the reader of a field decides.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from difflib import get_close_matches
 from typing import Any, Literal
 
@@ -20,6 +22,7 @@ MAX_CHARACTERS = 16_000_000
 """Size of a document: a site of 100,000 hosts fits."""
 MAX_NODES = 2_500_000
 """Values and keys in a document: a wall of brackets would fill the memory otherwise."""
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times faster
 
@@ -126,6 +129,16 @@ class Node:
         if problem := unprintable(text):
             raise self.wrong(problem)
         return text
+
+    def date(self) -> date:
+        """A day, written as 2027-03-31 and in no other way."""
+        text = self.text()
+        try:
+            if not _DATE.fullmatch(text):
+                raise ValueError(text)
+            return date.fromisoformat(text)
+        except ValueError:
+            raise self.wrong(f"{text[:40]!r} is not a date such as 2027-03-31") from None
 
     def texts(self) -> tuple[str, ...]:
         """A list of scalars."""

@@ -3,7 +3,6 @@
 import json
 import re
 from dataclasses import fields, replace
-from datetime import date
 from typing import Any
 
 from workbench.documents import Node, parse_yaml, render, unique, unprintable, updated
@@ -13,7 +12,6 @@ from workbench.model.finding import FindingSettings, Suppression, Thresholds
 VERSION = 1
 _SECTIONS = ("workbench", "thresholds", "suppressions")
 _ID = re.compile(r"[0-9a-f]{8}", re.ASCII)
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _PLAIN = Thresholds()
 
 
@@ -128,14 +126,4 @@ def _suppression(node: Node) -> Suppression:
         raise found["id"].wrong(f"{name[:40]!r} is not the id of a finding")
     if not reason.strip():
         raise found["reason"].wrong("is empty")
-    return Suppression(name, reason, _until(found["until"]) if "until" in found else None)
-
-
-def _until(node: Node) -> date:
-    text = node.text()
-    try:
-        if not _DATE.fullmatch(text):
-            raise ValueError(text)
-        return date.fromisoformat(text)
-    except ValueError:
-        raise node.wrong(f"{text[:40]!r} is not a date such as 2027-03-31") from None
+    return Suppression(name, reason, found["until"].date() if "until" in found else None)
