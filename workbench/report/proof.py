@@ -172,6 +172,8 @@ def again(report: Report) -> Section:
         "the day on which they run. The same workspace gives the same report, byte for byte, "
         "but for the line that says when it was made."
     )
+    if report.unsaved:
+        lead += " The policy of this report is not saved: the other commands judge the saved one."
     return Section("reproduce", "How to get these figures again", (Text(lead), Commands(lines)))
 
 
