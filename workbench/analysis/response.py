@@ -14,12 +14,11 @@ from workbench.model.policy import ResolvedPolicy
 from workbench.model.response import Cost, Covered, Fate, Hop, Replayed, Step
 from workbench.model.simulation import Simulation
 from workbench.model.site import Inventory
-from workbench.model.traffic import Conversation, ConversationTable, Outcome
+from workbench.model.traffic import Conversation, ConversationTable, Outcome, Stop
 from workbench.model.verdict import Class, Decision, Verdict, not_policy
 
 MOST_PARTS = 40
 """So many guardrails, or pieces of a rule, can still be read."""
-Stop = Callable[[], bool] | None
 Decide = Callable[[ResolvedPolicy, Conversation], Decision]
 
 

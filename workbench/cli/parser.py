@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workbench import __version__
+from workbench.cli import responding
 
 DESCRIPTION = """\
 Zero-trust segmentation, offline: load packet captures, see who talks to whom, label hosts, draft an
@@ -32,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     _exposing(commands)
     _vulnerabilities(commands)
     _hunting(commands)
+    _responding(commands)
     _exporting(commands)
     _reporting(commands)
     return parser
@@ -140,7 +142,9 @@ def _queries(commands: "_Commands[argparse.ArgumentParser]") -> None:
     dissect.add_argument(
         "flows", type=_count, nargs="*", metavar="FLOW", help="the flow's id, from `flows`"
     )
-    dissect.add_argument("--limit", type=_count, default=200, metavar="N", help="packets at most")
+    dissect.add_argument(
+        "--limit", type=_count, default=200, metavar="N", help="packets at most, 0 for all"
+    )
     dissect.add_argument(
         "--save",
         type=Path,
@@ -195,6 +199,9 @@ def _drafting(commands: "_Commands[argparse.ArgumentParser]") -> None:
     suggest.add_argument(
         "--format", choices=("yaml", *FORMATS), default="yaml", help="yaml is a policy document"
     )
+    suggest.add_argument(
+        "--before", default="", metavar="TIME", help="learn only from what began before it"
+    )
     suggest.add_argument("--accept", nargs="*", metavar="RULE", help="save these rules (none: all)")
 
 
@@ -238,6 +245,16 @@ def _hunting(commands: "_Commands[argparse.ArgumentParser]") -> None:
     found.add_argument("--reason", default="", metavar="TEXT")
     found.add_argument("--until", metavar="YYYY-MM-DD", help="last day it stays suppressed")
     found.add_argument("--lift", default="", metavar="ID", help="take a suppression back")
+
+
+def _responding(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    respond = _command(commands, "respond", "answer a finding: an edit of the draft, tried out")
+    replay = _command(commands, "replay", "an intrusion step by step under a policy: is it stopped")
+    responding.respond(respond)
+    responding.replay(replay)
+    for parser in (respond, replay):
+        parser.add_argument("--draft", type=Path, metavar="FILE", help="this policy is the draft")
+        _format(parser)
 
 
 def _vulnerabilities(commands: "_Commands[argparse.ArgumentParser]") -> None:

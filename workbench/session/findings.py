@@ -82,6 +82,11 @@ class Findings:
             replace(one, suppression=settings.suppression(one.id, self._on)) for one in found
         )
 
+    @property
+    def latest(self) -> tuple[Finding, ...]:
+        """What the last look found; empty before the first."""
+        return self._last[1] if self._last else ()
+
     def check_against(self, captures: str) -> None:
         """Raises InputError where `find` would, for these captures as a baseline."""
         self._windows(None, captures)

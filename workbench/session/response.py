@@ -2,7 +2,7 @@
 
 import difflib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,12 +21,12 @@ from workbench.model.net import AddressSet, format_address
 from workbench.model.policy import ANY, Policy
 from workbench.model.response import Answer, Cost, Covered, Edit, Replayed, Without
 from workbench.model.simulation import Suggestion
+from workbench.model.traffic import Stop
 from workbench.policy import answers
 
 if TYPE_CHECKING:
     from workbench.session.session import Session
 
-Stop = Callable[[], bool] | None
 _PAGE = 5000
 
 
@@ -55,9 +55,9 @@ class Answered:
 class Response:
     """What a session does about findings: `session.response`. Safe to call from worker threads.
 
-    Nothing changes before `take`, which makes an answer the draft in one step of undo. `among`: all
-    findings of the look that the finding is from; what began before any of them is known to be how
-    the hosts work, and is left alone.
+    Nothing changes before `take`, which makes an answer the draft in one step of undo. `among`:
+    all findings of the look that the finding is from, the last look unless given; what went on
+    before any of them speaks of it is known to be how the hosts work, and is left alone.
     """
 
     def __init__(self, session: "Session") -> None:
@@ -68,13 +68,14 @@ class Response:
     def guardrail(
         self,
         finding: Finding,
-        among: Sequence[Finding] = (),
         *,
         wide: bool = False,
+        among: Sequence[Finding] | None = None,
         cancelled: Stop = None,
     ) -> Answered:
         """Assert that it never happens again; wide: for the segments of both ends. InputError."""
         draft = self._session.policy
+        among = self._session.findings.latest if among is None else among
         parts, left_out = self._covered(finding, among)
         edited = answers.put_never(
             draft,
@@ -91,14 +92,15 @@ class Response:
     def narrow(
         self,
         finding: Finding,
-        among: Sequence[Finding] = (),
         without: Without = Without.EXACT,
         *,
+        among: Sequence[Finding] | None = None,
         cancelled: Stop = None,
     ) -> Answered:
         """Take it out of the rules that let it through; where neither end is protected, one is,
         and what no rule allows there is blocked. Raises InputError."""
         draft, session = self._session.policy, self._session
+        among = session.findings.latest if among is None else among
         parts, left_out = self._covered(finding, among)
         edited = answers.protect_ends(draft, session.resolve(draft), parts)
         edited = answers.narrow(edited, session.resolve(edited), parts, without, self._called)
@@ -108,15 +110,16 @@ class Response:
     def quarantine(
         self,
         finding: Finding,
-        among: Sequence[Finding] = (),
         admins: Sequence[str] = (),
         services: Sequence[str] = (ANY,),
         *,
         host: int | None = None,
+        among: Sequence[Finding] | None = None,
         cancelled: Stop = None,
     ) -> Answered:
         """Allow the finding's host (or another one, by address) nothing but access from `admins`:
         segments, hosts, addresses or networks. Raises InputError where a policy cannot say that."""
+        among = self._session.findings.latest if among is None else among
         address = finding.host if host is None else host
         machine = AddressSet.of_addresses(responses.machine(self._session.inventory, address))
         edited = answers.quarantine(
@@ -298,13 +301,8 @@ class Response:
         )
         old, new = session.simulation, session.try_policy(edited)
         _check(cancelled)
-        plural = "" if left_out == 1 else "s"
-        usual = (
-            f"{left_out} conversation{plural} left alone: no policy judges them, or they went on "
-            "before any finding speaks of them"
-        )
         return Answered(
-            edit=Edit(answer, edited, label, (usual,) if left_out else ()),
+            edit=Edit(answer, edited, label, tuple(_notes(edited == draft, left_out))),
             before=before,
             after=after,
             cost=responses.cost(old, new, np.unique(np.concatenate(own))),
@@ -328,6 +326,17 @@ class Response:
         meant = replace(now, guardrails=(*was.guardrails, *fresh))
         already = {one.id for one in analysis.check(was)}
         return tuple(one for one in analysis.check(meant) if one.id not in already)
+
+
+def _notes(same: bool, left_out: int) -> Iterator[str]:
+    if same:
+        yield "the draft says so already: there is nothing to change"
+    if left_out:
+        plural = "" if left_out == 1 else "s"
+        yield (
+            f"{left_out} conversation{plural} left alone: no policy judges them, or they went on "
+            "before any finding speaks of them"
+        )
 
 
 def _check(cancelled: Stop) -> None:

@@ -17,6 +17,7 @@ JOBS = {
     "name": ("import_hosts", "label", "name", "segment"),
     "recordings": ("captures",),
     "report": ("report",),
+    "respond": ("replay", "respond"),
     "see": ("conversations", "dissect", "flows", "hosts", "matrix"),
     "vulnerabilities": ("vulnerabilities",),
 }

@@ -3,6 +3,7 @@
 from datetime import date
 
 from workbench.cli import records
+from workbench.cli.commands.hunt import moment
 from workbench.cli.commands.opening import Options, open_session, save
 from workbench.cli.output import emit
 from workbench.cli.table import say
@@ -47,7 +48,10 @@ def suggest(options: Options) -> int:
         "id", "conversations", "flows", "clients", "servers", "caution", "from", "to", "services",
     )  # fmt: skip
     with open_session(options) as session:
-        suggestion = session.suggest()
+        before = moment(options.before)
+        suggestion = (
+            session.suggest() if before is None else session.response.learn(session.policy, before)
+        )
         if options.format == "yaml":
             print(session.suggestion_yaml(suggestion), end="")
         else:

@@ -1,0 +1,250 @@
+"""Answers to a finding, tried out before they are made; and an intrusion replayed."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from workbench.cli import records
+from workbench.cli.commands.hunt import moment
+from workbench.cli.commands.opening import Options, open_session, save
+from workbench.cli.commands.see import CONVERSATION_COLUMNS
+from workbench.cli.meter import Meter
+from workbench.cli.output import emit, emit_object
+from workbench.cli.records import Record
+from workbench.cli.table import say
+from workbench.model.errors import InputError
+from workbench.model.finding import Finding
+from workbench.model.net import format_address, service_text
+from workbench.model.packets import printable
+from workbench.model.response import Answer, Replayed, Without
+from workbench.model.traffic import format_time
+
+if TYPE_CHECKING:
+    from workbench.session import Session
+    from workbench.session.response import Answered
+
+STEP_COLUMNS = (
+    "step", "time", "hop", "fate", "client_name", "server_name", "service", "because", "technique",
+    "title",
+)  # fmt: skip
+
+
+def respond(options: Options) -> int:
+    """The edit as a diff, and its effect; nothing is changed without --save.
+
+    Exit 1: it would not have stopped the finding, or a guardrail is broken.
+    """
+    _check(options)
+    with open_session(options) as session, Meter() as meter:
+        found = _found(session, options, meter)
+        finding = _known([options.finding], found)[0]
+        answered = _answered(session, options, finding, found, meter)
+        meter.clear()
+        diff = session.response.diff(answered)
+        if options.format == "json":
+            emit_object(_answer_record(session, finding, answered, diff))
+        elif options.format == "csv":
+            emit(_lost(session, answered), "csv")
+        else:
+            _print_answer(session, answered, diff)
+        if options.save and answered.changed:
+            session.response.take(answered)
+            save(session)
+        elif answered.changed:
+            say("nothing is saved; --save makes the edit")
+    kept = answered.edit.answer is Answer.GUARDRAIL or answered.after.stopped
+    return 0 if kept and not answered.broken else 1
+
+
+def _check(options: Options) -> None:
+    """Options that would be passed over are mistakes."""
+    for given, answer, name in (
+        (options.wide, Answer.GUARDRAIL, "--wide"),
+        (options.without != "exact", Answer.NARROW, "--without"),
+        (options.admins or options.services != "any", Answer.QUARANTINE, "--admin and --services"),
+        (options.host, Answer.QUARANTINE, "--host"),
+    ):
+        if given and options.answer != answer:
+            raise InputError(f"{name}: only with --{answer}")
+
+
+def _found(session: "Session", options: Options, meter: Meter) -> tuple[Finding, ...]:
+    if options.draft:
+        session.read_draft(options.draft)
+    return session.findings.find(
+        baseline=moment(options.baseline),
+        against=options.against,
+        progress=meter.tell,
+        cancelled=meter.cancelled,
+    )
+
+
+def _known(ids: Sequence[str], found: Sequence[Finding]) -> tuple[Finding, ...]:
+    by_id = {one.id: one for one in found}
+    for wanted in ids:
+        if wanted not in by_id:
+            raise InputError(f"no finding {wanted!r}; `workbench findings` lists them")
+    return tuple(by_id[wanted] for wanted in ids)
+
+
+def _answered(
+    session: "Session",
+    options: Options,
+    finding: Finding,
+    found: Sequence[Finding],
+    meter: Meter,
+) -> "Answered":
+    response, stop = session.response, meter.cancelled
+    if options.answer == Answer.GUARDRAIL:
+        return response.guardrail(finding, wide=options.wide, among=found, cancelled=stop)
+    if options.answer == Answer.NARROW:
+        without = Without(options.without)
+        return response.narrow(finding, without, among=found, cancelled=stop)
+    host = session.addresses(options.host)[0] if options.host else None
+    services = options.services.split(",")
+    return response.quarantine(
+        finding, options.admins, services, host=host, among=found, cancelled=stop
+    )
+
+
+def _print_answer(session: "Session", answered: "Answered", diff: str) -> None:
+    for line in diff.splitlines():
+        print(printable(line, 4000))
+    cost = answered.cost
+    for note in answered.edit.notes:
+        say(note)
+    say(f"now: {answered.before.text}; then: {answered.after.text}")
+    for one in answered.broken:
+        say(f"guardrail {one.id} is broken: {one.witness} ({one.because})")
+    if not cost.rows and not cost.doubtful:
+        say("nothing else that was recorded would break")
+        return
+    say(
+        f"would break {len(cost.rows)} other conversations ({cost.flows} flows, {len(cost.hosts)} "
+        f"hosts); cannot tell for {len(cost.doubtful)} more"
+    )
+    emit(_lost(session, answered), "table", columns=("effect", *CONVERSATION_COLUMNS))
+
+
+def _lost(session: "Session", answered: "Answered") -> list[Record]:
+    """What else would break; and that of which nobody can tell whether it works."""
+    simulation = session.try_policy(answered.edit.policy)
+    told = [(row, "breaks") for row in answered.cost.rows]
+    told += [(row, "cannot tell") for row in answered.cost.doubtful]
+    return [
+        {"effect": effect, **records.conversation_record(session, simulation, row)}
+        for row, effect in told
+    ]
+
+
+def _answer_record(session: "Session", finding: Finding, answered: "Answered", diff: str) -> Record:
+    lost = _lost(session, answered)
+    return {
+        "finding": finding.id,
+        "answer": answered.edit.answer.value,
+        "label": answered.edit.label,
+        "changed": answered.changed,
+        "notes": list(answered.edit.notes),
+        "diff": diff,
+        "before": _replayed_record(session, answered.before),
+        "after": _replayed_record(session, answered.after),
+        "breaks": [one for one in lost if one["effect"] == "breaks"],
+        "cannot_tell": [one for one in lost if one["effect"] != "breaks"],
+        "broken": list(map(records.guardrail_record, answered.broken)),
+    }
+
+
+# ── replay ─────────────────────────────────────────────────────────────────────────────────
+
+
+def replay(options: Options) -> int:
+    """Each step and what becomes of it. Exit 1 when the intrusion is not stopped."""
+    with open_session(options) as session, Meter() as meter:
+        found = _found(session, options, meter)
+        chosen = _chosen(session, options, found)
+        if not chosen:
+            raise InputError("no such finding: there is nothing to replay")
+        before = moment(options.before)
+        if before is None:
+            before = min(one.first_us for one in chosen)
+        policy = session.response.policy(options.policy, before_us=before)
+        name = str(options.draft) if options.draft and options.policy == "draft" else options.policy
+        replayed = session.response.replay(chosen, policy, name, cancelled=meter.cancelled)
+        meter.clear()
+        if options.format == "json":
+            emit_object(_replayed_record(session, replayed))
+        else:
+            steps = _steps(session, replayed)
+            emit(steps, options.format, columns=STEP_COLUMNS, limit=0)
+        if options.format == "table":
+            _say_hops(session, replayed)
+    return 0 if replayed.stopped else 1
+
+
+def _chosen(session: "Session", options: Options, found: Sequence[Finding]) -> tuple[Finding, ...]:
+    if options.before and options.policy != "baseline":
+        raise InputError("--before: only with --policy baseline")
+    if options.draft and options.policy != "draft":
+        raise InputError("--draft: only with --policy draft")
+    if options.findings:
+        return _known(options.findings.split(","), found)
+    if not options.host:
+        return session.response.intrusion(found)
+    story = [
+        one
+        for host in session.addresses(options.host)
+        for one in session.findings.story(host, found)
+    ]
+    return tuple(dict.fromkeys(story))
+
+
+def _say_hops(session: "Session", replayed: Replayed) -> None:
+    name = session.inventory.name
+    for hop in replayed.hops:
+        say(f"hop {hop.number}: {name(hop.client)} → {name(hop.server)} {hop.fate} ({hop.because})")
+    say(f"{replayed.policy}: {replayed.text}")
+
+
+def _steps(session: "Session", replayed: Replayed) -> list[Record]:
+    return [
+        {
+            "step": step.number,
+            "time": format_time(step.time_us),
+            "stage": step.stage.value,
+            "technique": step.technique,
+            "title": step.title,
+            "findings": list(step.findings),
+            "hop": step.hop,
+            "fate": step.fate.value,
+            "rules": list(step.rules),
+            "because": step.because,
+            "client": format_address(step.conversation.client),
+            "client_name": session.inventory.name(step.conversation.client),
+            "server": format_address(step.conversation.server),
+            "server_name": session.inventory.name(step.conversation.server),
+            "service": service_text(step.conversation.protocol, step.conversation.port),
+        }
+        for step in replayed.steps
+    ]
+
+
+def _replayed_record(session: "Session", replayed: Replayed) -> Record:
+    return {
+        "policy": replayed.policy,
+        "stopped": replayed.stopped,
+        "stopped_at": replayed.stopped_at,
+        "text": replayed.text,
+        "hops": [
+            {
+                "hop": hop.number,
+                "client": format_address(hop.client),
+                "client_name": session.inventory.name(hop.client),
+                "server": format_address(hop.server),
+                "server_name": session.inventory.name(hop.server),
+                "first_seen": format_time(hop.first_us),
+                "fate": hop.fate.value,
+                "because": hop.because,
+            }
+            for hop in replayed.hops
+        ],
+        "steps": _steps(session, replayed),
+    }
