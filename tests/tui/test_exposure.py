@@ -305,6 +305,28 @@ async def test_the_matrix_by_exposure(bench: WorkbenchApp) -> None:
         assert "by host ─ show exposure" in shown(bench)
 
 
+async def test_the_matrix_against_a_baseline(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        whole = bench.screen.query_one(MatrixView).grid
+        await press(pilot, "b")
+        await write(pilot, "2026-09-15T12:00")
+        await press(pilot, "enter")
+        view = bench.screen.query_one(MatrixView)
+        new = view.grid
+        assert "new only ─ by segment" in shown(bench)
+        assert 0 < new.counts["flows"].sum() < whole.counts["flows"].sum()
+        await press(pilot, "enter")
+        assert isinstance(bench.screen, ConversationsScreen)
+        assert len(bench.screen._rows) == view.cell.conversations  # type: ignore[union-attr]
+        await press(pilot, "escape", "b")
+        assert "vanished ─ by segment" in shown(bench)
+        gone = view.grid.counts["conversations"].sum()
+        assert 0 < gone < whole.counts["conversations"].sum()
+        await press(pilot, "b")
+        assert view.grid.counts["flows"].sum() == whole.counts["flows"].sum()
+
+
 def test_faces_and_bars() -> None:
     assert open_face(0, 9) == ("·", "dim")
     assert open_face(0, 0) == ("", "dim")

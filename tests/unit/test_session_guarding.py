@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import DEMO
-from workbench.model.errors import InputError
+from workbench.model.errors import FilterError, InputError
 from workbench.model.exposure import OUTSIDE, Gate, GateKind, Scenario
+from workbench.model.filters import parse_time
 from workbench.model.policy import ANY, Assertion, Guardrail
 from workbench.model.risky import MOVEMENT, RISKY
 from workbench.model.verdict import Verdict
 from workbench.policy import decide
 from workbench.session import Session
+from workbench.session.departures import GONE, NEW, departed
 
 DAY = date(2026, 11, 24)
 
@@ -167,3 +169,28 @@ def test_places_that_can_be_named(session: Session) -> None:
     assert session.exposure.places()[0] == "crown"
     assert session.exposure.crowns() == {"db-1"}
     assert session.exposure.addresses("nobody") == ()
+
+
+@pytest.mark.parametrize("hour", [9, 12, 16])
+def test_new_and_gone_against_a_moment(session: Session, hour: int) -> None:
+    table = session.table
+    moment = parse_time(f"2026-09-15T{hour:02}:00")
+    new = departed(session, moment, "", NEW)
+    assert (new == (table["first_us"] >= moment)).all() and new.any() and not new.all()
+    gone = departed(session, moment, "", GONE)
+    assert not (gone & new).any()
+    assert gone[table["last_us"] < moment].all()  # none of its flows begins later
+    whole = session.matrix_of("segment", new | ~new)
+    for name, counts in session.matrix("segment").cells.items():
+        assert (counts == whole.cells[name]).all()
+    part = session.matrix_of("host", new).cells["flows"]
+    assert 0 < part.sum() < session.matrix("host").cells["flows"].sum()
+
+
+def test_new_and_gone_against_captures(session: Session) -> None:
+    assert not departed(session, None, "office*", NEW).any()
+    assert departed(session, None, "1", GONE).all()
+    with pytest.raises(InputError, match="new against what"):
+        departed(session, None, "", NEW)
+    with pytest.raises(FilterError):
+        departed(session, None, "nothing-like-it", NEW)

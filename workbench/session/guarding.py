@@ -10,6 +10,7 @@ from workbench import analysis
 from workbench.analysis.exposure import NOBODY, Between, bitset
 from workbench.model.errors import InputError
 from workbench.model.exposure import Gate, GateKind, Scenario, ServiceExposure, ServiceTraffic
+from workbench.model.matrix import Matrix
 from workbench.model.net import merge_services
 from workbench.model.policy import ANY, Assertion, Guardrail, Policy, Protection
 from workbench.model.risky import RISKY, RiskyService, risky_by_id, risky_in
@@ -50,6 +51,11 @@ class Ready:
 
 class Guarding(Exposing):
     """What a session does about risky services. All edits are edits of the draft."""
+
+    def matrix_of(self, by: str, rows: NDArray[np.bool_]) -> Matrix:
+        """Who talks to whom in some rows of the table. Raises InputError for an unknown axis."""
+        scene = self._replay.scene()
+        return analysis.matrix(scene.simulation, names.grouping(by, scene), rows)
 
     def openness(self, by: str, scenario: Scenario, cancelled: Stop = None) -> Between:
         """Which machine pairs are open to move by, between the groups of a matrix axis.

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -13,19 +15,21 @@ from textual.widgets import Static
 from workbench.model.exposure import Scenario
 from workbench.model.filters import Filter
 from workbench.model.matrix import Cell
+from workbench.session.departures import GONE, NEW, departed
 from workbench.tui.glyphs import CLASS_STYLES
 from workbench.tui.lines import Story, stories
 from workbench.tui.screens.base import Rows, WorkScreen
 from workbench.tui.screens.conversations import ConversationsScreen
-from workbench.tui.widgets.cellpanel import CellPanel, cell_headline
+from workbench.tui.widgets.cellpanel import CellPanel, cell_headline, open_parts
 from workbench.tui.widgets.completing import CompletingInput, words_of
 from workbench.tui.widgets.faces import Openness
 from workbench.tui.widgets.grid import SORTS, Grid
 from workbench.tui.widgets.matrix import SHOWS, MatrixView
 
 if TYPE_CHECKING:
-    pass
+    from workbench.tui.screens.findingbase import Baseline
 
+ALL = "all"
 _LISTED = 20
 """Conversations in the side panel."""
 _LEGEND = (
@@ -49,6 +53,9 @@ class MatrixScreen(WorkScreen):
                 tooltip="Verdict, volume, both, or how open it is to an intruder"),
         Binding("s", "sort", "sort", id="matrix.sort",
                 tooltip="By name, heavy first, bad first, alike together"),
+        Binding("b", "against", "baseline", id="matrix.baseline",
+                tooltip="All, new only, vanished: against a moment or captures that are normal"),
+        Binding("B", "baseline", "other baseline", show=False, id="matrix.other-baseline"),
         Binding("f", "find", "find", id="matrix.find", tooltip="Jump to a row by typing its name"),
         Binding("d", "details", "details", id="matrix.details", tooltip="Side panel on or off"),
         Binding("p", "suggest", "propose", id="matrix.suggest",
@@ -60,9 +67,13 @@ class MatrixScreen(WorkScreen):
         self._chosen_by = ""
         """Empty until the user picks a grouping."""
         self._sort = SORTS[0]
+        self._normal: tuple[int | None, str] = (None, "")
+        """The baseline: a moment (µs), or captures."""
+        self._view = ALL
+        """ALL, NEW or GONE against the baseline."""
         self._saved_openness: Openness | None = None
-        self._landed: tuple[str, Filter] | None = None
-        """Grouping and filter for which the cursor was put on something."""
+        self._landed: tuple[str, Filter, str] | None = None
+        """Grouping, filter and view for which the cursor was put on something."""
 
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="matrix-row"):
@@ -87,11 +98,18 @@ class MatrixScreen(WorkScreen):
         session, chosen = self.opened, self.bench.chosen
         by, sort = self._by, self._sort
 
-        def question() -> Grid:
-            silent = not chosen and by not in ("host", "subnet")
-            return Grid.of(session.matrix(by, chosen), sort, silent=silent)
+        view, normal = self._view, self._normal
 
-        self.ask("matrix", question, lambda grid: self._show_grid(grid, (by, chosen)))
+        def question() -> Grid:
+            silent = not chosen and view == ALL and by not in ("host", "subnet")
+            if view == ALL:
+                return Grid.of(session.matrix(by, chosen), sort, silent=silent)
+            rows = departed(session, baseline.moment, baseline.against, view)
+            return Grid.of(
+                session.matrix_of(by, rows & session.select(chosen)), sort, silent=silent
+            )
+
+        self.ask("matrix", question, lambda grid: self._show_grid(grid, (by, chosen, view)))
         self._look_how_open()
 
     def _look_how_open(self) -> None:
@@ -113,7 +131,7 @@ class MatrixScreen(WorkScreen):
         if cell := view.cell:
             self._cell_note(cell)
 
-    def _show_grid(self, grid: Grid, wanted: tuple[str, Filter]) -> None:
+    def _show_grid(self, grid: Grid, wanted: tuple[str, Filter, str]) -> None:
         view = self.query_one(MatrixView)
         view.grid = grid
         if wanted != self._landed:
@@ -121,13 +139,15 @@ class MatrixScreen(WorkScreen):
         self._landed = wanted
         self._title()
         if grid.empty:
-            self._note(_empty(bool(self.bench.chosen), len(self.opened.table)))
+            filtered = bool(self.bench.chosen) or self._view != ALL
+            self._note(_empty(filtered, len(self.opened.table), self._view))
 
     def _title(self) -> None:
         view = self.query_one(MatrixView)
         at, size = view.cursor, (len(view.grid.rows), len(view.grid.columns))
         place = f"row {at[0] + 1}/{size[0]} column {at[1] + 1}/{size[1]}" if all(size) else "empty"
-        text = f"by {self._by} ─ show {view.show} ─ {self._sort} ─ {place}"
+        against = "" if self._view == ALL else f"{self._view} ─ "
+        text = f"{against}by {self._by} ─ show {view.show} ─ {self._sort} ─ {place}"
         view.border_title = Content(text)
 
     def _names(self) -> tuple[str, ...]:
@@ -151,8 +171,10 @@ class MatrixScreen(WorkScreen):
 
     def _cell_note(self, cell: Cell) -> None:
         """Without a panel the cell is told in one line; with it, the legend has the room."""
-        if self.query_one(MatrixView).show == SHOWS[-1]:
-            self._note([(f"{cell.row} → {cell.column}  ", "strong"), *self._open_parts(cell)])
+        view = self.query_one(MatrixView)
+        if view.show == SHOWS[-1]:
+            told = open_parts(cell, view.openness, self._saved_openness)
+            self._note([(f"{cell.row} → {cell.column}  ", "strong"), *told])
         elif self.query_one(CellPanel).display:
             parts = [(f"{glyph} ", tone) if at == 0 else (f"{word}   ", "dim")
                      for glyph, tone, word in _LEGEND for at in (0, 1)]  # fmt: skip
@@ -160,29 +182,21 @@ class MatrixScreen(WorkScreen):
         else:
             self._note([(f"{cell.row} → {cell.column}  ", "strong"), *cell_headline(cell)])
 
-    def _open_parts(self, cell: Cell) -> Iterable[tuple[str, str]]:
-        """Exact figures of how open a cell is, draft and saved."""
-        now, saved = self.query_one(MatrixView).openness, self._saved_openness
-        if now is None or saved is None:
-            return [("working out how open it is …", "dim")]
-        found, whole = now.pairs(cell.row, cell.column)
-        was, _ = saved.pairs(cell.row, cell.column)
-        parts = [
-            (f"{found:,} of {whole:,} machine pairs ", "blocked" if found else "allowed"),
-            ("are open on services to move by under the draft", "dim"),
-        ]
-        if was != found:
-            parts.append((f"  {'▼' if found < was else '▲'}{abs(found - was):,}",
-                          "allowed" if found < was else "blocked"))  # fmt: skip
-        return parts
-
     def _note(self, parts: Iterable[tuple[str, str]]) -> None:
         spans = ((text, CLASS_STYLES[tone]) for text, tone in parts)
         self.query_one("#matrix-note", Static).update(Content.assemble(" ", *spans))
 
     def _rows_of(self, cell: Cell) -> Rows:
         session, by, chosen = self.opened, self._by, self.bench.chosen
-        return lambda: session.cell_rows(by, cell.row, cell.column, chosen)
+        view, normal = self._view, self._normal
+
+        def rows() -> NDArray[np.int64]:
+            found = session.cell_rows(by, cell.row, cell.column, chosen)
+            if view == ALL:
+                return found
+            return found[departed(session, *normal, view)[found]]
+
+        return rows
 
     def subject(self) -> Rows | None:
         cell = self.query_one(MatrixView).cell
@@ -208,6 +222,26 @@ class MatrixScreen(WorkScreen):
         self._title()
         if cell := view.cell:
             self._cell_note(cell)
+
+    def action_against(self) -> None:
+        """All, new only, vanished; the first time what is normal is asked for."""
+        if self._normal == (None, ""):
+            self.action_baseline()
+            return
+        views = (ALL, NEW, GONE)
+        self._view = views[(views.index(self._view) + 1) % len(views)]
+        self.load()
+
+    def action_baseline(self) -> None:
+        from workbench.tui.screens.baseline import BaselineForm
+        from workbench.tui.screens.findingbase import Baseline
+
+        self.app.push_screen(BaselineForm(Baseline(*self._normal), self._compare))
+
+    def _compare(self, baseline: "Baseline") -> None:
+        self._normal = baseline.moment, baseline.against
+        self._view = ALL if self._normal == (None, "") else NEW
+        self.load()
 
     def action_sort(self) -> None:
         self._sort = SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)]
@@ -249,7 +283,10 @@ class MatrixScreen(WorkScreen):
         self.query_one(MatrixView).focus()
 
 
-def _empty(filtered: bool, conversations: int) -> list[tuple[str, str]]:
+def _empty(filtered: bool, conversations: int, view: str) -> list[tuple[str, str]]:
+    if conversations and view != ALL:
+        what = "Nothing is new" if view == NEW else "Nothing has vanished"
+        return [(f"{what} against the baseline: b shows the other views, B sets another.", "warn")]
     if filtered and conversations:
         return [("Nothing matches the filter: press / to change it.", "warn")]
     return [("No traffic yet: press 1 and load a capture.", "warn")]

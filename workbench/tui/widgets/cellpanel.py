@@ -12,6 +12,7 @@ from workbench.model.traffic import Direction
 from workbench.model.verdict import Class
 from workbench.tui.glyphs import CLASS_STYLES, CLASS_TONES, class_label
 from workbench.tui.lines import Story, period, plural
+from workbench.tui.widgets.faces import Openness
 
 PanelLine = tuple[tuple[str, str], ...]
 
@@ -27,6 +28,20 @@ def cell_headline(cell: Cell) -> PanelLine:
     )
     parts = [(f"{glyph} {count:,} {word}   ", tone) for glyph, count, word, tone in kinds if count]
     return tuple(parts) or (("· nothing seen", "dim"),)
+
+
+def open_parts(cell: Cell, now: Openness | None, saved: Openness | None) -> PanelLine:
+    """`2 of 9 machine pairs are open …  ▼3`: how open it is under the draft, against the saved."""
+    if now is None or saved is None:
+        return (("working out how open it is …", "dim"),)
+    found, whole = now.pairs(cell.row, cell.column)
+    was, _ = saved.pairs(cell.row, cell.column)
+    arrow, tone = ("▼", "allowed") if found < was else ("▲", "blocked")
+    return (
+        (f"{found:,} of {whole:,} machine pairs ", "blocked" if found else "allowed"),
+        ("are open on services to move by under the draft", "dim"),
+        (f"  {arrow}{abs(found - was):,}" if found != was else "", tone),
+    )
 
 
 class CellPanel(VerticalScroll, can_focus=False):

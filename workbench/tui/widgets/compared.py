@@ -56,6 +56,7 @@ class Head(Static):
 
 
 def compared_lines(shown: Compared, width: int) -> Lines:
+    """Names above, then a line each: numbers, and bars as shares of the whole."""
     label = max(10, min(24, max(len(name) for name, _ in shown.lines) + 2, width // 5))
     label = max(label, min(len(shown.title) + 2, width // 4))
     room = max(8, (width - label) // max(1, len(shown.columns)))
