@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from workbench.model.finding import Finding
 from workbench.model.packets import printable
-from workbench.model.response import Replayed, Without
+from workbench.model.response import Answer, Replayed, Without
 from workbench.model.text import short_bytes
 from workbench.tui.found.replayed import FATES
 from workbench.tui.found.rows import Part
@@ -19,12 +19,26 @@ if TYPE_CHECKING:
 
 Stop = Callable[[], bool]
 COLUMNS = (
-    Column("answer", 26, flex=2),
-    Column("would it have stopped it?", 25, flex=1),
-    Column("what else would break", 21, flex=1),
+    Column("answer", 20, flex=2),
+    Column("this", 9),
+    Column("the intrusion", 20),
+    Column("would also break", 19, flex=1),
 )
 _MOST = 8
 """Conversations told by name."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """An option tried out."""
+
+    answered: "Answered"
+    whole: Replayed
+    """The whole intrusion under the edited draft."""
+    parts: list[Part]
+    """What the edit does, in words."""
+    diff: list[Part]
+    """What it is, as a diff."""
 
 
 @dataclass(frozen=True)
@@ -37,43 +51,78 @@ class Option:
     """Whom it quarantines: access for somebody may be named."""
 
 
-def options(session: "Session", one: Finding) -> Iterator[Option]:
-    """From the most careful to the most drastic."""
+def options(session: "Session", one: Finding, among: Sequence[Finding]) -> Iterator[Option]:
+    """From the most careful to the most drastic. among: all that was found in this look."""
 
     def narrow(without: Without) -> "Callable[[Session, Stop], Answered]":
-        return lambda session, stop: session.response.narrow(one, without, cancelled=stop)
+        return lambda session, stop: session.response.narrow(
+            one, without=without, among=among, cancelled=stop
+        )
 
     def guard(wide: bool) -> "Callable[[Session, Stop], Answered]":
-        return lambda session, stop: session.response.guardrail(one, wide=wide, cancelled=stop)
+        return lambda session, stop: session.response.guardrail(
+            one, wide=wide, among=among, cancelled=stop
+        )
 
     def shut(host: int) -> "Callable[[Session, Stop], Answered]":
-        return lambda session, stop: session.response.quarantine(one, host=host, cancelled=stop)
+        return lambda session, stop: session.response.quarantine(
+            one, host=host, among=among, cancelled=stop
+        )
 
-    yield Option("guardrail: never this again", guard(wide=False))
-    yield Option("guardrail: between the segments", guard(wide=True))
-    yield Option("narrow: without these conversations", narrow(Without.EXACT))
-    yield Option("narrow: without the client", narrow(Without.CLIENT))
-    yield Option(f"narrow: without the {_many('server', one)}", narrow(Without.SERVER))
-    yield Option("narrow: without the service", narrow(Without.SERVICE))
+    servers = "server" if len(one.peers) == 1 else "servers"
+    yield Option("guardrail: exactly", guard(wide=False))
+    yield Option("guardrail: segments", guard(wide=True))
+    yield Option("narrow: exactly", narrow(Without.EXACT))
+    yield Option("narrow: the client", narrow(Without.CLIENT))
+    yield Option(f"narrow: the {servers}", narrow(Without.SERVER))
+    yield Option("narrow: the service", narrow(Without.SERVICE))
     hosts = (one.host, *one.peers) if len(one.peers) == 1 else (one.host,)
     for host in hosts:
         yield Option(f"quarantine {printable(session.inventory.name(host))}", shut(host), host)
 
 
-def _many(word: str, one: Finding) -> str:
-    return word if len(one.peers) == 1 else f"{word}s"
+def tried(
+    session: "Session", option: Option, one: Finding, among: Sequence[Finding], stop: Stop
+) -> Tried:
+    """In a worker. Raises InputError where it cannot be done."""
+    answered, response = option.work(session, stop), session.response
+    intrusion = {found.id: found for found in (*response.intrusion(among), one)}
+    replays = [
+        response.replay(tuple(intrusion.values()), policy, name, cancelled=stop)
+        for policy, name in ((answered.draft, "draft"), (answered.edit.policy, "edited"))
+    ]
+    parts = answer_parts(session, answered, *replays)
+    return Tried(answered, replays[1], parts, diff_parts(response.diff(answered)))
 
 
-def answer_row(at: int, option: Option, answered: "Answered | str | None") -> Row:
-    """In the order of COLUMNS; a text is why it cannot be done, None while it is tried out."""
+def answer_row(at: int, option: Option, known: "Tried | str | None", *, again: bool) -> Row:
+    """In the order of COLUMNS; a text is why it cannot be done, None while it is tried out.
+
+    again: an answer above comes to the same.
+    """
     cells: tuple[Cell, ...]
-    if answered is None:
-        cells = (option.title, ("trying it out …", "dim"), "")
-    elif isinstance(answered, str):
-        cells = ((option.title, "dim"), ("– not possible", "out"), (printable(answered), "dim"))
+    if known is None:
+        cells = (option.title, ("…", "dim"), ("trying it out", "dim"), "")
+    elif isinstance(known, str):
+        cells = ((option.title, "dim"), ("–", "out"), ("not possible", "out"), (known, "dim"))
     else:
-        cells = (option.title, stopped(answered.after), costs(answered))
+        this = ("✓ stopped", "allowed") if known.answered.after.stopped else ("✗ not", "blocked")
+        if known.answered.edit.answer is Answer.GUARDRAIL:
+            this = ("! warns", "warn")
+        cells = (option.title, this, whole(known.whole), costs(known.answered))
+        if not known.answered.changed:
+            cells = ((option.title, "dim"), *cells[1:3], ("changes nothing", "dim"))
+        elif again:
+            cells = ((option.title, "dim"), *cells[1:3], ("the same as above", "dim"))
     return Row(at, cells)
+
+
+def whole(run: Replayed) -> tuple[str, str]:
+    """`✓ at hop 1 of 3`, `✗ 2 of 3 hops through`, and its tone."""
+    if run.stopped:
+        where = f"at hop {run.stopped_at} of {len(run.hops)}" if run.hops else "stopped"
+        return f"✓ {where}", "allowed"
+    return (f"✗ {run.passed} of {len(run.hops)} through" if run.hops else "✗ not"), "blocked"
 
 
 def stopped(replayed: Replayed) -> tuple[str, str]:
@@ -95,14 +144,24 @@ def costs(answered: "Answered") -> tuple[str, str]:
     return "  ".join(told), tone
 
 
-def answer_parts(session: "Session", answered: "Answered") -> list[Part]:
-    """The edit, what it would have done, and what else would break, by name."""
+def answer_parts(
+    session: "Session", answered: "Answered", before: Replayed, after: Replayed
+) -> list[Part]:
+    """The edit, what it would have done, and what else would break, by name.
+
+    before, after: the whole intrusion under the draft, and under the draft edited.
+    """
     edit, cost = answered.edit, answered.cost
     parts: list[Part] = [(f"{printable(edit.label)}\n", "strong")]
-    parts += [(f"  {printable(note)}\n", "dim") for note in edit.notes]
-    parts += [("\nNow   ", "dim"), *_line(stopped(answered.before))]
-    parts += [("Then  ", "dim"), *_line(stopped(answered.after))]
-    for hop in answered.after.hops[:_MOST]:
+    if edit.answer is Answer.GUARDRAIL:
+        parts.append(("It blocks nothing by itself: it tells when a draft lets it happen.\n", ""))
+    parts += [(f"{printable(note)}\n", "dim") for note in edit.notes]
+    rows = (("This now", answered.before), ("This then", answered.after),
+            ("The intrusion now", before), ("The intrusion then", after))  # fmt: skip
+    for title, run in rows:
+        text, tone = stopped(run)
+        parts += [(f"{title:<20}", "dim"), (f"{text}\n", tone)]
+    for hop in after.hops[:_MOST]:
         ends = f"{session.inventory.name(hop.client)} → {session.inventory.name(hop.server)}"
         told, tone = FATES[hop.fate]
         parts += [(f"  hop {hop.number}  {printable(ends)}  ", ""), (told, tone),
@@ -119,13 +178,10 @@ def answer_parts(session: "Session", answered: "Answered") -> list[Part]:
         parts += [("Cannot be told for  ", "dim"), (f"{told}\n", "uncertain")]
         parts += _conversations(session, cost.doubtful)
     for broken in answered.broken:
-        parts.append((f"! guardrail {broken.id} would be broken: {broken.witness}\n", "warn"))
+        parts.append(
+            (f"! guardrail {broken.id} does not hold: {printable(broken.witness)}\n", "warn")
+        )
     return parts
-
-
-def _line(cell: tuple[str, str]) -> list[Part]:
-    text, tone = cell
-    return [(f"{text}\n", tone)]
 
 
 def _conversations(session: "Session", rows: Sequence[int]) -> Iterator[Part]:

@@ -19,7 +19,7 @@ FATES = {
     Fate.NOT_REACHED: ("· not reached", "dim"),
 }
 """What becomes of a step: glyph and word, and tone."""
-_WIDTH = 13
+TITLES = {"none": "no policy"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,84 +32,101 @@ class Replays:
     def draft(self) -> Replayed:
         return self.runs[-1]
 
+    def fates(self, at: int) -> tuple[Fate, ...]:
+        """Of one step, a policy each."""
+        return tuple(run.steps[at].fate for run in self.runs)
 
-TITLES = {"none": "no policy", "saved": "saved", "draft": "draft"}
+    def alike(self) -> tuple[tuple[int, ...], ...]:
+        """Steps of the same findings, client and hop that end alike, as one each; by time."""
+        groups: dict[object, list[int]] = {}
+        for at, step in enumerate(self.draft.steps):
+            key = step.findings, step.conversation.client, step.hop, self.fates(at)
+            groups.setdefault(key, []).append(at)
+        return tuple(map(tuple, groups.values()))
 
 
 def columns(replays: Replays) -> tuple[Column, ...]:
     """Steps, and a column a policy."""
     fates = (
-        Column(TITLES.get(run.policy, run.policy), _WIDTH, spare=3 if run.policy == "none" else 0)
+        Column(TITLES.get(run.policy, run.policy), 13, spare=0 if run is replays.draft else 3)
         for run in replays.runs
     )
     return (
         Column("UTC", 8),
         Column("hop", 3, right=True),
         Column("client", 9, flex=1, middle=True),
-        Column("server", 9, flex=1, middle=True),
-        Column("service", 9),
+        Column("server", 11, flex=1, middle=True),
+        Column("service", 10),
         *fates,
-        Column("what", 20, flex=2, spare=2),
-        Column("because (draft)", 24, flex=3, spare=1),
+        Column("because (draft)", 24, flex=4, spare=4),
+        Column("technique", 9, spare=5),
     )
 
 
-def step_row(at: int, replays: Replays, name: Callable[[int], str]) -> Row:
-    """In the order of `columns`; known by its place."""
-    step = replays.draft.steps[at]
-    piece = step.conversation
-    fates: list[Cell] = [FATES[run.steps[at].fate] for run in replays.runs]
+def step_row(alike: tuple[int, ...], replays: Replays, name: Callable[[int], str]) -> Row:
+    """In the order of `columns`; known by the first of the steps."""
+    steps = [replays.draft.steps[at] for at in alike]
+    first = steps[0]
+    fates: list[Cell] = [FATES[fate] for fate in replays.fates(alike[0])]
     cells: tuple[Cell, ...] = (
-        clock(step.time_us, day=False),
-        (str(step.hop) if step.hop else "", "accent"),
-        printable(name(piece.client)),
-        printable(name(piece.server)),
-        service_text(piece.protocol, piece.port),
+        clock(first.time_us, day=False),
+        (str(first.hop) if first.hop else "", "accent"),
+        printable(name(first.conversation.client)),
+        _several([printable(name(step.conversation.server)) for step in steps], "hosts"),
+        _several([_service(step) for step in steps], "services"),
         *fates,
-        printable(step.title),
-        (printable(step.because), "dim"),
+        (printable(first.because), "dim"),
+        (first.technique, "dim"),
     )
-    return Row(at, cells)
+    return Row(alike[0], cells)
+
+
+def _service(step: Step) -> str:
+    return service_text(step.conversation.protocol, step.conversation.port)
+
+
+def _several(words: list[str], thing: str) -> str:
+    known = dict.fromkeys(words)
+    return words[0] if len(known) == 1 else f"{len(known):,} {thing}"
 
 
 def head(replays: Replays, width: int) -> list[Part]:
     """A line a policy: its hops along the time, and where it stops."""
-    parts: list[Part] = []
-    steps = replays.draft.steps
-    spans = [(step.time_us, step.time_us) for step in steps]
-    axis = Axis.around(spans, max(10, min(80, width - 60)))
-    parts += [(f" {'':<10} ", ""), (f"{axis.ticks()}\n", "dim")]
+    spans = [(step.time_us, step.time_us) for step in replays.draft.steps]
+    axis = Axis.around(spans, max(10, min(100, width - 58)))
+    parts: list[Part] = [(f" {'':<10} {axis.ticks()}\n", "dim")]
     for run in replays.runs:
-        tone = "accent" if run.policy == "draft" else "dim"
-        parts.append((f" {TITLES.get(run.policy, run.policy):<10} ", tone))
-        parts += strip(axis, run)
-        ended = ("✓ ", "allowed") if run.stopped else ("✗ ", "blocked")
-        parts += [("  ", ""), ended, (f"{run.text}\n", ended[1])]
+        title = f" {TITLES.get(run.policy, run.policy):<10} "
+        parts += [(title, "accent" if run is replays.draft else ""), *strip(axis, run)]
+        glyph, tone = ("✓", "allowed") if run.stopped else ("✗", "blocked")
+        parts.append((f"  {glyph} {run.text}\n", tone))
     return parts
 
 
 def strip(axis: Axis, run: Replayed) -> list[Part]:
-    """`──✓───✓─✗·····`: hops where there are any, else steps; what is never reached is a dot."""
-    marks: dict[int, Fate] = {}
-    moments = [(hop.first_us, hop.fate) for hop in run.hops] or [
-        (step.time_us, step.fate) for step in run.steps
+    """`─────1──2─✗··`: what becomes of the hops, of the steps where there are no hops."""
+    moments = [(hop.first_us, hop.fate, str(hop.number)[-1]) for hop in run.hops] or [
+        (step.time_us, step.fate, "") for step in run.steps
     ]
-    for moment, fate in moments:
+    marks: dict[int, tuple[str, Fate]] = {}
+    for moment, fate, number in moments:
         cell = axis.at(moment)
-        if cell not in marks or fate.through:  # what gets through is not hidden by what does not
-            marks[cell] = fate
+        if cell not in marks or (fate.through and not marks[cell][1].through):
+            marks[cell] = (number if number and fate.through else FATES[fate][0][0], fate)
     parts: list[Part] = []
     for cell in range(axis.width):
-        if cell in marks:
-            told, tone = FATES[marks[cell]]
-            parts.append((told[0], tone))
-        else:
-            parts.append(("─", "dim"))
+        glyph, found = marks.get(cell, ("─", None))
+        tone = "dim" if found is None else "blocked" if found.through else "allowed"
+        parts.append((glyph, "dim" if found is Fate.NOT_REACHED else tone))
     return parts
 
 
-def because(step: Step) -> list[Part]:
-    """Why the draft does what it does with a step, for the panel."""
-    told, tone = FATES[step.fate]
-    hop = f"  hop {step.hop}" if step.hop else ""
-    return [(f"{told}{hop}\n", tone), (f"{printable(step.because)}\n\n", "")]
+def because(step: Step, runs: Replays, at: int) -> list[Part]:
+    """What becomes of a step under each policy, for the panel."""
+    hop = f"hop {step.hop}   " if step.hop else ""
+    parts: list[Part] = [(f"{hop}{clock(step.time_us)} UTC\n", "strong")]
+    for run in runs.runs:
+        told, tone = FATES[run.steps[at].fate]
+        parts += [(f"{TITLES.get(run.policy, run.policy):<10} ", "dim"), (f"{told:<14}", tone)]
+        parts.append((f"{printable(run.steps[at].because)}\n", ""))
+    return [*parts, ("\n", "")]

@@ -69,7 +69,8 @@ class Axis:
         while moment <= self.last_us:
             label = clock(moment)[:5] if many_days else clock(moment, day=False)[:5]
             left = self.at(moment)
-            line[left : left + room] = f"│{label}".ljust(room)
+            if left + len(label) < self.width:
+                line[left : left + room] = f"│{label}".ljust(room)
             moment += step
         return "".join(line)[: self.width]
 

@@ -17,6 +17,7 @@ from workbench.model.finding import Finding
 from workbench.model.packets import printable
 from workbench.model.traffic import Progress
 from workbench.tui.found.panel import FindingPanel, finding_parts
+from workbench.tui.found.rows import Part
 from workbench.tui.screens.base import Rows, WorkScreen
 from workbench.tui.widgets.pagedtable import PagedTable
 from workbench.tui.widgets.progress import ProgressLine
@@ -167,7 +168,12 @@ class FindingBase(WorkScreen):
         said = ((f"{printable(one.title)}: ", "bold"), (printable(one.why), "$dim"))
         note.update(Content.assemble(*said))
         if panel.display:
-            self.ask("panel", lambda: finding_parts(session, one), panel.show)
+            about = self.about()
+            self.ask("panel", lambda: [*about, *finding_parts(session, one)], panel.show)
+
+    def about(self) -> list[Part]:
+        """What the panel says before the finding."""
+        return []
 
     def action_details(self) -> None:
         panel = self.query_one(FindingPanel)
@@ -213,7 +219,7 @@ class FindingBase(WorkScreen):
         from workbench.tui.screens.respond import RespondScreen
 
         if one := self.finding():
-            self.app.push_screen(RespondScreen(one))
+            self.app.push_screen(RespondScreen(one, self.found))
 
     def action_replay(self) -> None:
         from workbench.tui.screens.replay import ReplayScreen

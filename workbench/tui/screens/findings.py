@@ -133,10 +133,10 @@ class FindingsScreen(FindingBase):
         return super().check_action(action, parameters)
 
     def intrusion(self) -> tuple[str, Iterable[Finding]]:
-        """What is listed with some confidence, and what the cursor is on."""
-        here = self.finding()
-        found = [one for one in self._shown if one.confidence > Level.LOW or one is here]
-        return "what is listed, medium confidence and above", found
+        """What is listed with high confidence, and what the cursor is on."""
+        here, sure = self.finding(), self.opened.response.intrusion(self._shown)
+        found = (*sure, here) if here and here not in sure else sure
+        return "what is listed with high confidence", found
 
     # ── keys ───────────────────────────────────────────────────────────────────────────────
 

@@ -1,18 +1,18 @@
 """`p` on findings: the intrusion step by step under no policy, the saved one and the draft."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
 from workbench.model.finding import Finding
-from workbench.model.response import Replayed, Step
 from workbench.tui.found.panel import FindingPanel
-from workbench.tui.found.replayed import Replays, columns, head, step_row
+from workbench.tui.found.replayed import Replays, because, columns, head, step_row
+from workbench.tui.found.rows import Part
 from workbench.tui.glyphs import CLASS_STYLES
 from workbench.tui.lines import plural
 from workbench.tui.screens.findingbase import Baseline, FindingBase, Stopped
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 class ReplayScreen(FindingBase):
     """Steps in order of time; every edit of the draft replays it."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "next", "next hop", id="replay.next", tooltip="To the next step of a hop"),
+        Binding("c", "collapse", "every step", id="replay.every",
+                tooltip="Every conversation, or those of a finding that end alike as one"),
+    ]  # fmt: skip
+
     def __init__(self, about: str, wanted: Sequence[str], baseline: Baseline) -> None:
         """about: whose intrusion, in words; wanted: ids of the findings it consists of."""
         super().__init__(baseline)
@@ -32,6 +38,7 @@ class ReplayScreen(FindingBase):
         self._wanted = frozenset(wanted)
         self._replays: Replays | None = None
         self._by_id: dict[str, Finding] = {}
+        self._collapsed = True
 
     def body(self) -> Iterable[Widget]:
         yield Static(id="crumbs")
@@ -43,47 +50,83 @@ class ReplayScreen(FindingBase):
         yield Static(id="list-title")
 
     def load(self) -> None:
-        session, wanted = self.opened, self._wanted
+        session, wanted, moment = self.opened, self._wanted, self.baseline.moment
 
         def more(found: tuple[Finding, ...], stopped: Stopped) -> Replays:
-            return replayed(session, [one for one in found if one.id in wanted], stopped)
+            chosen = [one for one in found if one.id in wanted]
+            return replayed(session, chosen, moment, stopped)
 
         self.search(more, self._show)
 
     def _show(self, replays: Replays) -> None:
-        self._replays = replays
+        first, self._replays = self._replays is None, replays
         self._by_id = {one.id: one for one in self.found}
-        table, name = self.query_one(PagedTable), self.opened.inventory.name
-        steps = replays.draft.steps
-        table.set_columns(columns(replays), "Nothing of it is in the recording any more.")
-        table.show_rows([step_row(at, replays, name) for at in range(len(steps))])
-        count = f"{plural(len(self._wanted), 'finding')} › {plural(len(steps), 'step')}"
+        steps = len(replays.draft.steps)
+        count = f"{plural(len(self._wanted), 'finding')}, {plural(steps, 'step')}"
         self.query_one("#crumbs", Static).update(Content(f" Replay of {self._about} › {count}"))
         spans = [(text, CLASS_STYLES[tone]) for text, tone in head(replays, self.size.width)]
         self.query_one("#replay-head", Static).update(Content.assemble(*spans))
-        self.say(
-            (" – open: nothing judges it   · not reached: the intruder never got there", "$dim")
-        )
+        self._list()
+        if first:
+            self.action_next()
 
-    def step(self) -> Step | None:
-        """What the cursor is on, under the draft."""
+    def _list(self) -> None:
+        replays, table = self._replays, self.query_one(PagedTable)
+        if replays is None:
+            return
+        every = tuple((at,) for at in range(len(replays.draft.steps)))
+        groups = replays.alike() if self._collapsed else every
+        name = self.opened.inventory.name
+        table.set_columns(columns(replays), "Nothing of it is in the recording any more.")
+        table.show_rows([step_row(alike, replays, name) for alike in groups])
+        told = " – open: nothing judges it   · not reached: the intruder never got there"
+        self.say((told, "$dim"))
+
+    @property
+    def _at(self) -> int | None:
+        """The step under the cursor."""
         key = self.query_one(PagedTable).key if self.is_mounted else None
         steps = self._replays.draft.steps if self._replays else ()
-        return steps[key] if isinstance(key, int) and key < len(steps) else None
+        return key if isinstance(key, int) and key < len(steps) else None
 
     def finding(self) -> Finding | None:
-        step = self.step()
-        return self._by_id.get(step.findings[0]) if step and step.findings else None
+        replays, at = self._replays, self._at
+        if replays is None or at is None:
+            return None
+        return self._by_id.get(replays.draft.steps[at].findings[0])
+
+    def about(self) -> list[Part]:
+        replays, at = self._replays, self._at
+        if replays is None or at is None:
+            return []
+        return because(replays.draft.steps[at], replays, at)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return action != "replay" and super().check_action(action, parameters)
 
+    def action_next(self) -> None:
+        """Round and round, from where the cursor is."""
+        replays, table = self._replays, self.query_one(PagedTable)
+        for by in range(1, table.total + 1):
+            row = table.row((table.cursor + by) % table.total)
+            if replays and row and isinstance(row.key, int) and replays.draft.steps[row.key].hop:
+                table.cursor = (table.cursor + by) % table.total
+                return
 
-def replayed(session: "Session", found: Sequence[Finding], stopped: Stopped) -> Replays:
-    """Under no policy, the saved one and the draft."""
-    nothing = replace(session.policy, protect=(), rules=(), exclusions=())
-    policies = (("none", nothing), ("saved", session.draft.saved.policy), ("draft", session.policy))
-    runs: list[Replayed] = [
-        session.response.replay(found, policy, name, cancelled=stopped) for name, policy in policies
-    ]
-    return Replays(tuple(runs))
+    def action_collapse(self) -> None:
+        self._collapsed = not self._collapsed
+        self._list()
+
+
+def replayed(
+    session: "Session", found: Sequence[Finding], moment: int | None, stopped: Stopped
+) -> Replays:
+    """Under no policy, the saved one and the draft; with a baseline under what it teaches, too."""
+    response = session.response
+    names = ("none", "saved", *(("baseline",) if moment is not None else ()), "draft")
+    return Replays(
+        tuple(
+            response.replay(found, response.policy(name, before_us=moment), name, cancelled=stopped)
+            for name in names
+        )
+    )

@@ -1,7 +1,7 @@
 """`r` on a finding: what could be done about it, each tried out before anything is drafted."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -13,15 +13,16 @@ from textual.widgets import Static
 
 from workbench.model.errors import WorkbenchError
 from workbench.model.finding import Finding
-from workbench.model.net import format_address
 from workbench.model.packets import printable
+from workbench.model.policy import ANY
 from workbench.tui.found.answers import (
     COLUMNS,
     Option,
-    answer_parts,
+    Stop,
+    Tried,
     answer_row,
-    diff_parts,
     options,
+    tried,
 )
 from workbench.tui.found.rows import Part
 from workbench.tui.glyphs import CLASS_STYLES
@@ -34,15 +35,14 @@ if TYPE_CHECKING:
     from workbench.session import Session
     from workbench.session.response import Answered
 
-Tried = tuple["Answered", list[Part], list[Part]]
-"""An answer, in words, and as a diff."""
-
 
 class RespondScreen(Dialog):
     """Answers on top, tried out one after the other; the one under the cursor in full below."""
 
     TITLE_TEXT = "Respond"
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "accept", "draft it", id="respond.take", priority=True,
+                tooltip="Make the answer the draft, in one step of undo"),
         Binding("y", "diff", "as YAML", id="respond.diff", tooltip="The edit of policy.yaml"),
         Binding("n", "name", "name who gets in", id="respond.name",
                 tooltip="Quarantine, with access for those you name"),
@@ -50,9 +50,11 @@ class RespondScreen(Dialog):
                 tooltip="Between the answers and the text below"),
     ]  # fmt: skip
 
-    def __init__(self, finding: Finding) -> None:
+    def __init__(self, finding: Finding, among: Sequence[Finding]) -> None:
+        """among: all that was found in the same look."""
         super().__init__()
         self._finding = finding
+        self._among = among
         self._options: tuple[Option, ...] = ()
         self._tried: list[Tried | str | None] = []
         self._stop = threading.Event()
@@ -73,7 +75,7 @@ class RespondScreen(Dialog):
             (printable(one.title), "bold"), (f"   by {printable(session.name_of(one.host))}", "")
         )
         self.query_one("#respond-about", Static).update(about)
-        self._options = tuple(options(session, one))
+        self._options = tuple(options(session, one, self._among))
         self._tried = [None] * len(self._options)
         self._draw()
         self._try(0)
@@ -88,26 +90,24 @@ class RespondScreen(Dialog):
             return
         option, stopped = self._options[at], self._stop.is_set
 
-        def question() -> Tried:
-            answered = option.work(session, stopped)
-            diff = diff_parts(session.response.diff(answered))
-            return answered, answer_parts(session, answered), diff
-
-        def known(tried: "Tried | str") -> None:
-            self._tried[at] = tried
+        def known(answer: Tried | str) -> None:
+            self._tried[at] = answer
             self._draw()
             self._try(at + 1)
 
         def impossible(error: WorkbenchError) -> None:
             known(str(error))
 
-        self.ask("answer", question, known, impossible)
+        one, among = self._finding, self._among
+        self.ask("answer", lambda: tried(session, option, one, among, stopped), known, impossible)
 
     def _draw(self) -> None:
-        rows = [
-            answer_row(at, option, tried[0] if isinstance(tried, tuple) else tried)
-            for at, (option, tried) in enumerate(zip(self._options, self._tried, strict=True))
-        ]
+        rows, seen = [], []
+        for at, (option, known) in enumerate(zip(self._options, self._tried, strict=True)):
+            policy = known.answered.edit.policy if isinstance(known, Tried) else None
+            rows.append(answer_row(at, option, known, again=policy in seen))
+            if policy is not None:
+                seen.append(policy)
         self.query_one(PagedTable).show_rows(rows)
 
     @property
@@ -117,12 +117,12 @@ class RespondScreen(Dialog):
 
     @on(PagedTable.Moved)
     def _tell(self) -> None:
-        tried = self._tried[self._at] if self._tried else None
+        known = self._tried[self._at] if self._tried else None
         parts: list[Part]
-        if isinstance(tried, tuple):
-            parts = tried[2] if self._as_yaml else tried[1]
+        if isinstance(known, Tried):
+            parts = known.diff if self._as_yaml else known.parts
         else:
-            parts = [(printable(tried), "uncertain") if tried else ("trying it out …", "dim")]
+            parts = [(printable(known), "uncertain") if known else ("trying it out …", "dim")]
         spans = ((text, CLASS_STYLES[tone]) for text, tone in parts)
         self.query_one("#respond-text", Static).update(Content.assemble(*spans))
         self.refresh_bindings()
@@ -144,14 +144,17 @@ class RespondScreen(Dialog):
     def action_name(self) -> None:
         host = self._options[self._at].host
         if host is not None:
-            self.app.push_screen(QuarantineForm(self._finding, host, self))
+            self.app.push_screen(QuarantineForm(self._finding, self._among, host, self.dismiss))
 
     @on(PagedTable.Chosen)
-    def _take(self) -> None:
-        tried = self._tried[self._at]
-        if not isinstance(tried, tuple):
+    def action_accept(self) -> None:
+        known = self._tried[self._at] if self._tried else None
+        if not isinstance(known, Tried):
             return
-        answered = tried[0]
+        answered = known.answered
+        if not answered.changed:
+            self.say("This changes nothing: choose another answer.")
+            return
         self.bench.edit(lambda session: session.response.take(answered), self.dismiss, self.say)
 
 
@@ -160,11 +163,14 @@ class QuarantineForm(Form):
 
     TITLE_TEXT = "Quarantine"
 
-    def __init__(self, finding: Finding, host: int, over: RespondScreen) -> None:
+    def __init__(
+        self, finding: Finding, among: Sequence[Finding], host: int, done: Callable[[], object]
+    ) -> None:
         super().__init__()
         self._finding = finding
+        self._among = among
         self._host = host
-        self._over = over
+        self._done = done
 
     def fields(self) -> Iterable[Field]:
         session = self.opened
@@ -176,20 +182,24 @@ class QuarantineForm(Form):
         yield Field("services", "on", hint="tcp/22 rdp; empty: any",
                     completer=words_of(always(kinds)))  # fmt: skip
 
-    def _quarantine(self, session: "Session", values: Values) -> "Answered":
-        services = listed(values["services"])
-        return session.response.quarantine(
-            self._finding, listed(values["admins"]), services or ("any",), host=self._host
-        )
+    def _option(self, values: Values) -> Option:
+        admins, services = listed(values["admins"]), listed(values["services"]) or (ANY,)
+        one, among, host = self._finding, self._among, self._host
+
+        def work(session: "Session", stop: Stop) -> "Answered":
+            return session.response.quarantine(
+                one, admins, services, host=host, among=among, cancelled=stop
+            )
+
+        return Option("quarantine", work, host)
 
     def preview(self, session: "Session", values: Values) -> Parts:
-        answered = self._quarantine(session, values)
-        who = printable(session.inventory.name(self._host))
-        return [(f"{who} ({format_address(self._host)})\n", ""), *answer_parts(session, answered)]
+        option = self._option(values)
+        return tried(session, option, self._finding, self._among, lambda: False).parts
 
     def change(self, session: "Session", values: Values) -> None:
-        session.response.take(self._quarantine(session, values))
+        session.response.take(self._option(values).work(session, lambda: False))
 
     def accepted(self) -> None:
         super().accepted()
-        self._over.dismiss()
+        self._done()
