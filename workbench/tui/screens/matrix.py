@@ -97,17 +97,14 @@ class MatrixScreen(WorkScreen):
     def load(self) -> None:
         session, chosen = self.opened, self.bench.chosen
         by, sort = self._by, self._sort
-
         view, normal = self._view, self._normal
 
         def question() -> Grid:
             silent = not chosen and view == ALL and by not in ("host", "subnet")
             if view == ALL:
                 return Grid.of(session.matrix(by, chosen), sort, silent=silent)
-            rows = departed(session, baseline.moment, baseline.against, view)
-            return Grid.of(
-                session.matrix_of(by, rows & session.select(chosen)), sort, silent=silent
-            )
+            rows = departed(session, *normal, view) & session.select(chosen)
+            return Grid.of(session.matrix_of(by, rows), sort, silent=silent)
 
         self.ask("matrix", question, lambda grid: self._show_grid(grid, (by, chosen, view)))
         self._look_how_open()
