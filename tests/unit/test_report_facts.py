@@ -42,7 +42,7 @@ def points(report: Report) -> dict[str, str]:
 def test_the_first_page_says_what_stands_against_it(session: Session) -> None:
     report = gather(session, FIXED)
     found = points(report)
-    assert found["effect"].startswith("against: 1 conversation with 1 service that work")
+    assert found["would-block"].startswith("against: 1 conversation with 1 service that work")
     assert found["rules"] == "look: 2 rules: 1 expired, 1 broad, 2 without a reason"
     assert found["guardrails"].startswith("not done: There are no guardrails")
     assert found["paths"].startswith("not done: No crown jewels")
@@ -163,6 +163,14 @@ def test_only_reports_are_replaced(session: Session, tmp_path: Path) -> None:
         write_report(session, tmp_path / "link.html", wish=FIXED)
     with pytest.raises(InputError, match="no such folder"):
         write_report(session, tmp_path / "nowhere" / "r.html", wish=FIXED)
+
+
+def test_what_it_is_made_from_is_spared_even_by_replace(session: Session, folder: Path) -> None:
+    for name in ("policy.yaml", "inventory.yaml", "flows.duckdb", "shop.pcap"):
+        before = (folder / name).read_bytes()
+        with pytest.raises(InputError, match="is made from it"):
+            write_report(session, folder / name, wish=FIXED, replace=True)
+        assert (folder / name).read_bytes() == before
 
 
 def test_twenty_thousand_hosts_are_counted_and_not_listed(tmp_path: Path) -> None:

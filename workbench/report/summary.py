@@ -99,7 +99,9 @@ def _production(report: Report) -> Iterator[Point]:
     if blocked:
         services = count(report.losses.total, "service")
         text = f"{count(blocked, 'conversation')} with {services} that work today would be blocked"
-        yield Point(STOP, text, "effect")
+        first = next(iter(report.losses), None)
+        worst = f", first of all {first.service} on {first.server}" if first else ""
+        yield Point(STOP, text + worst, "would-block")
     else:
         yield Point(OK, "Nothing that worked in the recording would be blocked", "effect")
     doubtful = report.totals.by_class[Class.UNCERTAIN]
@@ -144,6 +146,9 @@ def _exposure(report: Report) -> Point:
         f"Exposure {first.score:.1f} → {last.score:.1f}; the worst foothold inside still reaches "
         f"{most}; {outside} open to the outside on services to move by"
     )
+    choke = next(iter(report.exposure.chokes), None)
+    if choke:
+        text += f". First to do: {choke.text}, which cuts {percent(choke.share, 1)} of what is open"
     fine = last.score < first.score and not last.outside_direct
     return Point(OK if fine else LOOK, text, "exposure")
 

@@ -8,7 +8,10 @@ from workbench.documents import write_atomic
 from workbench.model.errors import InputError
 from workbench.model.report import ReportFormat
 from workbench.model.traffic import Stop, Tell
+from workbench.session.findings import FILE as FINDINGS
+from workbench.session.folder import INVENTORY, POLICY, STORE
 from workbench.session.reporting import Wish, gather
+from workbench.session.vulnerabilities import FILE as SCANS
 
 if TYPE_CHECKING:
     from workbench.session.session import Session
@@ -33,6 +36,7 @@ def write_report(
     An older report may be replaced, and is kept as `<name>~`; anything else only with `replace`.
     Raises InputError, Cancelled, and then nothing was written.
     """
+    _spare(session, out)
     _refuse(out, form, replace)
     facts = gather(session, wish or Wish(), progress, cancelled)
     document = report.document(facts)
@@ -48,6 +52,14 @@ def write_report(
     for path, text in texts.items():
         write_atomic(path, text)
     return tuple(texts)
+
+
+def _spare(session: "Session", out: Path) -> None:
+    """What the report is made from is never its place, whatever the user says."""
+    sources = {Path(report.path).resolve() for report in session.captures()}
+    kept = {session.workspace / name for name in (STORE, POLICY, INVENTORY, FINDINGS, SCANS)}
+    if out.resolve() in sources | kept:
+        raise InputError(f"{out}: the report is made from it; write the report elsewhere")
 
 
 def _refuse(out: Path, form: ReportFormat, replace: bool) -> None:

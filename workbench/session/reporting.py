@@ -34,7 +34,9 @@ from workbench.model.traffic import Progress, Stop, Tell, format_time
 from workbench.model.verdict import Class, RuleUse, Verdict
 from workbench.model.vulnerability import Severity
 from workbench.session.certificates import certificates
+from workbench.session.findings import FILE as FINDINGS
 from workbench.session.folder import INVENTORY, POLICY
+from workbench.session.vulnerabilities import FILE as SCANS
 from workbench.session.ways import exposure_facts
 
 if TYPE_CHECKING:
@@ -148,7 +150,7 @@ def _version() -> str:
 
 def _documents(session: "Session") -> tuple[Digest, ...]:
     """Of the texts on disk; of a draft that is not saved, as it would be written afresh."""
-    names = (POLICY, INVENTORY, "findings.yaml", "vulnerabilities.json")
+    names = (POLICY, INVENTORY, FINDINGS, SCANS)
     found = [_digest(session.workspace / name, name) for name in names]
     if session.draft.changed:
         text = session.draft.policy_text()
