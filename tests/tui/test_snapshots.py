@@ -46,6 +46,7 @@ SCREENS = {
     "propose": (USUAL, "p"),
     "export": (SMALL, "9"),
     "exposure": (SMALL, "8"),
+    "exposure-paths": (USUAL, "8 end enter"),
     "exposure-services": (USUAL, "8 l l l g"),
     "exposure-places-large": (LARGE, "8 h h"),
     "matrix-by-exposure": (USUAL, "v v v"),

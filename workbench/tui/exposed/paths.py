@@ -132,17 +132,26 @@ def step_parts(session: "Session", step: Step) -> Parts:
     return [*parts, ("\n", ""), *closing_parts(hop.gates)]
 
 
+def closable(gate: Gate) -> bool:
+    """Whether one edit of the draft closes it: a rule goes, a segment is protected."""
+    return gate.kind is not GateKind.SEEN and " " not in gate.name
+
+
 def closing_parts(gates: tuple[Gate, ...]) -> Parts:
     """What Enter and x would do about gates."""
     parts: list[Part] = []
+    edits = [gate for gate in gates if closable(gate)]
+    for gate in edits:
+        key = "x " if gate is edits[0] else "then "
+        parts += [(key, "accent"), (f"{printable(gate.text)} in the draft\n", "")]
     for gate in gates:
         if gate.kind is GateKind.SEEN:
             parts.append((f"{printable(gate.reason)}: a recording cannot be changed\n", "dim"))
-        else:
-            parts += [("x ", "accent"), (f"{printable(gate.text)} in the draft\n", "")]
-    rule = any(gate.kind is GateKind.RULE for gate in gates)
-    if any(gate.kind is not GateKind.SEEN for gate in gates):
-        parts += [("enter ", "accent"), (f"opens the {'rule' if rule else 'segment'}\n", "")]
+        elif not closable(gate):
+            parts.append((f"{printable(gate.name)}: 4 puts them in a segment (S)\n", "dim"))
+    if edits:
+        what = "rule" if edits[0].kind is GateKind.RULE else "segment"
+        parts += [("enter ", "accent"), (f"opens the {what}\n", "")]
     return parts
 
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.model.exposure import Choke, Gate, GateKind
+from workbench.model.exposure import Choke, Gate
 from workbench.model.packets import printable
 from workbench.model.vulnerability import Exposed
 from workbench.session.guarding import RiskyRow
 from workbench.tui.exposed.chokes import choke_parts
-from workbench.tui.exposed.paths import Step, closing_parts, step_parts
+from workbench.tui.exposed.paths import Step, closable, closing_parts, step_parts
 from workbench.tui.exposed.reach import host_parts
 from workbench.tui.exposed.services import service_parts
 from workbench.tui.exposed.sheet import Parts
@@ -37,13 +37,13 @@ def detail_parts(session: "Session", key: Hashable) -> Parts:
 
 
 def gates_of(key: Hashable) -> tuple[Gate, ...]:
-    """What a row could close, those that an edit closes first."""
+    """What lets it through, what an edit can close first."""
     if isinstance(key, Gate):
         return (key,)
     if isinstance(key, Choke):
         return (key.gate,) if key.gate else ()
     if isinstance(key, Step):
-        return tuple(sorted(key.hop.gates, key=lambda gate: gate.kind is GateKind.SEEN))
+        return tuple(sorted(key.hop.gates, key=lambda gate: not closable(gate)))
     return ()
 
 
