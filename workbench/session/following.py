@@ -45,15 +45,19 @@ def follow_folder(
         changed = [path for path in found if path == STANDARD_INPUT or seen.get(path) != _now(path)]
         seen.update((path, _now(path)) for path in changed)
         while changed:
+            refused: list[CaptureError] = []
+            reports: tuple[CaptureReport, ...] = ()
+            left = []
             try:
-                reports, _ = ingest_folder(folder, changed, progress, cancelled)
-                yield from reports
-                changed = []
+                reports, _ = ingest_folder(folder, changed, progress, cancelled, refused.append)
             except DuplicateCapture:
-                changed = []
-            except CaptureError as error:
-                yield error
-                changed = [path for path in changed if not _same(path, error.path)]
+                pass
+            except CaptureError as error:  # after a part of that file was stored
+                left = [path for path in changed if not _same(path, error.path)]
+                refused.append(error)
+            yield from refused
+            yield from reports
+            changed = left
         until = time.monotonic() + every
         while time.monotonic() < until and not cancelled():
             time.sleep(_TICK)

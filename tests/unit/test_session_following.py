@@ -1,0 +1,60 @@
+"""Following files: what one bad file must not take with it."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+from craft import pcap
+from session_site import DB, OTHER, WEB, opened
+
+from workbench.model.errors import CaptureError
+from workbench.model.traffic import CaptureReport
+from workbench.session import follow_folder
+from workbench.store.loading import Loading
+
+
+def told(workspace: Path, paths: list[Path], rounds: int) -> list[CaptureReport | CaptureError]:
+    """What is yielded until `cancelled` was asked so often between the looks."""
+    asked = itertools.count()
+    return list(follow_folder(workspace, paths, None, lambda: next(asked) > rounds, every=0.0))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """A good one, one that is no capture, a good one."""
+    places = [tmp_path / name for name in ("a.pcap", "b.pcap", "c.pcap")]
+    places[0].write_bytes(pcap(opened(OTHER, 7, WEB, 80)))
+    places[1].write_text("this is a letter, not a capture, and a long one at that")
+    places[2].write_bytes(pcap(opened(OTHER, 8, DB, 22)))
+    return places
+
+
+def names(said: list[CaptureReport | CaptureError]) -> list[tuple[str, str]]:
+    return [(type(one).__name__, Path(str(one.path)).name) for one in said]
+
+
+def test_the_good_files_around_a_bad_one_are_all_reported(
+    files: list[Path], tmp_path: Path
+) -> None:
+    said = told(tmp_path / "ws", files, 60)
+    assert sorted(names(said)) == [
+        ("CaptureError", "b.pcap"),
+        ("CaptureReport", "a.pcap"),
+        ("CaptureReport", "c.pcap"),
+    ]
+
+
+def test_after_an_error_in_the_middle_of_one_file_the_others_are_loaded(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = Loading.finish
+
+    def broken(self: Loading, number: int, report: CaptureReport) -> None:
+        if report.path.endswith("a.pcap"):
+            raise CaptureError(report.path, "changed while it was read")
+        finish(self, number, report)
+
+    monkeypatch.setattr(Loading, "finish", broken)
+    said = told(tmp_path / "ws", files, 60)
+    assert ("CaptureReport", "c.pcap") in names(said)
+    assert {name for kind, name in names(said) if kind == "CaptureError"} == {"a.pcap", "b.pcap"}
