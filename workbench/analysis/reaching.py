@@ -9,15 +9,14 @@ from numpy.typing import NDArray
 
 from workbench.analysis.exposure.bits import positions
 from workbench.analysis.exposure.machines import NOBODY, Machines
+from workbench.analysis.exposure.openings import WORKED
 from workbench.analysis.hosts import members
 from workbench.model.exposure import Scenario
 from workbench.model.net import EVERYWHERE, AddressSet, is_v4
 from workbench.model.policy import ResolvedPolicy, ResolvedRule
-from workbench.model.traffic import ConversationTable, Outcome
+from workbench.model.traffic import ConversationTable
 from workbench.model.verdict import NOT_POLICY_PORTS
 from workbench.model.vulnerability import PortReach
-
-WORKED = (Outcome.ESTABLISHED, Outcome.MID_STREAM, Outcome.ONE_WAY)
 
 
 class Ports:

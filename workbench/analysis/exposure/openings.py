@@ -21,6 +21,8 @@ from workbench.model.policy import ResolvedPolicy
 from workbench.model.risky import RISKY, RiskyService, risky_in, risky_service
 from workbench.model.traffic import ConversationTable, Outcome
 
+WORKED = (Outcome.ESTABLISHED, Outcome.MID_STREAM, Outcome.ONE_WAY)
+"""Outcomes of what got through, as far as was recorded."""
 _NUMBER = {risky.id: at for at, risky in enumerate(RISKY)}
 UNNAMED = "hosts without a segment in"
 ALL_SERVICES = (1 << len(RISKY)) - 1
@@ -113,7 +115,7 @@ def seen(table: ConversationTable, machines: Machines) -> tuple[Opening, ...]:
     client = np.where(outside[table["client"]], len(machines), number[table["client"]])
     server = number[table["server"]]
     service = service_numbers(table)
-    worked = np.isin(table["outcome"], [Outcome.ESTABLISHED, Outcome.MID_STREAM, Outcome.ONE_WAY])
+    worked = np.isin(table["outcome"], WORKED)
     rows = np.flatnonzero(
         worked & (service >= 0) & (server != NOBODY) & (client != NOBODY) & (client != server)
     )
