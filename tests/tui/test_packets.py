@@ -6,7 +6,7 @@ import pytest
 from textual.widgets import Static
 
 from tests.tui.driver import press, settle, shown, write
-from workbench.model.errors import MissingTool
+from workbench.model.errors import CaptureError, MissingTool
 from workbench.model.packets import Packet
 from workbench.session import Session
 from workbench.tui.app import WorkbenchApp
@@ -34,6 +34,22 @@ async def test_without_tshark_there_are_fields_and_bytes_all_the_same(bench: Wor
         text = shown(bench)
         assert "our own decode; tshark is not installed: install the package tshark" in text
         assert "destination port" in text and "0000  " in text
+
+
+async def test_a_capture_that_went_away_is_told_where_its_packets_would_be(
+    bench: WorkbenchApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise CaptureError("demo.pcapng", "no such file")
+
+    monkeypatch.setattr(Session, "packets", gone)
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, *DOWN)
+        assert bench.screen.query_one("#table", PagedTable).empty == (
+            "The packets cannot be read: demo.pcapng: no such file"
+        )
+        assert "No packets." not in shown(bench)
 
 
 def marked(bench: WorkbenchApp) -> str:

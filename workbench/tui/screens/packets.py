@@ -63,7 +63,13 @@ class PacketsScreen(WorkScreen):
         def find() -> tuple[Packet, ...]:
             return session.packets(flow, progress=self._looking, cancelled=lambda: self._stop)
 
-        self.ask("packets", find, self._show_own)
+        self.ask("packets", find, self._show_own, self._not_found)
+
+    def _not_found(self, error: WorkbenchError) -> None:
+        table = self.query_one("#table", PagedTable)
+        table.set_columns(table.columns, f"The packets cannot be read: {error}")
+        table.show_rows([])
+        self.bench.show_error(error)
 
     def _looking(self, progress: Progress) -> None:
         """In the worker that looks for packets."""
