@@ -81,11 +81,22 @@ def test_the_matrix_adds_up(workbench: Run, loaded: Path) -> None:
     assert wrong.status == 2 and "colour" in wrong.error
 
 
+def test_no_query_makes_a_workspace_of_a_folder(workbench: Run, tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("not a capture")
+    for command in ("captures", "flows", "simulate", "findings"):
+        done = workbench(command, tmp_path)
+        assert done.status == 2 and "nothing of a workspace in this folder" in done.error
+        assert len(done.error.splitlines()) == 1
+    assert [one.name for one in tmp_path.iterdir()] == ["letter.txt"]
+
+
 def test_a_flow_is_dissected(workbench: Run, loaded: Path) -> None:
     flow = workbench("flows", loaded, "--where", "service:udp/53", "--format", "json").json[0]
     packets = workbench("dissect", loaded, flow["id"], "--format", "json").json
     assert len(packets) == flow["packets_to_server"] + flow["packets_to_client"]
     assert packets[0]["layers"][-1]["name"] == "dns"
+    every = workbench("dissect", loaded, flow["id"], "--limit", "0", "--format", "json").json
+    assert every == packets
 
 
 def test_the_same_file_twice_is_refused(workbench: Run, site: Path, tmp_path: Path) -> None:

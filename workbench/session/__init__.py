@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.analysis import BrokenGuardrail
     from workbench.capture import kernel_compiled
+    from workbench.session.folder import is_workspace
     from workbench.session.following import follow_folder
     from workbench.session.ingest import ingest_folder
     from workbench.session.reportfile import write_report
@@ -24,6 +25,7 @@ __all__ = [
     "Wish",
     "follow_folder",
     "ingest_folder",
+    "is_workspace",
     "kernel_compiled",
     "write_report",
 ]
@@ -35,6 +37,7 @@ _HOMES = {
     "Wish": "workbench.session.reporting",
     "follow_folder": "workbench.session.following",
     "ingest_folder": "workbench.session.ingest",
+    "is_workspace": "workbench.session.folder",
     "kernel_compiled": "workbench.capture",
     "write_report": "workbench.session.reportfile",
 }

@@ -10,6 +10,11 @@ INVENTORY = "inventory.yaml"
 EXPORTS = "exports"
 
 
+def is_workspace(folder: Path) -> bool:
+    """Whether something of a workspace is in it."""
+    return any((folder / name).is_file() for name in (STORE, POLICY, INVENTORY))
+
+
 def workspace_folder(folder: Path) -> Path:
     """The folder, made if missing, as an absolute path. Raises InputError."""
     if folder.exists() and not folder.is_dir():

@@ -18,11 +18,13 @@ Options = argparse.Namespace
 def open_session(options: Options, *, create: bool = False, on: date | None = None) -> "Session":
     """The session of the workspace named on the command line; `on`: the day expiry is judged by."""
     folder: Path = options.workspace
-    if not create and not folder.is_dir():
-        raise InputError(
-            f"{folder}: no such workspace; `workbench ingest {folder} CAPTURE` makes one"
+    from workbench.session import Session, is_workspace
+
+    if not create and not is_workspace(folder):
+        problem = (
+            "nothing of a workspace in this folder" if folder.is_dir() else "no such workspace"
         )
-    from workbench.session import Session
+        raise InputError(f"{folder}: {problem}; `workbench ingest {folder} CAPTURE` makes one")
 
     return Session.open(folder, on=on, sharing=not create)
 

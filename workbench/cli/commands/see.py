@@ -88,15 +88,14 @@ def dissect(options: Options) -> int:
         if len(options.flows) != 1 or options.where:
             raise InputError("name one flow by its id; several can only be saved (--save FILE)")
         flow = session.flow(options.flows[0])
+        limit = options.limit or flow.packets_to_server + flow.packets_to_client
         try:
             packets = session.dissect(
-                flow, limit=options.limit, progress=meter.tell, cancelled=meter.cancelled
+                flow, limit=limit, progress=meter.tell, cancelled=meter.cancelled
             )
         except MissingTool as missing:
             say(f"{missing}; what follows is our own decode")
-            packets = session.packets(
-                flow, options.limit, progress=meter.tell, cancelled=meter.cancelled
-            )
+            packets = session.packets(flow, limit, progress=meter.tell, cancelled=meter.cancelled)
     emit(map(records.packet_record, packets), options.format, columns=shown, limit=0)
     return 0
 
