@@ -44,7 +44,6 @@ _OPEN = cython.declare(cython.ulonglong, layout.OPEN)
 _RESET = cython.declare(cython.ulonglong, layout.RESET)
 _CLOSED = cython.declare(cython.ulonglong, layout.CLOSED)
 _ENDED = cython.declare(cython.ulonglong, layout.RESET | layout.CLOSED)
-_PROTOCOL = cython.declare(cython.ulonglong, 0xFF_0000_0000)  # of WHO
 _TOKEN = cython.declare(cython.ulonglong, 0xFFFF_FFFF)
 _ROW = cython.declare(cython.ulonglong, 0xFFFF_FFFF)  # the row number in a slot
 _TAG = cython.declare(cython.ulonglong, 0xFFFF_FFFF_0000_0000)  # the hash bits in a slot
@@ -196,25 +195,24 @@ class FlowTable:
     @cython.exceptval(-1)
     def _side(self, row: cython.Py_ssize_t, at: cython.Py_ssize_t) -> cython.int:
         """Who of a flow sent a packet: 0 for A, 1 for B, 2 when it is of another flow."""
-        who: cython.ulonglong = self.pkt[at + _PKT_WHO]
         held: cython.ulonglong = self.rows[row + _WHO]
-        if (
-            held == who
-            and self.rows[row + 1] == self.pkt[at + 1]
-            and self.rows[row + 3] == self.pkt[at + 3]
-            and self.rows[row] == self.pkt[at]
-            and self.rows[row + 2] == self.pkt[at + 2]
-        ):
-            return 0
-        if (
-            held == who & _PROTOCOL | (who & 0xFFFF) << 16 | who >> 16 & 0xFFFF
-            and self.rows[row + 3] == self.pkt[at + 1]
-            and self.rows[row + 1] == self.pkt[at + 3]
-            and self.rows[row + 2] == self.pkt[at]
-            and self.rows[row] == self.pkt[at + 2]
-        ):
-            return 1
-        return 2
+        a_hi: cython.ulonglong = self.rows[row]
+        a_lo: cython.ulonglong = self.rows[row + 1]
+        b_hi: cython.ulonglong = self.rows[row + 2]
+        b_lo: cython.ulonglong = self.rows[row + 3]
+        hi: cython.ulonglong = self.pkt[at]
+        lo: cython.ulonglong = self.pkt[at + 1]
+        to_hi: cython.ulonglong = self.pkt[at + 2]
+        to_lo: cython.ulonglong = self.pkt[at + 3]
+        who: cython.ulonglong = self.pkt[at + _PKT_WHO]
+        back: cython.ulonglong = (who >> 32) << 32 | (who & 0xFFFF) << 16 | who >> 16 & 0xFFFF
+        other: cython.bint = (  # without branches: which way it is, nobody can foresee
+            held ^ who | a_hi ^ hi | a_lo ^ lo | b_hi ^ to_hi | b_lo ^ to_lo
+        ) != 0
+        strange: cython.bint = (
+            held ^ back | a_hi ^ to_hi | a_lo ^ to_lo | b_hi ^ hi | b_lo ^ lo
+        ) != 0
+        return other + (other & strange)
 
     @cython.cfunc
     @cython.nogil
