@@ -51,6 +51,7 @@ LEGEND = (
     ("·", "dim", "nothing seen", ""),
     ("○", "dim", "allowed, never seen", "a rule without traffic"),
     ("!", "warn", "guardrail broken", ""),
+    ("█▅▂", "dim", "high, medium, low", "findings: how sure, and how bad it would be"),
 )
 """Glyph, tone, word, meaning: the `?` screen."""
 

@@ -12,13 +12,14 @@ from workbench.tui.lines import clock
 from workbench.tui.widgets.pagedtable import Cell, Column, Row
 
 FATES = {
-    Fate.ALLOWED: ("✓ allowed", "allowed"),
-    Fate.OPEN: ("– open", "out"),
+    Fate.ALLOWED: ("✓ allowed", "blocked"),
+    Fate.OPEN: ("– open", "blocked"),
     Fate.UNCERTAIN: ("? uncertain", "uncertain"),
-    Fate.BLOCKED: ("✗ blocked", "blocked"),
+    Fate.BLOCKED: ("✗ blocked", "allowed"),
     Fate.NOT_REACHED: ("· not reached", "dim"),
 }
-"""What becomes of a step: glyph and word, and tone."""
+"""What becomes of a step: glyph and word, and tone. An intruder who gets through is what hurts, so
+the colours are the other way round than for traffic that works."""
 TITLES = {"none": "no policy"}
 
 
@@ -99,7 +100,8 @@ def head(replays: Replays, width: int) -> list[Part]:
         title = f" {TITLES.get(run.policy, run.policy):<10} "
         parts += [(title, "accent" if run is replays.draft else ""), *strip(axis, run)]
         glyph, tone = ("✓", "allowed") if run.stopped else ("✗", "blocked")
-        parts.append((f"  {glyph} {run.text}\n", tone))
+        end = "" if run is replays.draft else "\n"
+        parts.append((f"  {glyph} {run.text}{end}", tone))
     return parts
 
 
@@ -116,8 +118,7 @@ def strip(axis: Axis, run: Replayed) -> list[Part]:
     parts: list[Part] = []
     for cell in range(axis.width):
         glyph, found = marks.get(cell, ("─", None))
-        tone = "dim" if found is None else "blocked" if found.through else "allowed"
-        parts.append((glyph, "dim" if found is Fate.NOT_REACHED else tone))
+        parts.append((glyph, "dim" if found is None else FATES[found][1]))
     return parts
 
 
@@ -127,6 +128,6 @@ def because(step: Step, runs: Replays, at: int) -> list[Part]:
     parts: list[Part] = [(f"{hop}{clock(step.time_us)} UTC\n", "strong")]
     for run in runs.runs:
         told, tone = FATES[run.steps[at].fate]
-        parts += [(f"{TITLES.get(run.policy, run.policy):<10} ", "dim"), (f"{told:<14}", tone)]
-        parts.append((f"{printable(run.steps[at].because)}\n", ""))
+        parts += [(f"{TITLES.get(run.policy, run.policy):<10} ", "dim"), (f"{told}\n", tone)]
+        parts.append((f"  {printable(run.steps[at].because)}\n", "dim"))
     return [*parts, ("\n", "")]

@@ -79,7 +79,7 @@ class ReplayScreen(FindingBase):
         name = self.opened.inventory.name
         table.set_columns(columns(replays), "Nothing of it is in the recording any more.")
         table.show_rows([step_row(alike, replays, name) for alike in groups])
-        told = " – open: nothing judges it   · not reached: the intruder never got there"
+        told = " – open: nothing judges it   · not reached: never got there   red: through"
         self.say((told, "$dim"))
 
     @property
