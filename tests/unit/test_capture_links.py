@@ -331,6 +331,39 @@ def test_fragments_of_a_tunnel_belong_to_the_flow_inside() -> None:
     assert Decoded(pieces).flows == [inside, inside]
 
 
+def test_tenants_with_the_same_addresses_keep_their_fragments_apart() -> None:
+    """By their VLAN, or by the tunnel; a tunnel's own fragments by the VLAN around it."""
+
+    def pieces(port: int) -> tuple[bytes, bytes]:
+        whole = udp(40000, port, bytes(40))
+        return (
+            ipv4(A, B, 17, whole[:24], ident=5, more=True),
+            ipv4(A, B, 17, whole[24:], ident=5, offset=24),
+        )
+
+    wanted = [f"17 {A}:40000 {B}:{port}" for port in (53, 54, 53, 54)]
+    (one, one_later), (two, two_later) = pieces(53), pieces(54)
+    mixed = (one, two, one_later, two_later)
+    tags = [ether(data, tags=[(0x8100, 5 + at % 2)]) for at, data in enumerate(mixed)]
+    assert Decoded(tags).flows == wanted
+    keys = [
+        layers.over_ip(47, layers.gre(0x0800, data, key=at % 2)) for at, data in enumerate(mixed)
+    ]
+    assert Decoded(keys).flows == wanted
+    outer = []
+    for tag, port in ((5, 53), (6, 54)):
+        inner = ether(ipv4(A, B, 17, udp(40000, port, bytes(100))), tags=[(0x8100, 9)])
+        whole = udp(50000, 4789, layers.vxlan(inner))
+        first = ipv4(OUT, TO, 17, whole[:96], ident=5, more=True)
+        later = ipv4(OUT, TO, 17, whole[96:], ident=5, offset=96)
+        outer.append([ether(data, tags=[(0x8100, tag)]) for data in (first, later)])
+    assert Decoded([outer[0][0], outer[1][0], outer[0][1], outer[1][1]]).flows == wanted
+    untagged = [data[:12] + data[16:] for data in outer[0]]
+    assert (
+        Decoded(untagged).flows == [wanted[0]] * 2
+    )  # a tag of what is inside is not of the outside
+
+
 def test_a_first_fragment_that_hides_nothing_keeps_its_later_ones() -> None:
     first = ether(ipv4(OUT, TO, 17, udp(50000, 4789, bytes(32)), ident=5, more=True))
     later = ether(ipv4(OUT, TO, 17, bytes(32), ident=5, offset=40))

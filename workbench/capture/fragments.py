@@ -2,7 +2,8 @@
 
 Compiled by Cython with bounds checks on; it runs uncompiled with the same results. A table of fixed
 size remembers datagrams; fragments that come before their first one wait in it, as a count. The
-later fragments of a datagram that carries a tunnel's packet belong to the flow inside.
+later fragments of a datagram that carries a tunnel's packet belong to the flow inside. Fragments
+of another VLAN or another tunnel are of another datagram: tenants may have the same addresses.
 
 Sources: RFC 791 section 3.2, RFC 8200 section 4.5.
 """
@@ -18,6 +19,7 @@ _SRC_LO = cython.declare(cython.Py_ssize_t, layout.PKT_SRC_LO)
 _DST_HI = cython.declare(cython.Py_ssize_t, layout.PKT_DST_HI)
 _DST_LO = cython.declare(cython.Py_ssize_t, layout.PKT_DST_LO)
 _WHO = cython.declare(cython.Py_ssize_t, layout.PKT_WHO)
+_MARKS = cython.declare(cython.Py_ssize_t, layout.PKT_MARKS)
 _PACKETS = cython.declare(cython.Py_ssize_t, layout.PKT_PACKETS)
 _BYTES = cython.declare(cython.Py_ssize_t, layout.PKT_BYTES)
 _TIME = cython.declare(cython.Py_ssize_t, layout.PKT_TIME)
@@ -26,6 +28,10 @@ _PATH = cython.declare(cython.Py_ssize_t, layout.PKT_PATH)
 _LATER = cython.declare(cython.ulonglong, layout.LATER)
 _CARRIER = cython.declare(cython.ulonglong, layout.CARRIER)
 _TUNNEL = cython.declare(cython.ulonglong, 0xFFFF << layout.TUNNEL_SHIFT)
+_VLAN = cython.declare(cython.ulonglong, 0xFFF << layout.VLAN_SHIFT)
+_MIX_1 = cython.declare(cython.ulonglong, layout.MIX_1)
+_MIX_2 = cython.declare(cython.ulonglong, layout.MIX_2)
+_MASK = cython.declare(cython.ulonglong, 0xFFFF_FFFF_FFFF_FFFF)
 _LIFE = cython.declare(cython.ulonglong, 30_000_000)
 """Microseconds that the fragments of a datagram belong together."""
 _SETS = cython.declare(cython.ulonglong, 2047)
@@ -39,6 +45,7 @@ _F_BYTES = cython.declare(cython.Py_ssize_t, 7)
 _F_TIME = cython.declare(cython.Py_ssize_t, 8)
 _F_ENDS = cython.declare(cython.Py_ssize_t, 9)  # the addresses of the flow
 _F_TUNNEL = cython.declare(cython.Py_ssize_t, 13)
+_F_NET = cython.declare(cython.Py_ssize_t, 14)  # VLAN | tunnel that it came in
 
 
 @cython.final
@@ -52,7 +59,7 @@ class Fragments:
     """Fragments so far whose first one was not seen."""
 
     def __init__(self) -> None:
-        self.held = np.zeros((2048 * 4, 14), np.uint64).data
+        self.held = np.zeros((2048 * 4, 15), np.uint64).data
         self.lost = 0
 
     def join(self, packets: memoryview, count: cython.Py_ssize_t) -> None:
@@ -123,12 +130,14 @@ class Fragments:
     @cython.exceptval(-1)
     def _slot(self, i: cython.Py_ssize_t, ident: cython.ulonglong) -> cython.Py_ssize_t:
         """The place of a datagram, or the one it will take: that of the oldest in its set."""
-        mixed: cython.ulonglong = self.pkt[i, _SRC_LO] ^ self.pkt[i, _DST_LO]
+        mixed: cython.ulonglong = self._net(i) ^ ident << 13
         place: cython.Py_ssize_t
         oldest: cython.Py_ssize_t
-        mixed ^= self.pkt[i, _SRC_HI] ^ self.pkt[i, _DST_HI]
-        mixed ^= mixed >> 32 ^ ident >> 8 ^ (ident & 0xFF) << 4
-        place = ((mixed ^ mixed >> 12 ^ mixed >> 24) & _SETS) * _PLACES
+        for place in range(4):
+            mixed = (mixed ^ self.pkt[i, _SRC_HI + place]) * _MIX_1 & _MASK
+            mixed ^= mixed >> 32
+        place = (mixed * _MIX_2 & _MASK) >> 40 & _SETS
+        place *= _PLACES
         oldest = place
         for _ in range(_PLACES):
             if self._is(place, i, ident):
@@ -137,6 +146,13 @@ class Fragments:
                 oldest = place
             place += 1
         return oldest
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
+    def _net(self, i: cython.Py_ssize_t) -> cython.ulonglong:
+        """What tells a datagram from another tenant's: its VLAN and the tunnel around it."""
+        return self.pkt[i, _MARKS] & _VLAN | self.pkt[i, _PATH] & _TUNNEL
 
     @cython.cfunc
     @cython.nogil
@@ -150,6 +166,7 @@ class Fragments:
             and self.held[slot, 1] == self.pkt[i, _SRC_LO]
             and self.held[slot, 2] == self.pkt[i, _DST_HI]
             and self.held[slot, 3] == self.pkt[i, _DST_LO]
+            and self.held[slot, _F_NET] == self._net(i)
             and self.pkt[i, _TIME] <= self.held[slot, _F_TIME] + _LIFE
         )
 
@@ -173,5 +190,6 @@ class Fragments:
         self.held[slot, _F_PACKETS] = 0
         self.held[slot, _F_BYTES] = 0
         self.held[slot, _F_TIME] = self.pkt[i, _TIME]
+        self.held[slot, _F_NET] = self._net(i)
         self.held[slot, _F_TUNNEL] = self.pkt[flow, _PATH] & _TUNNEL
         return 0

@@ -24,6 +24,7 @@ _ETHERTYPE = cython.declare(cython.ulonglong, layout.ETHERTYPE_LINK)
 _FRAGMENT = cython.declare(cython.ulonglong, layout.FRAGMENT)
 _CARRIER = cython.declare(cython.ulonglong, layout.CARRIER)
 _QUOTE = cython.declare(cython.ulonglong, layout.QUOTE)
+_VLAN = cython.declare(cython.ulonglong, 0xFFF << layout.VLAN_SHIFT)
 _PROTOCOL = cython.declare(cython.ulonglong, layout.PROTOCOL_TUNNELS)
 _GRE = cython.declare(cython.ulonglong, layout.GRE)
 _ERSPAN = cython.declare(cython.ulonglong, layout.ERSPAN)
@@ -92,7 +93,8 @@ class Tunnels:
                 if packets[row, 10] & _FRAGMENT and not packets[row + 1, 10]:
                     for word in range(packets.shape[1]):
                         packets[row + 1, word] = packets[row, word]
-                    packets[row + 1, 5] = packets[row + 1, 6] = 0
+                    packets[row + 1, 5] &= _VLAN
+                    packets[row + 1, 6] = 0
                     packets[row + 1, 10] |= _CARRIER
                 kept += 1
         return kept
