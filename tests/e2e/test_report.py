@@ -104,6 +104,17 @@ def test_the_figures_are_those_of_the_other_commands(
         row = listed[one["id"]]
         assert (row["technique"], row["confidence"]) == (one["technique"], one["confidence"])
         assert (row["first_seen"], row["why"]) == (one["first_seen"], one["why"])
+    suspect = {
+        (each["client"], each["server"], each["service"])
+        for one in found
+        if one["confidence"] != "low" and one["suppressed"] is None
+        for each in one["evidence"]
+    }
+    traced = sum(
+        one["class"] == "would-block" and (one["client"], one["server"], one["service"]) in suspect
+        for one in simulated["conversations"]
+    )
+    assert sum(int(row["traced"]) for row in rows(tables, "would-block-list")) == traced > 0
     cells = asked("matrix", "--by", "segment")
     assert sorted(
         (row["client"], row["server"], row["bytes"]) for row in rows(tables, "cells")

@@ -90,6 +90,8 @@ class Loss:
     bytes: int
     first_us: int
     last_us: int
+    traced: int
+    """Clients whose use of it is evidence of a finding, see Report.traced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +226,10 @@ class Report:
     totals: Totals
     coverage: Coverage
     losses: Some[Loss]
-    """Worst first."""
+    """Worst first; those that are nothing but traces of an intruder last."""
+    traced: int
+    """Conversations that would be blocked and are evidence of a finding of medium or high
+    confidence that nobody suppressed."""
     uncertain: Some[Talk]
     findings: Some[FindingFacts]
     """In order of time, the most certain and the worst kept where not all are."""

@@ -22,6 +22,7 @@ _LOSSES = (
     Column("server", "server"),
     Column("service", "service"),
     Column("clients", "clients", Kind.COUNT),
+    Column("traced", "traces of an intruder", Kind.COUNT),
     Column("flows", "flows", Kind.COUNT),
     Column("bytes", "bytes", Kind.BYTES),
     Column("first_seen", "first (UTC)", Kind.TIME),
@@ -85,7 +86,11 @@ def _blocked(report: Report) -> tuple[Text | Table | Commands, ...]:
         report.losses.more,
         empty="none: nothing that worked in the recording would be blocked",
     )
-    lead = "Those that most clients would miss come first, then those used most often."
+    lead = (
+        "Those that most clients would miss come first, then those used most often. Traces of an "
+        "intruder: clients whose use of the service is evidence of a finding of medium or high "
+        "confidence that nobody has suppressed; services with nothing but such clients come last."
+    )
     return (
         Text(lead),
         table,
@@ -98,6 +103,7 @@ def _loss(one: Loss) -> tuple[Cell, ...]:
         one.server,
         one.service,
         one.clients.total,
+        one.traced,
         one.flows,
         one.bytes,
         one.first_us,

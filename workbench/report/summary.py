@@ -62,7 +62,10 @@ def _figures(report: Report) -> Iterator[Figure]:
     detail = f"{cover.conversations:,} of {cover.in_scope:,} conversations in scope"
     yield Figure(covered, "allowed by a rule", detail if cover.in_scope else "nothing in scope")
     blocked = report.totals.by_class[Class.WOULD_BLOCK]
-    yield Figure(f"{blocked:,}", "would be blocked", "conversations that work today")
+    working = "conversations that work today"
+    if report.traced:
+        working += f", {report.traced:,} of them traces of an intruder"
+    yield Figure(f"{blocked:,}", "would be blocked", working)
     first, last = report.exposure.scenarios[0], report.exposure.scenarios[-1]
     yield Figure(f"{first.score:.0f} → {last.score:.1f}", "exposure", "no policy → this policy")
     sure = report.findings_by.get("high", 0)
@@ -99,15 +102,26 @@ def _production(report: Report) -> Iterator[Point]:
     if blocked:
         services = count(report.losses.total, "service")
         text = f"{count(blocked, 'conversation')} with {services} that work today would be blocked"
-        first = next(iter(report.losses), None)
-        worst = f", first of all {first.service} on {first.server}" if first else ""
-        yield Point(STOP, text + worst, "would-block")
+        yield _blocked(report, text)
     else:
         yield Point(OK, "Nothing that worked in the recording would be blocked", "effect")
     doubtful = report.totals.by_class[Class.UNCERTAIN]
     if doubtful:
         text = f"{count(doubtful, 'conversation')} cannot be judged from the recording"
         yield Point(LOOK, text, "uncertain")
+
+
+def _blocked(report: Report, text: str) -> Point:
+    """Nobody minds that an intruder is blocked: then it is only to be looked at."""
+    blocked, traced = report.totals.by_class[Class.WOULD_BLOCK], report.traced
+    if traced == blocked:
+        return Point(LOOK, f"{text}; all of them are traces of an intruder", "would-block")
+    first = next(iter(report.losses), None)
+    if traced:
+        text += f"; {traced:,} of them are traces of an intruder"
+    if first:
+        text += f". To look at first: {first.service} on {first.server}"
+    return Point(STOP, text, "would-block")
 
 
 def _guardrails(report: Report) -> Point:

@@ -9,20 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workbench import __version__
-from workbench.analysis.losses import losses
 from workbench.documents import digest, read_text
 from workbench.model.errors import Cancelled, InputError
 from workbench.model.filters import Filter, Term
-from workbench.model.net import service_text
+from workbench.model.finding import Finding
 from workbench.model.policy import ANY, Rule, Segment
 from workbench.model.report import (
     Broken,
     Digest,
-    FindingFacts,
-    Loss,
     Report,
     RuleFacts,
     SegmentFacts,
@@ -31,8 +27,9 @@ from workbench.model.report import (
     VulnerabilityFacts,
 )
 from workbench.model.traffic import Progress, Stop, Tell, format_time
-from workbench.model.verdict import Class, RuleUse, Verdict
+from workbench.model.verdict import Class, RuleUse
 from workbench.model.vulnerability import Severity
+from workbench.session.blocked import Blocked
 from workbench.session.certificates import certificates
 from workbench.session.findings import FILE as FINDINGS
 from workbench.session.folder import INVENTORY, POLICY
@@ -94,10 +91,12 @@ def gather(session: "Session", wish: Wish, progress: Tell = None, cancelled: Sto
     quality, matrix = session.quality(), session.matrix("segment")
     step("the policy")
     rules, segments = _rules(session, step), _segments(session)
-    step("what would be blocked")
-    lost, doubtful = _losses(session, wish.most), _uncertain(session, wish.most)
     step("findings")
-    found, levels = _findings(session, wish, step)
+    found = session.findings.find(
+        baseline=wish.baseline, against=wish.against, progress=progress, cancelled=cancelled
+    )
+    step("what would be blocked")
+    blocked = Blocked(session, found)
     step("exposure")
     exposed = exposure_facts(session, wish.most, step.progress, step.cancelled)
     step("vulnerabilities")
@@ -122,10 +121,11 @@ def gather(session: "Session", wish: Wish, progress: Tell = None, cancelled: Sto
         warnings=session.warnings(),
         totals=simulation.totals,
         coverage=simulation.coverage,
-        losses=lost,
-        uncertain=doubtful,
-        findings=found,
-        findings_by=levels,
+        losses=blocked.losses(wish.most),
+        traced=blocked.traced,
+        uncertain=_uncertain(session, wish.most),
+        findings=blocked.findings(wish.most),
+        findings_by=_levels(found),
         compared=_compared(wish),
         exposure=exposed,
         vulnerabilities=scanned,
@@ -216,35 +216,6 @@ def _definition(segment: Segment) -> str:
 # ── what it would do ───────────────────────────────────────────────────────────────────────────
 
 
-def _losses(session: "Session", most: int | None) -> Some[Loss]:
-    groups = losses(session.simulation)
-    return Some(tuple(_loss(session, rows, most) for rows in groups[:most]), len(groups))
-
-
-def _loss(session: "Session", rows: NDArray[np.int64], most: int | None) -> Loss:
-    table = session.table
-    seen = table.at(int(rows[0]))
-    clients = (table.hosts.addresses[index] for index in table["client"][rows[:most]].tolist())
-    return Loss(
-        session.name_of(seen.server),
-        policy_name(session, seen.protocol, seen.port),
-        Some(tuple(map(session.inventory.name, clients)), len(rows)),
-        int(table["flows"][rows].sum()),
-        int(table["bytes"][rows].sum()),
-        int(table["first_us"][rows].min()),
-        int(table["last_us"][rows].max()),
-    )
-
-
-def policy_name(session: "Session", protocol: int, port: int) -> str:
-    """`modbus (tcp/502)`: a service by the policy's own word where it has one."""
-    text = service_text(protocol, port)
-    for group in session.policy.services:
-        if len(group.ranges) == 1 and group.ranges[0].covers(protocol, port):
-            return f"{group.name} ({text})"
-    return text
-
-
 def _uncertain(session: "Session", most: int | None) -> Some[Talk]:
     table, classes = session.table, session.simulation.classes
     rows = np.flatnonzero(classes == Class.UNCERTAIN)
@@ -268,58 +239,14 @@ def _talk(session: "Session", row: int) -> Talk:
     )
 
 
-# ── findings ───────────────────────────────────────────────────────────────────────────────────
+def _levels(found: tuple[Finding, ...]) -> dict[str, int]:
+    return dict(Counter("suppressed" if one.suppression else one.confidence.text for one in found))
 
 
 def _compared(wish: Wish) -> tuple[str, ...]:
     if wish.baseline is not None:
         return "--baseline", format_time(wish.baseline)
     return ("--against", wish.against) if wish.against else ()
-
-
-def _findings(
-    session: "Session", wish: Wish, step: Steps
-) -> tuple[Some[FindingFacts], dict[str, int]]:
-    found = session.findings.find(
-        baseline=wish.baseline,
-        against=wish.against,
-        progress=step.progress,
-        cancelled=step.cancelled,
-    )
-    levels = Counter("suppressed" if one.suppression else one.confidence.text for one in found)
-    ranked = sorted(
-        found, key=lambda one: (bool(one.suppression), -one.confidence, -one.impact, one.first_us)
-    )
-    kept = {id(one) for one in ranked[: wish.most]}
-    shown = [one for one in found if id(one) in kept]
-    judged = _Judged(session, {piece.client for one in shown for piece in one.evidence})
-    facts = []
-    for one in shown:
-        keys = [(each.client, each.server, each.protocol, each.port) for each in one.evidence]
-        peers = tuple(map(session.inventory.name, one.peers[: wish.most]))
-        blocked = sum(judged.blocks(key) for key in keys)
-        host = session.name_of(one.host)
-        facts.append(FindingFacts(one, host, Some(peers, len(one.peers)), blocked, len(keys)))
-    return Some(tuple(facts), len(found)), dict(levels)
-
-
-class _Judged:
-    """Verdicts of the conversations of some clients, by what names a conversation."""
-
-    def __init__(self, session: "Session", clients: set[int]) -> None:
-        table, index = session.table, session.table.hosts.index
-        wanted = np.array([index[one] for one in clients if one in index], dtype=np.int64)
-        rows = np.flatnonzero(np.isin(table["client"], wanted))
-        rows = rows[session.simulation.verdicts[rows] == Verdict.BLOCKED]
-        columns = (table[name][rows].tolist() for name in ("client", "server", "protocol", "port"))
-        addresses = table.hosts.addresses
-        self._blocked = {
-            (addresses[client], addresses[server], protocol, port)
-            for client, server, protocol, port in zip(*columns, strict=True)
-        }
-
-    def blocks(self, key: tuple[int, int, int, int]) -> bool:
-        return key in self._blocked
 
 
 # ── vulnerabilities ────────────────────────────────────────────────────────────────────────────
