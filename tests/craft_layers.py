@@ -68,6 +68,20 @@ def capwap(frame: bytes, native: bool = False) -> bytes:
     return bytes([0, 2 << 3, 2 | native, 0]) + bytes(4) + frame
 
 
+def otv(frame: bytes, overlay: int = 77) -> bytes:
+    return struct.pack(">II", 0x0800_0000 | overlay, 3 << 8) + frame
+
+
+def lisp(packet: bytes, instance: int | None = None) -> bytes:
+    if instance is None:
+        return struct.pack(">II", 0xC000_0000 | 0x1234, 1) + packet
+    return struct.pack(">II", 0xC800_0000 | 0x1234, instance << 8 | 1) + packet
+
+
+def gue(following: int, payload: bytes, extensions: bytes = b"") -> bytes:
+    return struct.pack(">BBH", len(extensions) // 4, following, 0) + extensions + payload
+
+
 def over_udp(port: int, payload: bytes, source: str = "192.0.2.1", to: str = "192.0.2.2") -> bytes:
     """Ethernet, IPv4 and UDP between two tunnel ends, then the tunnel's header and payload."""
     return ether(ipv4(source, to, 17, udp(50000, port, payload)))

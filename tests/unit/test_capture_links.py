@@ -1,12 +1,15 @@
 """Link types and tunnels by hand: where the flow is found, what is left out, who carried it."""
 
+import shutil
 import struct
+import subprocess
+from pathlib import Path
 
 import craft
 import craft_layers as layers
 import numpy as np
 import pytest
-from craft import SYN, ether, icmp, ipv4, ipv6, tcp, udp
+from craft import SYN, ether, icmp, ipv4, ipv6, pcap, tcp, udp
 
 from workbench.capture import layout
 from workbench.capture.decoding import MAX_TUNNELS, PacketDecoder
@@ -204,6 +207,12 @@ TUNNELS = [
     (layers.over_udp(5247, layers.capwap(FRAME)), "CAPWAP 0"),
     (layers.over_udp(5247, layers.capwap(WIFI_QOS, native=True)), "CAPWAP 0"),
     (layers.over_udp(5247, layers.capwap(b"\x01\x88" + WIFI_QOS[2:], native=True)), "CAPWAP 0"),
+    (layers.over_udp(8472, layers.otv(FRAME)), "OTV 77"),
+    (layers.over_udp(4341, layers.lisp(IP)), "LISP 0"),
+    (layers.over_udp(4341, layers.lisp(IP, 7)), "LISP 7"),
+    (layers.over_udp(6080, layers.gue(4, IP)), "GUE 0"),
+    (layers.over_udp(6080, layers.gue(4, IP, bytes(8))), "GUE 0"),
+    (layers.over_udp(6080, IP), "GUE 0"),
     (ether(ipv6(OUT6 := "2001:db8::1", "2001:db8::2", 4, IP), 0x86DD), "IP in IP 0"),
     (ether(ipv6(OUT6, "2001:db8::2", 60, craft.extension(4) + IP), 0x86DD), "IP in IP 0"),
     (ether(ipv6(OUT6, "2001:db8::2", 143, FRAME), 0x86DD), "Ethernet in IP 0"),
@@ -233,6 +242,15 @@ def test_a_cut_tunnel_counts_to_the_flow_outside(packet: bytes, tunnel: str) -> 
     assert Decoded([packet[:ports]], wire=len(packet)).flows == [FLOW]
 
 
+def test_tshark_finds_the_same_inside_of_lisp(tmp_path: Path) -> None:
+    path = tmp_path / "lisp.pcap"
+    path.write_bytes(pcap([layers.over_udp(4341, layers.lisp(IP, key)) for key in (None, 7)]))
+    program = shutil.which("tshark") or pytest.skip("tshark is not installed")
+    command = [program, "-r", str(path), "-T", "fields", "-e", "ip.dst", "-e", "tcp.dstport"]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert told.splitlines() == [f"{TO},{B}\t445"] * 2
+
+
 def test_ipv6_in_tunnels() -> None:
     assert Decoded([layers.over_ip(41, IP6)]).flows == [FLOW6]
     for before in (b"", b"\0\0" + bytes(6), b"\0\1\2\2abcd" + bytes(9), b"\0\1\0\0" + bytes(17)):
@@ -258,6 +276,12 @@ def test_ipv6_in_tunnels() -> None:
         layers.over_udp(5247, b"\1" + layers.capwap(FRAME)[1:]),  # DTLS
         layers.over_udp(5247, b"\0\x10\2\x80\0\0\1\0" + FRAME),  # later fragment
         layers.over_udp(53, layers.vxlan(FRAME)),
+        layers.over_udp(4789, layers.otv(FRAME)),  # VXLAN's port
+        layers.over_udp(4341, b"\xc1" + layers.lisp(IP)[1:]),  # encrypted
+        layers.over_udp(4341, b"\x20" + layers.lisp(IP)[1:]),  # asks for an echo of no nonce
+        layers.over_udp(4341, layers.lisp(bytes(40))),
+        layers.over_udp(6080, b"\x20" + layers.gue(4, IP)[1:]),  # control
+        layers.over_udp(6080, layers.gue(6, IP)),  # TCP between the ends outside
         layers.over_ip(47, layers.gre(0, b"")),  # keepalive
         layers.over_ip(47, b"\0\5\x08\0" + IP),  # version 5
         layers.over_ip(4, b"\x95" + IP[1:]),

@@ -165,7 +165,10 @@ TUNNEL_WORDS = 8
     ETHERIP,
     TZSP,
     CAPWAP,
-) = range(1, 15)
+    OTV,
+    LISP,
+    GUE,
+) = range(1, 18)
 QUOTE = 255 << 32
 """In place of kind and key: the packet is quoted by an ICMP error."""
 PROTOCOL_TUNNELS = 256
@@ -185,11 +188,15 @@ TUNNELS = {
     ETHERIP: "Ethernet in IP",
     TZSP: "TZSP",
     CAPWAP: "CAPWAP",
+    OTV: "OTV",
+    LISP: "LISP",
+    GUE: "GUE",
 }
-"""Key: GRE key (0 without), ERSPAN session, VNI, TEID, L2TP tunnel << 16 | session, PPTP call."""
+"""Key: GRE key (0 without), ERSPAN session, VNI, TEID, L2TP tunnel << 16 | session, PPTP call,
+OTV overlay, LISP instance."""
 TUNNEL_PORTS = {
     4789: VXLAN,
-    8472: VXLAN,  # what Linux used before the port was assigned
+    8472: VXLAN,  # what Linux used before the port was assigned; OTV as well
     4790: VXLAN_GPE,
     6081: GENEVE,
     3544: TEREDO,
@@ -198,6 +205,8 @@ TUNNEL_PORTS = {
     1701: L2TP,
     37008: TZSP,
     5247: CAPWAP,
+    4341: LISP,
+    6080: GUE,
 }
 
 NO_REQUEST = 255

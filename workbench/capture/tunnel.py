@@ -6,7 +6,8 @@ flow outside.
 
 Sources: RFC 2784, 2890, 2637 (GRE, PPTP); draft-foschiano-erspan; RFC 7348, 8926, and
 draft-ietf-nvo3-vxlan-gpe; RFC 2003, 4213, 3378, 8986; RFC 4380 (Teredo); 3GPP TS 29.281 (GTP-U);
-RFC 4023, 7510 (MPLS); RFC 2661 (L2TP); RFC 5415 (CAPWAP).
+RFC 4023, 7510 (MPLS); RFC 2661 (L2TP); RFC 5415 (CAPWAP); draft-hasmit-otv;
+RFC 9300 (LISP); draft-ietf-intarea-gue.
 """
 
 # mypy: disable-error-code="untyped-decorator,no-any-return"
@@ -38,6 +39,9 @@ _MPLS = cython.declare(cython.ulonglong, layout.MPLS)
 _L2TP = cython.declare(cython.ulonglong, layout.L2TP)
 _PPTP = cython.declare(cython.ulonglong, layout.PPTP)
 _CAPWAP = cython.declare(cython.ulonglong, layout.CAPWAP)
+_OTV = cython.declare(cython.ulonglong, layout.OTV)
+_LISP = cython.declare(cython.ulonglong, layout.LISP)
+_GUE = cython.declare(cython.ulonglong, layout.GUE)
 _ETHERIP = cython.declare(cython.ulonglong, layout.ETHERIP)
 _ETHERNET = cython.declare(cython.ulonglong, 1)  # link types of what is inside
 _PPP = cython.declare(cython.ulonglong, 9)
@@ -153,6 +157,10 @@ class Tunnels:
             return self._l2tp(at)
         if self.kind == _CAPWAP:
             return self._capwap(at)
+        if self.kind == _LISP:
+            return self._lisp(at)
+        if self.kind == _GUE:
+            return self._gue(at)
         return self._is(_MPLS, _LABELS, at) if self.kind == _MPLS else self._tzsp(at)
 
     @cython.cfunc
@@ -221,10 +229,10 @@ class Tunnels:
         following: cython.ulonglong = self.buf[at + 3]
         self.key = self._u16(at + 4) << 8 | self.buf[at + 6]
         if self.kind == _VXLAN and not flags & 4:
-            if flags & 0x7F != 8 or self.buf[at + 7] or self.buf[at + 1] & 0xB7:
+            if flags & 0x7F != 8 or self.buf[at + 7]:
                 return 0
-            if not flags & 0x80 and self._u16(at + 2):
-                return 0
+            if self.buf[at + 1] & 0xB7 or (not flags & 0x80 and self._u16(at + 2)):
+                return self._otv(at)
             return self._is(_VXLAN, _ETHERNET, at + 8)
         if flags & 0xF1:  # a version, or operations and maintenance
             return 0
@@ -354,3 +362,39 @@ class Tunnels:
         if native and self.buf[at + 2] >> 1 & 0x1F != 1:
             return 0
         return self._is(_CAPWAP, 105 if native else _ETHERNET, at + size)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
+    def _otv(self, at: cython.Py_ssize_t) -> cython.int:
+        """VXLAN's header with an overlay where that has reserved bits, on a port of its own."""
+        if self.buf[at] != 8 or (self._u16(self.at) != 8472 and self._u16(self.at + 2) != 8472):
+            return 0
+        self.key = self._u16(at) << 16 & 0xFF_0000 | self._u16(at + 2)
+        return self._is(_OTV, _ETHERNET, at + 8)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
+    def _lisp(self, at: cython.Py_ssize_t) -> cython.int:
+        """Data that is not encrypted; a nonce excludes map versions, an echo request needs one."""
+        flags: cython.ulonglong = self.buf[at]
+        if flags & 7 or flags & 0x90 == 0x90 or flags & 0xA0 == 0x20:
+            return 0
+        if flags & 8:
+            self.key = self._u16(at + 4) << 8 | self.buf[at + 6]
+        return self._is(_LISP, _RAW, at + 8)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
+    def _gue(self, at: cython.Py_ssize_t) -> cython.int:
+        """Version 0 names what follows by IP protocol; version 1 is the IP packet itself."""
+        first: cython.ulonglong = self.buf[at]
+        following: cython.ulonglong = self.buf[at + 1]
+        if first >> 6 == 1:
+            return self._is(_GUE, _RAW, at)
+        at += 4 + cython.cast(cython.Py_ssize_t, first & 31) * 4
+        if first >> 5:  # a later version, or a control message
+            return 0
+        return (following == 4 or following == 41) and self._is(_GUE, _RAW, at)
