@@ -27,6 +27,7 @@ from workbench.tui.widgets.faces import open_face
 from workbench.tui.widgets.facts import exposure_facts, figure
 from workbench.tui.widgets.matrix import MatrixView
 from workbench.tui.widgets.pagedtable import PagedTable
+from workbench.tui.widgets.tabs import PageLine
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
 
@@ -258,6 +259,27 @@ async def test_vulnerabilities_ranked(site: Path, bench: WorkbenchApp, tmp_path:
         assert "hole 22" in text and "risk no policy" in text and "used by" in text
         await press(pilot, "enter")
         assert isinstance(bench.screen, ConversationsScreen)
+
+
+async def test_the_filter_narrows_lists_of_hosts(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "8", "slash")
+        await write(pilot, "host:prod-app")
+        await press(pilot, "enter")
+        table = bench.screen.query_one(PagedTable)
+        assert {table.row(at).key for at in range(table.total)} == {"app-1", "app-2"}  # type: ignore[union-attr]
+        assert "of 41" in shown(bench)  # figures stay those of the site
+
+
+async def test_pages_by_mouse(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "8")
+        at = shown(bench).splitlines()[3].index("risky services")
+        await pilot.click(PageLine, offset=(at + 2, 0))
+        await settle(pilot)
+        assert isinstance(bench.screen, ExposureScreen) and bench.screen._page == "services"
 
 
 async def test_escape_stops_what_takes_long(

@@ -58,6 +58,18 @@ def test_ready_guardrails_leave_what_the_draft_allows(session: Session) -> None:
     assert [one.id for one in ready.broken] == [elsewhere.id]  # the office is not protected
 
 
+def test_who_uses_a_service_and_why(session: Session) -> None:
+    for one in session.policy.segments:
+        if one.name != "internet":
+            session.close_gate(Gate(GateKind.UNPROTECTED, one.name))
+    users = session.service_users("ssh")
+    assert users.gates[0] == Gate(GateKind.RULE, "jump-anywhere")
+    assert ("jump", 1) in users.clients and ("prod-db", 1) in users.servers
+    assert session.service_users("smb").servers == (("domain", 1), ("files", 1), ("internet", 1))
+    seen = session.service_users("smb", Scenario.OBSERVED)
+    assert not seen.outside and {gate.kind for gate in seen.gates} == {GateKind.SEEN}
+
+
 def test_they_are_one_edit(session: Session) -> None:
     before = session.policy
     session.guard("vnc")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench import analysis
-from workbench.analysis.exposure import NOBODY, Between, bitset
+from workbench.analysis.exposure import NOBODY, Between, bitset, services_bits, union
 from workbench.model.errors import InputError
 from workbench.model.exposure import Gate, GateKind, Scenario, ServiceExposure, ServiceTraffic
 from workbench.model.matrix import Matrix
@@ -49,6 +49,18 @@ class Ready:
     """Those of them that the draft does not keep yet."""
 
 
+@dataclass(frozen=True, slots=True)
+class Users:
+    """Who may use a risky service on whom, and what lets them."""
+
+    clients: tuple[tuple[str, int], ...]
+    """Segments with machines among them, and how many; policy order."""
+    outside: bool
+    servers: tuple[tuple[str, int], ...]
+    gates: tuple[Gate, ...]
+    """The widest first."""
+
+
 class Guarding(Exposing):
     """What a session does about risky services. All edits are edits of the draft."""
 
@@ -72,6 +84,9 @@ class Guarding(Exposing):
         addresses = machines.hosts.addresses
         for at, name in enumerate(groups.names):
             own = order[bounds[at] : bounds[at + 1]]
+            if len(own) == 1 and known[own[0]]:  # a matrix of hosts has as many groups as hosts
+                bits[name] = 1 << int(number[own[0]])
+                continue
             inside = np.zeros(len(machines) + 1, np.bool_)
             inside[number[own[known[own]]]] = True
             strangers = groups.hosts[own[~known[own]]].tolist()
@@ -98,6 +113,20 @@ class Guarding(Exposing):
                 tuple(one for one in broken if one.id in guards.get(was.service, ())),
             )
             for was, found, seen in zip(old.services, now.services, exposure.traffic(), strict=True)
+        )
+
+    def service_users(self, service: str, scenario: Scenario = Scenario.DRAFT) -> Users:
+        """Of a risky service, over the whole site."""
+        picture = self.exposure.picture(scenario)
+        wanted = services_bits([risky_by_id(service)])
+        boxes = [one for one in picture.openings if one.services & wanted]
+        widest = sorted(boxes, key=lambda one: -one.clients.bit_count() * one.servers.bit_count())
+        clients = union(one.clients for one in boxes)
+        return Users(
+            picture.counted(clients),
+            bool(clients & picture.machines.outside_bit),
+            picture.counted(union(one.servers for one in boxes)),
+            tuple(dict.fromkeys(one.gate for one in widest)),
         )
 
     def ready_guardrails(self, service: str) -> Ready:

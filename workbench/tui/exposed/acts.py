@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from workbench.model.exposure import Gate, GateKind, Scenario
+from workbench.model.filters import Filter
 from workbench.session.exposure import CROWN, YES
 
 if TYPE_CHECKING:
@@ -35,6 +36,12 @@ def guard_it(session: "Session", service: str) -> "Told":
     if ready.broken:
         state = f"! not kept yet, {ready.broken[0].because}"
     return f"{label}: {state}", changes
+
+
+def hosts_of(session: "Session", chosen: Filter) -> frozenset[str]:
+    """Machines that the filter line lets through, by name."""
+    name = session.inventory.name
+    return frozenset(name(host.address) for host in session.hosts(chosen))
 
 
 def crown_it(session: "Session", machine: str) -> None:

@@ -38,6 +38,8 @@ def places_sheet(session: "Session", look: Look) -> Sheet:
 
     rows, figures = [], []
     for old, new in zip(*found, strict=True):
+        if look.by == "host" and not look.shows(new.name):
+            continue
         second = homes.get(new.name, "") if look.by == "host" else f"{new.machines:,}"
         cells: tuple[Cell, ...] = (
             host_cell(new.name, crowns),

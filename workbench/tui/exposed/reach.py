@@ -33,7 +33,7 @@ def reach_sheet(session: "Session", look: Look) -> Sheet:
     homes, crowns = exposure.homes(), exposure.crowns()
     names = dict.fromkeys(name for found in hops.values() for name in found)
     rows, figures = [], []
-    for name in names:
+    for name in filter(look.shows, names):
         far = [hops[one].get(name) for one in scenarios]
         home = homes.get(name, "")
         cells: tuple[Cell, ...] = (

@@ -1,5 +1,6 @@
 """The risky services: how open each is, who uses it, and the guardrails that keep it shut."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from workbench.model.exposure import ServiceExposure
@@ -93,6 +94,7 @@ def _figures(one: "RiskyRow") -> tuple[object, ...]:
 def service_parts(session: "Session", row: "RiskyRow") -> Parts:
     """What it is to an intruder, and what g would add."""
     risky, now, traffic = row.service, row.now, row.traffic
+    users = session.service_users(risky.id)
     parts: list[Part] = [
         (f"{risky.name}\n", "strong"),
         (f"{risky.technique} {risky.technique_name}\n", "dim"),
@@ -102,6 +104,12 @@ def service_parts(session: "Session", row: "RiskyRow") -> Parts:
         (f" under the draft: {plural(now.pairs, 'pair')} ({now.share:.1%}), ", ""),
         (f"{plural(now.servers, 'host')} reached", ""),
         (f", {now.outside:,} from outside\n" if now.outside else "\n", "blocked"),
+        ("from ", "dim"),
+        ("outside, " if users.outside else "", "blocked"),
+        (f"{_segments(users.clients)}\n", ""),
+        ("to ", "dim"),
+        (f"{_segments(users.servers)}\n", ""),
+        (f"by {some([gate.reason for gate in users.gates], 3) or 'nothing'}\n", "dim"),
         (f"recorded: {plural(traffic.conversations, 'conversation')}", ""),
         (f"; worked and judged {traffic.in_scope:,}: ", "dim"),
         (f"✓ {traffic.allowed:,} ", "allowed"),
@@ -116,6 +124,10 @@ def service_parts(session: "Session", row: "RiskyRow") -> Parts:
     kept = [name for name in row.guardrails if name not in {one.id for one in row.broken}]
     parts += [(f"✓ kept: {some(kept, 4)}\n", "allowed")] if kept else []
     return [*parts, *_ready_parts(session.ready_guardrails(risky.id))]
+
+
+def _segments(counts: Sequence[tuple[str, int]]) -> str:
+    return some([f"{count} {name}" for name, count in counts], 5) or "nobody in a segment"
 
 
 def _ready_parts(ready: "Ready") -> Parts:

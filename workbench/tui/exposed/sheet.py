@@ -44,10 +44,16 @@ class Look:
     """`segment` or `host`."""
     narrowed: bool
     """Choke points between foothold and target only."""
+    hosts: frozenset[str] | None
+    """Machines that the filter line lets through; None for all."""
     width: int
     """Cells that a line of the screen has."""
     tell: Callable[[Progress], None]
     cancelled: Callable[[], bool]
+
+    def shows(self, host: str) -> bool:
+        """Whether the filter line lets this machine through."""
+        return self.hosts is None or host in self.hosts
 
 
 @dataclass(frozen=True, slots=True)

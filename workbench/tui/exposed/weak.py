@@ -50,8 +50,10 @@ def weak_sheet(session: "Session", look: Look) -> Sheet:
     if not session.vulnerabilities.found():
         return Sheet(columns, (), NOTHING_IMPORTED)
     found = session.vulnerabilities.exposed(was)
+    name = session.inventory.name
     listed = [one for one in found if one.vulnerability.severity > Severity.INFO]
-    names = [printable(session.inventory.name(one.vulnerability.address)) for one in listed]
+    listed = [one for one in listed if look.shows(name(one.vulnerability.address))]
+    names = [printable(name(one.vulnerability.address)) for one in listed]
     rows = [_row(one, name) for one, name in zip(listed, names, strict=True)]
     figures = [
         (one.advice.value, one.vulnerability.severity, name, one.vulnerability.service,
@@ -60,7 +62,7 @@ def weak_sheet(session: "Session", look: Look) -> Sheet:
     ]  # fmt: skip
     old, new = (sum(risks) for risks in zip(*((o.risk_before, o.risk_after) for o in listed),
                                             strict=True)) if listed else (0.0, 0.0)  # fmt: skip
-    remarks = len(found) - len(listed)
+    remarks = sum(one.vulnerability.severity is Severity.INFO for one in found)
     head: list[Part] = [
         (f" risk {WORDS[was]} ", "dim"),
         (f"{old:.1f}", "strong"),

@@ -15,7 +15,15 @@ from workbench.model.packets import printable
 from workbench.model.vulnerability import Exposed
 from workbench.session.exposure import CROWN
 from workbench.session.guarding import RiskyRow
-from workbench.tui.exposed.acts import Scores, crown_it, form_of, guard_it, scores_of, target_of
+from workbench.tui.exposed.acts import (
+    Scores,
+    crown_it,
+    form_of,
+    guard_it,
+    hosts_of,
+    scores_of,
+    target_of,
+)
 from workbench.tui.exposed.chokes import chokes_sheet
 from workbench.tui.exposed.paths import Step, imagined, paths_sheet
 from workbench.tui.exposed.places import places_sheet
@@ -30,6 +38,7 @@ from workbench.tui.screens.sheets import SheetScreen, Stopped, Tell
 from workbench.tui.widgets.compared import Head
 from workbench.tui.widgets.facts import figure
 from workbench.tui.widgets.pagedtable import PagedTable
+from workbench.tui.widgets.tabs import PageLine
 
 PAGES: Mapping[str, tuple[str, Page]] = {
     "reach": ("reach", reach_sheet),
@@ -97,7 +106,7 @@ class ExposureScreen(SheetScreen):
         self._scores: Scores = ()
 
     def body(self) -> Iterable[Widget]:
-        yield Static(id="lists")
+        yield PageLine({name: title for name, (title, _) in PAGES.items()}, self._page)
         yield Static(id="ends")
         yield Head(id="exposure-head")
         with Container(id="exposure-row"):
@@ -110,13 +119,15 @@ class ExposureScreen(SheetScreen):
     def load(self) -> None:
         session, (_, page) = self.opened, PAGES[self._page]
         known, foothold, scenario = self._target, self._foothold, self._scenario
-        how = self._by, self._narrowed, self.size.width
+        by, narrowed, width, chosen = self._by, self._narrowed, self.size.width, self.bench.chosen
 
         def question(tell: Tell, stopped: Stopped) -> Sheet:
             target = target_of(session) if known is None else known
-            return page(session, Look(foothold, target, scenario, *how, tell, stopped))
+            hosts = hosts_of(session, chosen) if chosen else None
+            ends = foothold, target, scenario
+            return page(session, Look(*ends, by, narrowed, hosts, width, tell, stopped))
 
-        stopped = self.seek((self._page, self._by), question)
+        stopped = self.seek((self._page, by), question)
         self.ask("scores", lambda: scores_of(session, stopped), self._show_scores)
         if known is None:
             self.ask("target", lambda: target_of(session), self._show_target)
@@ -131,11 +142,7 @@ class ExposureScreen(SheetScreen):
         self._tell_ends()
 
     def _titles(self) -> None:
-        parts = [(" ", "")]
-        for name, (title, _) in PAGES.items():
-            lit = name == self._page
-            parts += [(f" {title} ", "bold reverse $primary" if lit else ""), (" ", "")]
-        self.query_one("#lists", Static).update(Content.assemble(*parts))
+        self.query_one(PageLine).current = self._page
         self._tell_ends()
 
     def _tell_ends(self) -> None:
@@ -155,6 +162,10 @@ class ExposureScreen(SheetScreen):
         self.query_one("#ends", Static).update(Content.assemble(*line))
 
     # ── what is looked at ──────────────────────────────────────────────────────────────────
+
+    @on(PageLine.Picked)
+    def _page_picked(self, event: PageLine.Picked) -> None:
+        self._go(event.name)
 
     def action_turn(self, by: int) -> None:
         names = list(PAGES)

@@ -50,3 +50,17 @@ class TabLine(Static):
             if left <= event.x < left + len(label):
                 self.post_message(self.Picked(name))
             left += len(label) + 1
+
+
+class PageLine(TabLine):
+    """Pages of one screen in the same manner: without digits, which are taken."""
+
+    class Picked(Message):
+        """The user clicked a page."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+    def _labels(self) -> list[tuple[str, str]]:
+        return [(name, f" {title} ") for name, title in self._titles.items()]
