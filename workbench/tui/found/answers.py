@@ -33,8 +33,10 @@ class Tried:
     """An option tried out."""
 
     answered: "Answered"
-    whole: Replayed
-    """The whole intrusion under the edited draft."""
+    before: Replayed
+    """The whole intrusion under the draft."""
+    after: Replayed
+    """The same under the edited draft."""
     parts: list[Part]
     """What the edit does, in words."""
     diff: list[Part]
@@ -82,17 +84,20 @@ def options(session: "Session", one: Finding, among: Sequence[Finding]) -> Itera
 
 
 def tried(
-    session: "Session", option: Option, one: Finding, among: Sequence[Finding], stop: Stop
+    session: "Session",
+    option: Option,
+    one: Finding,
+    among: Sequence[Finding],
+    before: Replayed | None,
+    stop: Stop,
 ) -> Tried:
-    """In a worker. Raises InputError where it cannot be done."""
+    """In a worker; `before` where it is known already. Raises InputError if it cannot be done."""
     answered, response = option.work(session, stop), session.response
-    intrusion = {found.id: found for found in (*response.intrusion(among), one)}
-    replays = [
-        response.replay(tuple(intrusion.values()), policy, name, cancelled=stop)
-        for policy, name in ((answered.draft, "draft"), (answered.edit.policy, "edited"))
-    ]
-    parts = answer_parts(session, answered, *replays)
-    return Tried(answered, replays[1], parts, diff_parts(response.diff(answered)))
+    intrusion = tuple({found.id: found for found in (*response.intrusion(among), one)}.values())
+    before = before or response.replay(intrusion, answered.draft, "draft", cancelled=stop)
+    after = response.replay(intrusion, answered.edit.policy, "edited", cancelled=stop)
+    parts = answer_parts(session, answered, before, after)
+    return Tried(answered, before, after, parts, diff_parts(response.diff(answered)))
 
 
 def answer_row(at: int, option: Option, known: "Tried | str | None", *, again: bool) -> Row:
@@ -109,7 +114,7 @@ def answer_row(at: int, option: Option, known: "Tried | str | None", *, again: b
         this = ("✓ stopped", "allowed") if known.answered.after.stopped else ("✗ not", "blocked")
         if known.answered.edit.answer is Answer.GUARDRAIL:
             this = ("! warns", "warn")
-        cells = (option.title, this, whole(known.whole), costs(known.answered))
+        cells = (option.title, this, whole(known.after), costs(known.answered))
         if not known.answered.changed:
             cells = ((option.title, "dim"), *cells[1:3], ("changes nothing", "dim"))
         elif again:

@@ -15,6 +15,7 @@ from workbench.model.errors import WorkbenchError
 from workbench.model.finding import Finding
 from workbench.model.packets import printable
 from workbench.model.policy import ANY
+from workbench.model.response import Replayed
 from workbench.tui.found.answers import (
     COLUMNS,
     Option,
@@ -98,8 +99,12 @@ class RespondScreen(Dialog):
         def impossible(error: WorkbenchError) -> None:
             known(str(error))
 
-        one, among = self._finding, self._among
-        self.ask("answer", lambda: tried(session, option, one, among, stopped), known, impossible)
+        one, among, before = self._finding, self._among, self._before
+
+        def question() -> Tried:
+            return tried(session, option, one, among, before, stopped)
+
+        self.ask("answer", question, known, impossible)
 
     def _draw(self) -> None:
         rows, seen = [], []
@@ -109,6 +114,11 @@ class RespondScreen(Dialog):
             if policy is not None:
                 seen.append(policy)
         self.query_one(PagedTable).show_rows(rows)
+
+    @property
+    def _before(self) -> Replayed | None:
+        """The intrusion under the draft, once one answer was tried out."""
+        return next((known.before for known in self._tried if isinstance(known, Tried)), None)
 
     @property
     def _at(self) -> int:
@@ -144,7 +154,8 @@ class RespondScreen(Dialog):
     def action_name(self) -> None:
         host = self._options[self._at].host
         if host is not None:
-            self.app.push_screen(QuarantineForm(self._finding, self._among, host, self.dismiss))
+            form = QuarantineForm(self._finding, self._among, host, self._before, self.dismiss)
+            self.app.push_screen(form)
 
     @on(PagedTable.Chosen)
     def action_accept(self) -> None:
@@ -164,12 +175,18 @@ class QuarantineForm(Form):
     TITLE_TEXT = "Quarantine"
 
     def __init__(
-        self, finding: Finding, among: Sequence[Finding], host: int, done: Callable[[], object]
+        self,
+        finding: Finding,
+        among: Sequence[Finding],
+        host: int,
+        before: Replayed | None,
+        done: Callable[[], object],
     ) -> None:
         super().__init__()
         self._finding = finding
         self._among = among
         self._host = host
+        self._before = before
         self._done = done
 
     def fields(self) -> Iterable[Field]:
@@ -195,7 +212,8 @@ class QuarantineForm(Form):
 
     def preview(self, session: "Session", values: Values) -> Parts:
         option = self._option(values)
-        return tried(session, option, self._finding, self._among, lambda: False).parts
+        one, among, before = self._finding, self._among, self._before
+        return tried(session, option, one, among, before, lambda: False).parts
 
     def change(self, session: "Session", values: Values) -> None:
         session.response.take(self._option(values).work(session, lambda: False))
