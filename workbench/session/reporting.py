@@ -2,6 +2,7 @@
 
 import platform
 import time
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -196,12 +197,16 @@ def _flags(session: "Session", rule: Rule, use: RuleUse) -> Iterable[str]:
 
 def _segments(session: "Session") -> tuple[SegmentFacts, ...]:
     sides = {one.segment: one.directions for one in session.policy.protect}
-    hosts, found = session.table.hosts.addresses, []
+    ordered, _ = session.table.hosts.by_address
+    found = []
     for segment in session.policy.segments:
         inside = session.resolved.segment(segment.name)
         directions = sides.get(segment.name, frozenset())
         protected = "both" if len(directions) == 2 else "".join(side.value for side in directions)
-        count = sum(address in inside for address in hosts)
+        count = sum(
+            bisect_right(ordered, piece.last) - bisect_left(ordered, piece.first)
+            for piece in inside.ranges
+        )
         found.append(SegmentFacts(segment.name, protected, count, _definition(segment)))
     return tuple(found)
 
