@@ -17,7 +17,7 @@ import pytest
 from craft import pcap, tcp4, udp4
 from session_site import OTHER, WEB, opened, site
 
-from workbench.capture import former_fingerprint, read_capture
+from workbench.capture import former_fingerprint, read_capture, reader
 from workbench.model.errors import (
     Cancelled,
     CaptureError,
@@ -41,8 +41,9 @@ def session(tmp_path: Path) -> Iterator[Session]:
 
 
 @pytest.fixture
-def big(tmp_path: Path) -> Path:
-    """Enough packets for many blocks: 60,000 flows."""
+def big(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """60,000 flows, and many blocks."""
+    monkeypatch.setattr(reader, "ROOM", 8192)
     path = tmp_path / "big.pcap"
     path.write_bytes(pcap([udp4(OTHER, at, WEB, 53) for at in range(1, 60_001)]))
     return path

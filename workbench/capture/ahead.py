@@ -9,7 +9,7 @@ import numpy as np
 
 from workbench.capture.inflate import Source
 
-CHUNK = 1 << 21
+CHUNK = 1 << 22
 """Bytes read at a time."""
 MARGIN = 1 << 20
 """Bytes that may be carried from one buffer to the front of the next."""

@@ -162,7 +162,7 @@ class Engine:
                 way = self._ways.get(self._next[part])
                 if way is not None and way.dealt:
                     return way
-                if self._left > 0 and not self._framing and len(self._ways) <= 2 * self._threads:
+                if self._left > 0 and not self._framing and len(self._ways) < self._threads + 2:
                     self._framing = True
                     return True
                 if part == 0 and self._left <= 0 and not self._framing and not self._ways:

@@ -27,7 +27,7 @@ from workbench.capture.state import State
 from workbench.capture.window import Contents, Window
 from workbench.model.errors import CaptureError
 
-ROOM = 8192
+ROOM = 32768
 """Records in a block at most."""
 _LAST = (1 << 63) - 1
 _ANOTHER = "not the file that was read before, or cut since"
