@@ -133,10 +133,11 @@ class FindingsScreen(FindingBase):
         return super().check_action(action, parameters)
 
     def intrusion(self) -> tuple[str, Iterable[Finding]]:
-        """What is listed with high confidence, and what the cursor is on."""
-        here, sure = self.finding(), self.opened.response.intrusion(self._shown)
-        found = (*sure, here) if here and here not in sure else sure
-        return "what is listed with high confidence", found
+        """The surest of what is listed, and what the cursor is on."""
+        here, listed = self.finding(), [one for one in self._shown if not one.suppression]
+        least = max((one.confidence for one in listed), default=Level.LOW)
+        found = [one for one in listed if one.confidence is least or one is here]
+        return f"what is listed with {least.text} confidence", found
 
     # ── keys ───────────────────────────────────────────────────────────────────────────────
 
