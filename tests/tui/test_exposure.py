@@ -257,6 +257,11 @@ async def test_vulnerabilities_ranked(site: Path, bench: WorkbenchApp, tmp_path:
         await to_page(pilot, bench, "weak")
         text = shown(bench)
         assert "hole 22" in text and "risk no policy" in text and "used by" in text
+        await press(pilot, "b")
+        assert "risk added up by host" in shown(bench) and "2 findings, worst" in shown(bench)
+        await press(pilot, "b", "s")
+        assert "prod-db" in shown(bench)
+        await press(pilot, "b", "b")
         await press(pilot, "enter")
         assert isinstance(bench.screen, ConversationsScreen)
 

@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from workbench.model.exposure import Choke, Gate
 from workbench.model.packets import printable
-from workbench.model.vulnerability import Exposed
+from workbench.model.vulnerability import Exposed, RiskTotal
 from workbench.session.guarding import RiskyRow
 from workbench.tui.exposed.chokes import choke_parts
 from workbench.tui.exposed.paths import Step, closable, closing_parts, step_parts
 from workbench.tui.exposed.reach import host_parts
 from workbench.tui.exposed.services import service_parts
 from workbench.tui.exposed.sheet import Parts
-from workbench.tui.exposed.weak import weak_parts
+from workbench.tui.exposed.weak import total_parts, weak_parts
 
 if TYPE_CHECKING:
     from workbench.session import Session
@@ -31,6 +31,8 @@ def detail_parts(session: "Session", key: Hashable) -> Parts:
         return service_parts(session, key)
     if isinstance(key, Exposed):
         return weak_parts(session, key)
+    if isinstance(key, RiskTotal):
+        return total_parts(key)
     if isinstance(key, Gate):
         return [("the fewest things that leave no way\n\n", "dim"), *closing_parts((key,))]
     return host_parts(session, str(key))

@@ -42,6 +42,8 @@ class Look:
     scenario: Scenario
     by: str
     """`segment` or `host`."""
+    total: str
+    """What risks are added up by: `finding` (not at all), `host`, `segment` or `service`."""
     narrowed: bool
     """Choke points between foothold and target only."""
     hosts: frozenset[str] | None

@@ -2,9 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from workbench.model.exposure import Scenario
 from workbench.model.packets import printable
 from workbench.model.traffic import Progress
-from workbench.model.vulnerability import Advice, Exposed, PortReach, Severity
+from workbench.model.vulnerability import Advice, Exposed, PortReach, RiskTotal, Severity
+from workbench.session.vulnerabilities import GROUPINGS
 from workbench.tui.exposed.sheet import WORDS, Look, Part, Parts, Sheet, before, some
 from workbench.tui.lines import plural
 from workbench.tui.widgets.compared import bar
@@ -28,6 +30,8 @@ _GLYPHS = {
     Advice.CUT_OFF: "✓",
     Advice.NOTHING: "–",
 }
+TOTALS = ("finding", *GROUPINGS)
+"""One by one, or added up: what `b` goes through."""
 NOTHING_IMPORTED = (
     "No scanner results yet. `workbench vulnerabilities WORKSPACE --import FILE` reads Nessus, "
     "OpenVAS, Nmap, Trivy and Grype; then this list says what to patch and what to segment."
@@ -37,6 +41,8 @@ NOTHING_IMPORTED = (
 def weak_sheet(session: "Session", look: Look) -> Sheet:
     """The greatest risk under the draft first."""
     was = before(session.exposure)
+    if look.total != TOTALS[0] and session.vulnerabilities.found():
+        return _totals_sheet(session, look, was)
     columns = (
         Column("advice", 9, "0"),
         Column("severity", 8, "1", spare=3),
@@ -71,6 +77,66 @@ def weak_sheet(session: "Session", look: Look) -> Sheet:
         (f"   {plural(remarks, 'remark')} without risk left out" if remarks else "", "dim"),
     ]
     return Sheet(columns, rows, "Only information, nothing to mend.", [head], figures)
+
+
+def _totals_sheet(session: "Session", look: Look, was: Scenario) -> Sheet:
+    """Risks added up by host, segment or service."""
+    look.tell(Progress(f"risks by {look.total}", 0, 1))
+    found = session.vulnerabilities.totals(look.total, was)
+    most = max((max(one.risk_before, one.risk_after) for one in found), default=0.0) or 1.0
+
+    def risk(value: float) -> str:
+        return f"{value:>6.1f} {bar(value / most, _BAR + 2)}"
+
+    columns = (
+        Column(look.total, 12, "0", flex=1),
+        Column("findings", 8, "1", right=True),
+        Column("worst", 5, "2", right=True),
+        Column(WORDS[was], 9 + _BAR, "3", spare=1),
+        Column("draft", 9 + _BAR, "4"),
+        Column("what to do", 12, flex=1),
+    )
+    rows = [
+        Row(
+            one,
+            (
+                printable(one.name),
+                f"{one.findings:,}",
+                f"{one.worst:.1f}",
+                (risk(one.risk_before), "dim"),
+                (risk(one.risk_after), "allowed" if one.risk_after < one.risk_before else ""),
+                ", ".join(f"{advice.value} {count:,}" for advice, count in one.advice),
+            ),
+        )
+        for one in found
+    ]
+    figures = [
+        (one.name, one.findings, one.worst, one.risk_before, one.risk_after) for one in found
+    ]
+    head: list[Part] = [(f" risk added up by {look.total}; b adds up otherwise", "dim")]
+    return Sheet(columns, rows, "Only information, nothing to mend.", [head], figures)
+
+
+def total_parts(one: RiskTotal) -> Parts:
+    """Before and after, who reaches the worst of it."""
+
+    def reach(hosts: int, outside: bool) -> str:
+        return plural(hosts, "host") + (" and outside" if outside else "")
+
+    parts: list[Part] = [
+        (f"{printable(one.name)}\n", "strong"),
+        (f"{plural(one.findings, 'finding')}, worst {one.worst:.1f}\n\n", ""),
+        ("risk    ", "dim"),
+        (f"{one.risk_before:.1f} → {one.risk_after:.1f}\n", ""),
+        ("reached by ", "dim"),
+        (f"{reach(one.reach_before, one.outside_before)}\n", ""),
+        ("     draft ", "dim"),
+        (f"{reach(one.reach_after, one.outside_after)}\n\n", ""),
+    ]
+    for advice, count in one.advice:
+        parts += [(f"{_GLYPHS[advice]} {advice.value or 'nothing'}", _TONES[advice]),
+                  (f"  {plural(count, 'finding')}\n", "")]  # fmt: skip
+    return parts
 
 
 def _row(one: Exposed, host: str) -> Row:

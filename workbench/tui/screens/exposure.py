@@ -31,7 +31,7 @@ from workbench.tui.exposed.reach import reach_sheet
 from workbench.tui.exposed.rows import detail_parts, gates_of, rows_of, title_of
 from workbench.tui.exposed.services import services_sheet
 from workbench.tui.exposed.sheet import WORDS, Look, Page, Parts, Sheet
-from workbench.tui.exposed.weak import weak_sheet
+from workbench.tui.exposed.weak import TOTALS, weak_sheet
 from workbench.tui.glyphs import CLASS_STYLES
 from workbench.tui.screens.base import Rows
 from workbench.tui.screens.sheets import SheetScreen, Stopped, Tell
@@ -57,7 +57,7 @@ _ONLY: Mapping[str, tuple[str, ...]] = {
     "conversations": ("paths", "services", "weak"),
     "narrow": ("chokes",),
     "guard": ("services",),
-    "group": ("places",),
+    "group": ("places", "weak"),
     "crown": ("reach", "places"),
     "explain": ("paths", "services", "weak"),
     "allow": (),
@@ -78,7 +78,8 @@ class ExposureScreen(SheetScreen):
                 tooltip="Under the draft, no policy, what was observed, the saved policy"),
         Binding("g", "guard", "guard it", id="exposure.guard",
                 tooltip="Add the guardrails shown beside this service to the draft; u undoes"),
-        Binding("b", "group", "hosts or segments", id="exposure.group"),
+        Binding("b", "group", "by", id="exposure.group",
+                tooltip="Segments or hosts; findings one by one, or added up"),
         Binding("m", "crown", "crown jewel", id="exposure.crown",
                 tooltip="Set or lift crown=yes on this host: crown is the target unless t says"),
         Binding("x", "shut", "close it", id="exposure.close",
@@ -102,6 +103,7 @@ class ExposureScreen(SheetScreen):
         """None until it is known whether there are crown jewels."""
         self._scenario = Scenario.DRAFT
         self._by = "segment"
+        self._total = TOTALS[0]
         self._narrowed = False
         self._scores: Scores = ()
 
@@ -119,15 +121,15 @@ class ExposureScreen(SheetScreen):
     def load(self) -> None:
         session, (_, page) = self.opened, PAGES[self._page]
         known, foothold, scenario = self._target, self._foothold, self._scenario
-        by, narrowed, width, chosen = self._by, self._narrowed, self.size.width, self.bench.chosen
+        how, chosen = (self._by, self._total, self._narrowed), self.bench.chosen
 
         def question(tell: Tell, stopped: Stopped) -> Sheet:
             target = target_of(session) if known is None else known
             hosts = hosts_of(session, chosen) if chosen else None
             ends = foothold, target, scenario
-            return page(session, Look(*ends, by, narrowed, hosts, width, tell, stopped))
+            return page(session, Look(*ends, *how, hosts, self.size.width, tell, stopped))
 
-        stopped = self.seek((self._page, by), question)
+        stopped = self.seek((self._page, *how[:2]), question)
         self.ask("scores", lambda: scores_of(session, stopped), self._show_scores)
         if known is None:
             self.ask("target", lambda: target_of(session), self._show_target)
@@ -187,7 +189,10 @@ class ExposureScreen(SheetScreen):
         self.reload()
 
     def action_group(self) -> None:
-        self._by = "segment" if self._by == "host" else "host"
+        if self._page == "weak":
+            self._total = TOTALS[(TOTALS.index(self._total) + 1) % len(TOTALS)]
+        else:
+            self._by = "segment" if self._by == "host" else "host"
         self.reload()
 
     def action_foothold(self) -> None:
