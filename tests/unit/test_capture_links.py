@@ -242,6 +242,13 @@ def test_a_cut_tunnel_counts_to_the_flow_outside(packet: bytes, tunnel: str) -> 
     assert Decoded([packet[:ports]], wire=len(packet)).flows == [FLOW]
 
 
+def test_an_ipv6_packet_of_length_0_is_that_or_too_large_to_say() -> None:
+    """A frame is filled up to 60 bytes; a packet that segmentation left large writes 0 as well."""
+    empty = ether(ipv6(A6, B6, 50, b"", length=0) + bytes(6), 0x86DD)
+    large = ether(ipv6(A6, B6, 50, bytes(900), length=0), 0x86DD)
+    assert Decoded([empty, large]).words(layout.PKT_BYTES) == [40, 940]
+
+
 def test_tshark_finds_the_same_inside_of_lisp(tmp_path: Path) -> None:
     path = tmp_path / "lisp.pcap"
     path.write_bytes(pcap([layers.over_udp(4341, layers.lisp(IP, key)) for key in (None, 7)]))

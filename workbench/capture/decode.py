@@ -203,7 +203,7 @@ class Decoder:
             and self.buf[at + 42] == 0xC2
         ):
             total += self._u32(at + 44)  # a jumbogram (RFC 2675); GSO writes 0 and nothing else
-        if total == 40 or total > self.wire_end - at:
+        if (total == 40 and self.wire_end - at > 46) or total > self.wire_end - at:  # 46: padding
             total = self.wire_end - at
         self.src_hi = self._u32(at + 8) << 32 | self._u32(at + 12)
         self.src_lo = self._u32(at + 16) << 32 | self._u32(at + 20)
