@@ -50,7 +50,7 @@ def test_a_ring_is_followed_and_its_flows_go_on_from_file_to_file(
     ) as work:
         assert work.stderr is not None and work.stdout is not None
         try:
-            line(work.stderr, "trace.pcap9: 2 packets, 1 flows so far")
+            line(work.stderr, "trace.pcap9: 2 packets, 1 flow so far")
             with first.open("ab") as file:
                 file.write(records(2_000, opening[2])[-7:])
             line(work.stderr, "trace.pcap9: 3 packets")

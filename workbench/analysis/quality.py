@@ -10,7 +10,6 @@ from workbench.analysis.recordings import (
     copies,
     fact,
     flow_remarks,
-    many,
 )
 from workbench.analysis.unseen import view
 from workbench.model.facts import moment
@@ -26,7 +25,7 @@ from workbench.model.quality import (
 )
 from workbench.model.recording import Ending, Gap
 from workbench.model.site import Inventory
-from workbench.model.text import duration, percent
+from workbench.model.text import duration, percent, plural
 from workbench.model.traffic import CaptureReport, ConversationTable
 from workbench.model.vantage import Vantage
 
@@ -140,11 +139,13 @@ def _remarks(
     packets = sum(report.packets for report in reports)
     decoded = sum(report.decoded for report in reports)
     if cut := sum(report.ending is not Ending.COMPLETE for report in reports):
-        yield care("cut-short", f"{cut:,} of {many(len(reports), 'capture')} did not end properly")
+        yield care(
+            "cut-short", f"{cut:,} of {plural(len(reports), 'capture')} did not end properly"
+        )
     if lost := sum(report.drops or 0 for report in reports):
         yield care(
             "drops",
-            f"recorders lost {many(lost, 'packet')} ({percent(lost, packets + lost)})",
+            f"recorders lost {plural(lost, 'packet')} ({percent(lost, packets + lost)})",
         )
     compared = sum(report.recording.compared for report in reports)
     yield from copies(sum(one.recording.copies for one in reports), compared, decoded)
@@ -177,7 +178,7 @@ def _time(time: Coverage) -> Iterator[Remark]:
     if time.overlapping:
         yield fact(
             "overlap",
-            f"{many(time.overlapping, 'capture')} share {duration(time.overlap_us)} with others: "
+            f"{plural(time.overlapping, 'capture')} share {duration(time.overlap_us)} with others: "
             "several capture points, or the same packets twice",
         )
 
@@ -189,12 +190,12 @@ def _places(reports: Sequence[CaptureReport], vantages: Sequence[Vantage]) -> It
         later, earlier = names.get(pair.capture, "?"), names.get(pair.reference, "?")
         way = "ahead" if pair.offset_us >= 0 else "behind"
         sure = "" if pair.certain else ", by few flows"
-        hops = f", {many(pair.hops, 'router')} between them" if pair.hops else ""
+        hops = f", {plural(pair.hops, 'router')} between them" if pair.hops else ""
         yield fact(
             "same-traffic",
-            f"{later} and {earlier} recorded some of the same traffic: {many(pair.shared, 'flow')} "
-            f"in both, counted once; the clock of {later} is {duration(abs(pair.offset_us))} {way} "
-            f"(give or take {duration(pair.spread_us)}{sure}){hops}",
+            f"{later} and {earlier} recorded some of the same traffic: "
+            f"{plural(pair.shared, 'flow')} in both, counted once; the clock of {later} is "
+            f"{duration(abs(pair.offset_us))} {way} (give or take {duration(pair.spread_us)}{sure}){hops}",
         )
     if len(vantages) > PLACES:
         yield fact("same-traffic", f"{len(vantages) - PLACES:,} more pairs of captures share flows")

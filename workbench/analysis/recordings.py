@@ -6,7 +6,7 @@ from math import log
 from workbench.model.facts import moment
 from workbench.model.quality import FlowShares, Part, Remark, Weight
 from workbench.model.recording import Ending, Gap
-from workbench.model.text import duration, percent
+from workbench.model.text import duration, percent, plural
 from workbench.model.traffic import CaptureReport
 
 ENOUGH = 20
@@ -26,11 +26,6 @@ def capture_remarks(report: CaptureReport, shares: FlowShares) -> tuple[Remark, 
         *_extras(report),
     )
     return tuple(sorted(found, key=lambda remark: remark.weight is not Weight.CARE))
-
-
-def many(count: int, word: str) -> str:
-    """`1 packet`, `1,204 packets`."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def care(kind: str, text: str) -> Remark:
@@ -56,7 +51,7 @@ def _file(report: CaptureReport) -> Found:
         share = percent(report.drops, report.packets + report.drops)
         yield care(
             "drops",
-            f"the recorder lost {many(report.drops, 'packet')} ({share} of what passed): flows "
+            f"the recorder lost {plural(report.drops, 'packet')} ({share} of what passed): flows "
             "may be missing, and others look one-way or mid-stream that were not",
         )
 
@@ -77,8 +72,8 @@ def _packets(report: CaptureReport) -> Found:
         held = f"; {kept} of the bytes are here" if report.recording.captured_bytes else ""
         yield fact(
             "truncated",
-            f"{many(report.truncated_packets, 'packet')} ({share}) cut short{limit}{held}: headers "
-            "are enough for flows, contents cannot be dissected",
+            f"{plural(report.truncated_packets, 'packet')} ({share}) cut short{limit}{held}: "
+            "headers are enough for flows, contents cannot be dissected",
         )
     yield from copies(report.recording.copies, report.recording.compared, report.decoded)
 
@@ -135,7 +130,7 @@ def _time(report: CaptureReport) -> Found:
     else:
         yield fact(
             "out-of-order",
-            f"{many(steps, 'packet')} ({percent(steps, report.packets)}) out of order, by up to "
+            f"{plural(steps, 'packet')} ({percent(steps, report.packets)}) out of order, by up to "
             f"{duration(size)}: several interfaces or queues in one file",
         )
 
@@ -187,7 +182,7 @@ def _share(kind: str, part: Part, total: Part, meaning: str) -> Found:
 def _of(part: Part, total: Part) -> str:
     flows = percent(part.flows, total.flows)
     return (
-        f"{many(part.flows, 'flow')} ({flows}; {percent(part.packets, total.packets)} of packets)"
+        f"{plural(part.flows, 'flow')} ({flows}; {percent(part.packets, total.packets)} of packets)"
     )
 
 
@@ -199,10 +194,11 @@ def _extras(report: CaptureReport) -> Found:
     if report.tunnels:
         packets = sum(tunnel.packets for tunnel in report.tunnels)
         kinds = ", ".join(sorted({tunnel.kind for tunnel in report.tunnels}))
-        held = many(len(report.tunnels), "tunnel")
+        held = plural(len(report.tunnels), "tunnel")
         yield fact(
             "tunnels",
-            f"{many(packets, 'packet')} came inside {held} ({kinds}) and count to the flows there",
+            f"{plural(packets, 'packet')} came inside {held} ({kinds}) and count to the flows "
+            "there",
         )
     if report.names:
-        yield fact("names", f"the file brings {many(report.names, 'host name')}")
+        yield fact("names", f"the file brings {plural(report.names, 'host name')}")

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from workbench.analysis.grouping import subnet_of
 from workbench.analysis.homes import PRIVATE
 from workbench.analysis.hosts import members
-from workbench.analysis.recordings import care, fact, many
+from workbench.analysis.recordings import care, fact
 from workbench.model.net import format_address, is_v4
 from workbench.model.quality import HostSides, NetworkPair, NetworkView, Remark, View
 from workbench.model.site import Inventory
-from workbench.model.text import percent
+from workbench.model.text import percent, plural
 from workbench.model.traffic import ConversationTable
 
 ENOUGH_HOSTS = 3
@@ -183,29 +183,30 @@ def _by_network(networks: Sequence[NetworkView]) -> Iterator[Remark]:
             yield care(
                 "inside-unseen",
                 f"traffic inside {one.name}{guess} does not cross this capture point: its "
-                f"{one.hosts:,} hosts have {many(one.across, 'conversation')} with others and none "
-                f"among themselves; of their {one.pairs:,} pairs nothing is known",
+                f"{one.hosts:,} hosts have {plural(one.across, 'conversation')} with others and "
+                f"none among themselves; of their {one.pairs:,} pairs nothing is known",
             )
         elif one.inside:
             yield care(
                 "edge-unseen",
                 f"only traffic inside {one.name}{guess} was seen "
-                f"({many(one.inside, 'conversation')}): what enters or leaves it takes another way",
+                f"({plural(one.inside, 'conversation')}): what enters or leaves it takes "
+                "another way",
             )
 
 
 def _never_together(seen: View) -> Iterator[Remark]:
     if seen.apart:
         named = "; ".join(
-            f"{pair.one} and {pair.other} ({many(pair.pairs, 'pair')} of hosts)"
+            f"{pair.one} and {pair.other} ({plural(pair.pairs, 'pair')} of hosts)"
             for pair in seen.apart[:_NAMED]
         )
         rest = seen.apart_total - _NAMED
         more = f"; and {rest:,} more" if rest > 0 else ""
         yield care(
             "never-together",
-            f"{many(seen.apart_total, 'pair')} of networks both talk, and were never seen talking "
-            f"with each other: {named}{more}: unused, or on another path",
+            f"{plural(seen.apart_total, 'pair')} of networks both talk, and were never seen "
+            f"talking with each other: {named}{more}: unused, or on another path",
         )
 
 

@@ -19,7 +19,7 @@ from workbench.model.quality import (
     View,
     Weight,
 )
-from workbench.model.text import duration, percent
+from workbench.model.text import duration, percent, plural
 from workbench.model.traffic import format_time
 
 _LABEL = 13
@@ -131,7 +131,7 @@ def print_dataset(quality: Quality) -> None:
             f"  {seen:>7} of pairs seen"
         )
     if len(view.networks) > 12:
-        print(f"  … and {len(view.networks) - 12:,} more networks")
+        print(f"  … and {plural(len(view.networks) - 12, 'more network')}")
     _print_remarks(view.remarks)
 
 

@@ -7,7 +7,7 @@ from workbench.cli.grid import matrix_grid
 from workbench.cli.table import line_width, print_grid, shortened, show
 from workbench.model.errors import UnsupportedPolicy
 from workbench.model.filters import NO_FILTER
-from workbench.model.text import CLASS_GLYPHS, short_bytes
+from workbench.model.text import CLASS_GLYPHS, plural, short_bytes
 from workbench.model.verdict import Class
 from workbench.session import Session
 
@@ -61,7 +61,7 @@ def _name(session: Session) -> None:
     _title("3 Name – hosts, labels, segments")
     hosts = session.hosts()
     nameless = [host for host in hosts if not host.labels]
-    print(f"{len(hosts)} hosts, {len(session.policy.segments)} segments")
+    print(f"{plural(len(hosts), 'host')}, {plural(len(session.policy.segments), 'segment')}")
     for host in nameless[:SHOWN]:
         _line(f"  without labels: {host.name}  serves {', '.join(host.services) or 'nothing'}")
 
@@ -123,8 +123,9 @@ def _export(session: Session) -> int:
             print(f"  {check.name}: {check.state} {check.detail}".rstrip())
         print(
             f"  {'✓ proven' if certificate.proven else '✗ NOT proven'}: "
-            f"{certificate.judged} conversations and {certificate.probes} boundary probes judged, "
-            f"{len(certificate.mismatches)} mismatches"
+            f"{plural(certificate.judged, 'conversation')} and "
+            f"{plural(certificate.probes, 'boundary probe')} judged, "
+            f"{plural(len(certificate.mismatches), 'mismatch')}"
         )
         for mismatch in certificate.mismatches[:SHOWN]:
             print(f"  ✗ {show(mismatch.conversation)}: {mismatch.expected} / {mismatch.found}")

@@ -11,6 +11,7 @@ from workbench.export.text import one_line
 from workbench.model.net import EVERYWHERE, AddressSet, format_address
 from workbench.model.policy import ResolvedPolicy
 from workbench.model.site import Inventory
+from workbench.model.text import plural
 
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 """Label that the API server keeps on every namespace (Kubernetes 1.22 and later)."""
@@ -161,4 +162,4 @@ def _count(addresses: AddressSet, inventory: Inventory) -> str:
     listed = [a for a in inventory.by_address if a in addresses]
     hosts = {inventory.by_address[address].name for address in listed}
     count = len(hosts) + addresses.size - len(listed)
-    return f"{count} host{'' if count == 1 else 's'}"
+    return plural(count, "host")

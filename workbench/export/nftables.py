@@ -30,6 +30,7 @@ from workbench.model.net import (
 from workbench.model.policy import SLUG, ResolvedPolicy, ResolvedRule
 from workbench.model.rendered import Rendered
 from workbench.model.site import Inventory
+from workbench.model.text import plural
 from workbench.model.verdict import NOT_POLICY, NOT_POLICY_PORTS
 
 FILE = "zt-gateway.nft"
@@ -166,7 +167,7 @@ def _unused(name: str, taken: Iterable[str]) -> str:
 
 
 def _header(policy: ResolvedPolicy) -> Iterator[str]:
-    count = f"{len(policy.rules)} rule{'s' if len(policy.rules) != 1 else ''}"
+    count = plural(len(policy.rules), "rule")
     yield f"# {FILE}: policy {one_line(policy.name)!r} for a gateway (nftables)"
     yield f"# resolved for {policy.on.isoformat()}, {count} in force"
     if policy.expired:

@@ -7,7 +7,7 @@ from workbench.model.net import format_address
 from workbench.model.packets import printable
 from workbench.model.quality import CaptureQuality, DatasetQuality, FlowShares, Part
 from workbench.model.recording import Tunnel
-from workbench.model.text import duration, percent, short_bytes
+from workbench.model.text import duration, percent, plural, short_bytes
 from workbench.model.traffic import CaptureReport, format_time
 
 BARS = "▁▂▃▅▆▇█"
@@ -99,7 +99,7 @@ def capture_facts(one: CaptureQuality) -> Iterator[Fact]:
     """One capture, from the file to its flows."""
     report, recording = one.report, one.report.recording
     links = ", ".join(report.link_types) or "no link type"
-    where = f"{report.interfaces:,} interface{'' if report.interfaces == 1 else 's'}"
+    where = plural(report.interfaces, "interface")
     yield Fact("path", printable(report.path))
     yield Fact("file", f"{report.format}, {short_bytes(report.size)}, {report.ending}")
     yield Fact("links", printable(f"{links}; {where}"))
@@ -113,11 +113,12 @@ def capture_facts(one: CaptureQuality) -> Iterator[Fact]:
         yield Fact("" if at else "silences", text)
     if recording.steps_back:
         size = duration(recording.step_back_us)
-        plural = "" if recording.steps_back == 1 else "s"
-        yield Fact("clock", f"{recording.steps_back:,} step{plural} back, the largest {size}")
+        yield Fact("clock", f"{plural(recording.steps_back, 'step')} back, the largest {size}")
     yield from share_facts(one.shares)
     for at, tunnel in enumerate(report.tunnels[:_TUNNELS]):
-        yield Fact("" if at else "tunnels", f"{tunnel_text(tunnel)}: {tunnel.packets:,} packets")
+        yield Fact(
+            "" if at else "tunnels", f"{tunnel_text(tunnel)}: {plural(tunnel.packets, 'packet')}"
+        )
     if len(report.tunnels) > _TUNNELS:
         yield Fact("", f"… and {len(report.tunnels) - _TUNNELS:,} more")
     if report.names:
@@ -162,7 +163,7 @@ def _copies(copies: int, compared: int, packets: int) -> Iterator[Fact]:
 def share_facts(shares: FlowShares) -> Iterator[Fact]:
     """Flows by kind."""
     total = shares.total
-    yield Fact("flows", f"{total.flows:,} with {total.packets:,} packets")
+    yield Fact("flows", f"{total.flows:,} with {plural(total.packets, 'packet')}")
     kinds = (
         ("one-way", shares.one_way),
         ("mid-stream", shares.mid_stream),

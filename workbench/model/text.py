@@ -42,6 +42,15 @@ def _scaled(value: int, step: int, units: tuple[str, ...]) -> str:
     return f"{size:.1f}{unit}"
 
 
+def plural(count: int, word: str) -> str:
+    """`1 flow`, `1,204 flows`, `2 addresses`, `3 policies`."""
+    if count == 1:
+        return f"1 {word}"
+    if word.endswith("y") and word[-2:-1] not in tuple("aeiou"):
+        return f"{count:,} {word[:-1]}ies"
+    return f"{count:,} {word}{'es' if word.endswith(('s', 'x', 'ch', 'sh')) else 's'}"
+
+
 def percent(part: float, whole: float) -> str:
     """`0 %`, `< 0.1 %`, `5.8 %`, `42 %`, `> 99 %`: no nothing and no all that is not true."""
     share = part / whole if whole else 0.0

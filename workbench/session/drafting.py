@@ -16,6 +16,7 @@ from workbench.model.policy import (
 )
 from workbench.model.simulation import Suggestion
 from workbench.model.site import Host, Inventory
+from workbench.model.text import plural
 from workbench.session.history import Draft, History, Step
 from workbench.session.workspace import Workspace
 
@@ -88,8 +89,7 @@ class Drafting:
         edited = rules.replace_parts(
             suggestion.policy, rules=kept, segments=segments, protect=protect
         )
-        plural = "" if len(wanted) == 1 else "s"
-        self._policy(edited, f"{len(wanted)} proposed rule{plural} accepted")
+        self._policy(edited, f"{plural(len(wanted), 'proposed rule')} accepted")
 
     # ── the rest of the policy ─────────────────────────────────────────────────────────────
 

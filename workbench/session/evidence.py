@@ -1,7 +1,7 @@
 """Proposed rules as YAML, each with its evidence in comments above it."""
 
 from workbench.model.simulation import Proposal, Suggestion
-from workbench.model.text import short_bytes
+from workbench.model.text import plural, short_bytes
 from workbench.model.traffic import format_time
 
 
@@ -29,12 +29,8 @@ def evidence_lines(proposal: Proposal) -> list[str]:
     kinds = ", ".join(f"{name} {count}" for name, count in seen.direction.items())
     first, last = (format_time(moment)[:19] + "Z" for moment in (seen.first_us, seen.last_us))
     told = (
-        f"{_many(seen.conversations, 'conversation')}, {_many(seen.flows, 'flow')}, "
-        f"{short_bytes(seen.bytes)}; {_many(seen.clients, 'client')}, "
-        f"{_many(seen.servers, 'server')}; {first} to {last}; direction: {kinds}"
+        f"{plural(seen.conversations, 'conversation')}, {plural(seen.flows, 'flow')}, "
+        f"{short_bytes(seen.bytes)}; {plural(seen.clients, 'client')}, "
+        f"{plural(seen.servers, 'server')}; {first} to {last}; direction: {kinds}"
     )
     return [told, f"look twice: {proposal.caution}"] if proposal.caution else [told]
-
-
-def _many(count: int, thing: str) -> str:
-    return f"{count} {thing}{'' if count == 1 else 's'}"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from workbench.model.net import PORT_PROTOCOLS, format_address
 from workbench.model.packets import Packet, printable
+from workbench.model.text import plural as plural
 from workbench.model.text import short_bytes, short_count
 from workbench.model.traffic import Conversation, Flow
 from workbench.model.verdict import Class, Verdict
@@ -61,12 +62,6 @@ def ordered(
     keys = simulation.classes if key == "class" else session.table[key]
     order = np.argsort(keys[rows], kind="stable")
     return rows[order[::-1]] if descending else rows[order]
-
-
-def plural(count: int, word: str) -> str:
-    """`1 flow`, `1,204 flows`, `2 addresses`."""
-    many = "es" if word.endswith("s") else "s"
-    return f"{count:,} {word}{'' if count == 1 else many}"
 
 
 def clock(microseconds: int | None, *, day: bool = True) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 
 from workbench.model.net import ICMP, ICMPV6
 from workbench.model.rendered import Check, Verification
+from workbench.model.text import plural
 from workbench.verify.batch import Batch
 from workbench.verify.compare import Case, Found, compare, differing, expected
 from workbench.verify.kernel import ask
@@ -108,7 +109,7 @@ def _listing_check(listing: str, ruleset: Ruleset, sample: Batch) -> Check:
     if differ.any():
         first = sample.at(int(np.flatnonzero(differ)[0]))
         return Check(HOLDS, "failed", f"{differ.sum()} conversations differ, first {first}")
-    return Check(HOLDS, "passed", f"{len(sample)} conversations judged alike")
+    return Check(HOLDS, "passed", f"{plural(len(sample), 'conversation')} judged alike")
 
 
 def _unread(skipped: int, problem: str) -> Verification:
@@ -121,7 +122,15 @@ def _contents(ruleset: Ruleset) -> str:
     sets = [found for table in ruleset.tables for found in table.sets.values()]
     rules = sum(len(chain.rules) for chain in chains)
     elements = sum(len(found.elements) for found in sets)
-    return f"{len(chains)} chains, {rules} rules, {len(sets)} sets, {elements} elements"
+    return ", ".join(
+        plural(count, word)
+        for count, word in (
+            (len(chains), "chain"),
+            (rules, "rule"),
+            (len(sets), "set"),
+            (elements, "element"),
+        )
+    )
 
 
 def _reload(text: str, ruleset: Ruleset) -> Check:

@@ -9,6 +9,7 @@ from workbench.cli.output import emit
 from workbench.cli.table import say
 from workbench.model.errors import InputError
 from workbench.model.policy import Rule
+from workbench.model.text import plural
 from workbench.session import Session
 
 
@@ -57,7 +58,7 @@ def suggest(options: Options) -> int:
         else:
             found = map(records.proposal_record, suggestion.proposals)
             emit(found, options.format, columns=shown, limit=0)
-        say(f"{len(suggestion.proposals)} rules proposed")
+        say(f"{plural(len(suggestion.proposals), 'rule')} proposed")
         if options.accept is not None:
             session.draft.accept(suggestion, options.accept or None)
             return save(session)

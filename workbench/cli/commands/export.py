@@ -4,6 +4,7 @@ from workbench.cli import records
 from workbench.cli.commands.opening import Options, open_session
 from workbench.cli.output import emit, emit_object
 from workbench.cli.table import Record, say
+from workbench.model.text import plural
 
 
 def export(options: Options) -> int:
@@ -44,7 +45,7 @@ def _judged(record: Record, *, narrate: bool) -> int:
             say(f"{one['name']}: {one['state']}{' – ' + one['detail'] if one['detail'] else ''}")
         say(
             f"{record['target']}: {'proven' if record['proven'] else 'NOT proven'}: "
-            f"{record['judged']} conversations and {record['probes']} probes judged, "
-            f"{len(record['mismatches'])} mismatches"
+            f"{plural(record['judged'], 'conversation')} and {plural(record['probes'], 'probe')} "
+            f"judged, {plural(len(record['mismatches']), 'mismatch')}"
         )
     return 0 if record["proven"] else 1

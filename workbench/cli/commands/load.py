@@ -9,6 +9,7 @@ from workbench.cli.reports import print_captures, report_record
 from workbench.cli.table import say
 from workbench.model.errors import Cancelled, CaptureError
 from workbench.model.packets import printable
+from workbench.model.text import plural
 from workbench.model.traffic import CaptureReport
 from workbench.session import follow_folder, ingest_folder
 
@@ -57,7 +58,8 @@ def _follow(options: Options) -> int:
                 else:
                     latest[report.id] = report
                     name = printable(Path(report.path).name)
-                    say(f"{name}: {report.packets:,} packets, {report.flows:,} flows so far")
+                    flows = plural(report.flows, "flow")
+                    say(f"{name}: {plural(report.packets, 'packet')}, {flows} so far")
     for report in latest.values():
         _say_problems(report)
     print_captures(map(report_record, latest.values()), options.format)

@@ -9,7 +9,7 @@ from workbench.cli.output import TABLE_LIMIT, emit, pages
 from workbench.cli.table import line_width, print_grid, say
 from workbench.model.errors import InputError, MissingTool
 from workbench.model.packets import MOST_SAVED
-from workbench.model.text import short_bytes
+from workbench.model.text import plural, short_bytes
 
 if TYPE_CHECKING:
     from workbench.session import Session
@@ -120,6 +120,6 @@ def _save(session: "Session", options: Options, meter: Meter) -> int:
         cancelled=meter.cancelled,
     )
     meter.clear()
-    what = f"{saved.packets:,} packets of {saved.flows:,} flow{'' if saved.flows == 1 else 's'}"
+    what = f"{plural(saved.packets, 'packet')} of {plural(saved.flows, 'flow')}"
     say(f"saved {what} ({short_bytes(saved.size)}) in {saved.path}")
     return 0

@@ -9,6 +9,7 @@ from workbench.cli.table import Record, say
 from workbench.model.errors import InputError
 from workbench.model.exposure import Scenario
 from workbench.model.net import format_address
+from workbench.model.text import plural
 from workbench.model.traffic import format_time
 from workbench.model.vulnerability import Exposed, ImportReport, RiskTotal, Severity
 
@@ -34,7 +35,7 @@ def vulnerabilities(options: Options) -> int:
     with open_session(options) as session:
         if options.forget is not None:
             count = session.vulnerabilities.forget(options.forget)
-            say(f"{options.forget}: {_count(count, 'finding')} forgotten")
+            say(f"{options.forget}: {plural(count, 'finding')} forgotten")
         if options.reports:
             _import(session, options, least)
         kept = session.vulnerabilities
@@ -66,7 +67,7 @@ def _import(session: "Session", options: Options, least: Severity) -> None:
 
 
 def _say_report(report: ImportReport) -> None:
-    findings, hosts = _count(report.findings, "finding"), _count(report.hosts, "host")
+    findings, hosts = plural(report.findings, "finding"), plural(report.hosts, "host")
     say(f"{report.path}: {report.scanner}, {findings} on {hosts}")
     for why, count in report.left_out:
         say(f"{report.path}: {count:,} left out: {why}")
@@ -74,10 +75,6 @@ def _say_report(report: ImportReport) -> None:
         say(f"  {name}: {count:,}")
     if len(report.unknown) > UNKNOWN_SHOWN:
         say(f"  … {len(report.unknown) - UNKNOWN_SHOWN} more names")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _exposed_record(session: "Session", one: Exposed) -> Record:

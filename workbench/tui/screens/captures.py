@@ -14,7 +14,7 @@ from workbench.model.facts import strip
 from workbench.model.filters import Filter
 from workbench.model.packets import printable
 from workbench.model.quality import CaptureQuality, Coverage, Quality, Weight
-from workbench.model.text import short_bytes, short_count
+from workbench.model.text import plural, short_bytes, short_count
 from workbench.model.traffic import CaptureReport
 from workbench.tui.lines import clock
 from workbench.tui.paths import complete_path
@@ -194,7 +194,7 @@ class CapturesScreen(WorkScreen):
     def _ingested(self, outcome: Outcome, refused: Sequence[CaptureError]) -> None:
         new, known = outcome
         packets = sum(report.packets for report in new)
-        told = f"loaded {len(new)} capture{'' if len(new) == 1 else 's'}, {packets:,} packets"
+        told = f"loaded {plural(len(new), 'capture')}, {plural(packets, 'packet')}"
         if known:
             told += f"; {len(known)} already known, left out"
         if refused:

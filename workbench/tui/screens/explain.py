@@ -11,7 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from workbench.model.packets import printable
-from workbench.model.text import GLYPHS
+from workbench.model.text import GLYPHS, plural
 from workbench.model.verdict import Explanation
 from workbench.tui.glyphs import CLASS_STYLES, VERDICT_TONES, class_label
 from workbench.tui.screens.base import Rows
@@ -103,7 +103,9 @@ def explanation_parts(found: Explanation) -> list[tuple[str, str]]:
     parts = [(f"{printable(found.conversation)}\n", "strong")]
     parts.append((f"{GLYPHS[decision.verdict]} {decision.verdict.text}", tone))
     if found.klass is not None:
-        parts.append((f"   {class_label(found.klass)}, {found.observed_flows:,} flows seen\n", ""))
+        parts.append(
+            (f"   {class_label(found.klass)}, {plural(found.observed_flows, 'flow')} seen\n", "")
+        )
     else:
         parts.append(("   never seen: a hypothetical answer\n", "dim"))
     if decision.rules:

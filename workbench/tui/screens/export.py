@@ -227,7 +227,13 @@ def certificate_parts(found: Verification | None) -> Parts:
     if found is None:
         return [("not verified: press v\n", "uncertain")]
     parts: Parts = [("✓ proven equal\n", "allowed") if found.proven else ("✗ differs\n", "blocked")]
-    parts.append((f"{found.judged:,} conversations judged\n{found.probes:,} boundary probes\n", ""))
+    parts.append(
+        (
+            f"{plural(found.judged, 'conversation')} judged\n"
+            f"{plural(found.probes, 'boundary probe')}\n",
+            "",
+        )
+    )
     if found.skipped:
         parts.append((f"{found.skipped:,} skipped: never policy\n", "dim"))
     tones = {"passed": "allowed", "failed": "blocked"}

@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from workbench.model.text import short_bytes
+from workbench.model.text import plural, short_bytes
 from workbench.model.traffic import Flow
 from workbench.tui.asking import Pager
 from workbench.tui.lines import row_of
@@ -32,8 +32,8 @@ class FlowsScreen(FlowsBase):
 
     def told(self, pager: Pager) -> None:
         sums = pager.view.totals
-        exact = f"{short_bytes(sums.bytes)} ({sums.bytes:,} bytes)"
-        text = f" {sums.flows:,} flows   {sums.packets:,} packets   {exact}"
+        exact = f"{short_bytes(sums.bytes)} ({plural(sums.bytes, 'byte')})"
+        text = f" {plural(sums.flows, 'flow')}   {plural(sums.packets, 'packet')}   {exact}"
         self.query_one("#totals", Static).update(Content(text))
 
     def subject(self) -> Rows | None:

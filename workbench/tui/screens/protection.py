@@ -8,6 +8,7 @@ import numpy as np
 from workbench.model.errors import PolicyError
 from workbench.model.net import ANY_PROTOCOL, parse_service
 from workbench.model.policy import BOTH_SIDES, Protection, ServiceGroup, Side
+from workbench.model.text import plural
 from workbench.tui.screens.form import Field, Form, Parts, Values, listed
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class ServicesForm(Form):
         for one in ranges:
             inside = (table["port"] >= one.first) & (table["port"] <= one.last)
             seen |= inside & ((table["protocol"] == one.protocol) | (one.protocol == ANY_PROTOCOL))
-        return [(f"{int(seen.sum()):,} recorded conversations use it", "dim")]
+        return [(f"recorded: {plural(int(seen.sum()), 'conversation')}", "dim")]
 
     def change(self, session: "Session", values: Values) -> None:
         session.draft.put_services(self._read(values), replaces=self._replaces)

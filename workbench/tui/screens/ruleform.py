@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from workbench.model.errors import PolicyError
 from workbench.model.policy import ANY, Assertion, Exclusion, Guardrail, Policy, Rule
 from workbench.model.simulation import Simulation
-from workbench.model.text import short_bytes
+from workbench.model.text import plural, short_bytes
 from workbench.model.traffic import Conversation
 from workbench.model.verdict import Class
 from workbench.tui.lines import clock
@@ -106,7 +106,7 @@ class ExclusionForm(EntryForm):
         wanted = replace(session.policy, exclusions=(*kept, exclusion))
         count = session.try_policy(wanted).totals.by_class[Class.EXCLUDED]
         before = session.simulation.totals.by_class[Class.EXCLUDED]
-        return [(f"{count:,} conversations excluded, {before:,} before", "dim")]
+        return [(f"{plural(count, 'conversation')} excluded, {before:,} before", "dim")]
 
     def change(self, session: "Session", values: Values) -> None:
         session.draft.put_exclusion(_read_exclusion(values), replaces=self._replaces)
@@ -156,7 +156,8 @@ def rule_effect(before: Simulation, after: Simulation, rule_id: str) -> Parts:
     hits = use.hits if use else 0
     parts: list[tuple[str, str]] = []
     if use and hits:
-        told = f"matches {hits:,} conversations now, {use.flows:,} flows, {short_bytes(use.bytes)}"
+        told = f"matches {plural(hits, 'conversation')} now, {plural(use.flows, 'flow')}, "
+        told += short_bytes(use.bytes)
         parts.append((f"{told}, last {clock(use.last_us)}\n", "strong"))
         parts.append((f"{use.sole_hits:,} of them only through this rule\n", "dim"))
     else:

@@ -24,7 +24,7 @@ from workbench.model.facts import (
 )
 from workbench.model.packets import printable
 from workbench.model.quality import CaptureQuality, NetworkView, Quality, Remark, View, Weight
-from workbench.model.text import duration, percent, short_count
+from workbench.model.text import duration, percent, plural, short_count
 from workbench.tui.glyphs import CLASS_STYLES
 
 TABS = ("this capture", "all captures", "unseen is not unused")
@@ -179,7 +179,7 @@ def _networks(networks: Sequence[NetworkView], wide: int) -> Iterator[Line]:
             (f" {percent(one.pairs_seen, one.pairs)}", "dim"),
         )
     if len(networks) > _NETWORKS:
-        yield ((f"… and {len(networks) - _NETWORKS:,} more networks", "dim"),)
+        yield ((f"… and {plural(len(networks) - _NETWORKS, 'more network')}", "dim"),)
 
 
 def _timeline(

@@ -9,6 +9,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from workbench.model.packets import Packet, printable
+from workbench.model.text import plural
 from workbench.tui.widgets.pagedtable import Column, PagedTable, Row
 
 FIELD_COLUMNS = (Column("field", 26), Column("value", 20, flex=1))
@@ -68,7 +69,7 @@ def field_rows(packet: Packet) -> Iterator[tuple[Row, tuple[int, int]]]:
     """Layers with their fields under them, the application's first; each with its place."""
     at = 0
     for layer in reversed(packet.layers):
-        size = f"{layer.size:,} bytes" if layer.size else ""
+        size = plural(layer.size, "byte") if layer.size else ""
         title = (printable(layer.name, 60), "accent")
         yield Row(at, (title, (size, "dim"))), (layer.start, layer.size)
         at += 1
@@ -95,7 +96,7 @@ def hex_content(raw: bytes, start: int = 0, size: int = 0) -> Content:
             parts += [(half[:a], style), (half[a:b], f"{style} {_LIT}"), (half[b:], style)]
             parts.append(("  " if half is line else "\n", ""))
     if len(raw) > _MOST:
-        parts.append((f"… {len(raw) - _MOST:,} more bytes", "$foreground 50%"))
+        parts.append((f"… {plural(len(raw) - _MOST, 'more byte')}", "$foreground 50%"))
     shown = [part for part in parts if part[0]]
     return Content.assemble(*shown) if shown else Content("no bytes were kept")
 
