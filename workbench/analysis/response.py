@@ -298,9 +298,7 @@ def _largest(table: ConversationTable, mask: NDArray[np.bool_]) -> NDArray[np.in
     return rows[np.argsort(-table["bytes"][rows], kind="stable")]
 
 
-def rows_before(table: ConversationTable, before_us: int) -> ConversationTable:
-    """The conversations that began before a moment, whole; hosts stay what they are."""
-    rows = np.flatnonzero(table["first_us"] < before_us)
-    return ConversationTable(
-        table.hosts, {name: column[rows] for name, column in table.columns.items()}
-    )
+def only(table: ConversationTable, rows: NDArray[np.bool_]) -> ConversationTable:
+    """Some of the conversations, whole; hosts stay what they are."""
+    columns = {name: column[rows] for name, column in table.columns.items()}
+    return ConversationTable(table.hosts, columns)

@@ -26,6 +26,11 @@ def respond(parser: argparse.ArgumentParser) -> None:
         help="with --narrow: what the rules lose; exact (unless told): this traffic alone",
     )
     parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="with --narrow: where it protects an end, allow what worked before the intrusion",
+    )
+    parser.add_argument(
         "--admin",
         dest="admins",
         action="append",

@@ -26,7 +26,7 @@ from workbench.model.policy import (
 )
 from workbench.model.response import Covered, Without
 from workbench.model.verdict import NOT_POLICY
-from workbench.policy.carving import EVERY_CIDR, Carving, fresh_name, slug
+from workbench.policy.carving import EVERY_CIDR, Carving, fresh_name, slug, texts
 from workbench.policy.edit import (
     fresh_id,
     put_protection,
@@ -257,7 +257,7 @@ def quarantine(
     carving = Carving(made, resolve(made))
     names = segments
     if listed:
-        names = (*names, carving.listing(listed, f"{mine}-admins"))
+        names = tuple(dict.fromkeys((*names, carving.listing(listed, f"{mine}-admins"))))
     made = carving.into(made)
     for one in segments:
         if not carving.addresses([one]):
@@ -283,18 +283,18 @@ def _taken_out(
     """The host out of every rule: out of the segments they use, out of `any`, and out of rules
     about its own segment."""
     sets = dict(resolved.segments)
-    used = {name for rule in policy.rules for name in (*rule.clients, *rule.servers, *admins)}
+    used = {name for rule in policy.rules for name in (*rule.clients, *rule.servers)} | {*admins}
     segments = [
-        replace(one, excepts=(*one.excepts, *met.cidrs()))
+        replace(one, excepts=(*one.excepts, *texts(met)))
         if one.name in used - {mine} and (met := sets[one.name] & host)
         else one
         for one in policy.segments
     ]
     if mine not in sets:
-        segments.append(Segment(mine, cidrs=host.cidrs()))
+        segments.append(Segment(mine, cidrs=texts(host)))
     everybody = fresh_name(EVERYBODY_ELSE, {*sets, mine})
     if ANY in used:
-        segments.append(Segment(everybody, cidrs=EVERY_CIDR, excepts=host.cidrs()))
+        segments.append(Segment(everybody, cidrs=EVERY_CIDR, excepts=texts(host)))
 
     def kept(names: tuple[str, ...]) -> tuple[str, ...]:
         named = (everybody if name == ANY else name for name in names if name != mine)

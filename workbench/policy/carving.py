@@ -40,6 +40,11 @@ def fresh_name(wanted: str, taken: Iterable[str]) -> str:
     return name
 
 
+def texts(addresses: AddressSet) -> tuple[str, ...]:
+    """As people write them: single addresses without a prefix length."""
+    return tuple(text.removesuffix("/128" if ":" in text else "/32") for text in addresses.cidrs())
+
+
 class Carving:
     """The segments and service groups of a policy, and those that an edit adds to them."""
 
@@ -66,7 +71,7 @@ class Carving:
     def listing(self, addresses: AddressSet, wish: str) -> str:
         """A segment that holds exactly these: one there is, or a new one that lists them."""
         known = next((one.name for one in self._segments if self._sets[one.name] == addresses), "")
-        return known or self._add(Segment(wish, cidrs=addresses.cidrs()), addresses)
+        return known or self._add(Segment(wish, cidrs=texts(addresses)), addresses)
 
     def without(self, names: Iterable[str], out: AddressSet, word: str) -> tuple[str, ...]:
         """The names without some addresses: `office` becomes `office-without-pc-07`.
@@ -87,7 +92,7 @@ class Carving:
             return ""
         by_name = {one.name: one for one in self._segments}
         old = Segment(ANY, cidrs=EVERY_CIDR) if name == ANY else by_name[name]
-        made = replace(old, name="", excepts=(*old.excepts, *met.cidrs()))
+        made = replace(old, name="", excepts=(*old.excepts, *texts(met)))
         for one in self._segments:
             if replace(one, name="") == made:
                 return one.name

@@ -22,6 +22,7 @@ from workbench.model.policy import ANY, Policy
 from workbench.model.response import Answer, Cost, Covered, Edit, Replayed, Without
 from workbench.model.simulation import Suggestion
 from workbench.model.traffic import Stop
+from workbench.model.verdict import Verdict
 from workbench.policy import answers
 
 if TYPE_CHECKING:
@@ -94,18 +95,31 @@ class Response:
         finding: Finding,
         without: Without = Without.EXACT,
         *,
+        keep: bool = False,
         among: Sequence[Finding] | None = None,
         cancelled: Stop = None,
     ) -> Answered:
         """Take it out of the rules that let it through; where neither end is protected, one is,
-        and what no rule allows there is blocked. Raises InputError."""
+        and what no rule allows there is blocked. Raises InputError.
+
+        keep: rules for what worked there before the intrusion are added first.
+        """
         draft, session = self._session.policy, self._session
         among = session.findings.latest if among is None else among
         parts, left_out = self._covered(finding, among)
         edited = answers.protect_ends(draft, session.resolve(draft), parts)
+        if keep and edited != draft:
+            edited = self._kept(draft, edited, (finding, *self.intrusion(among)))
         edited = answers.narrow(edited, session.resolve(edited), parts, without, self._called)
         label = f"rules narrowed by finding {finding.id}"
         return self._answered(Answer.NARROW, finding, among, edited, label, left_out, cancelled)
+
+    def _kept(self, draft: Policy, edited: Policy, found: Sequence[Finding]) -> Policy:
+        """With rules for what the edit blocks, and which worked before any of the findings."""
+        before, after = self._session.try_policy(draft), self._session.try_policy(edited)
+        rows = (before.verdicts != Verdict.BLOCKED) & (after.verdicts == Verdict.BLOCKED)
+        rows &= after.table["first_us"] < min(one.first_us for one in found)
+        return self._learn(edited, rows, False).policy
 
     def quarantine(
         self,
@@ -179,7 +193,10 @@ class Response:
 
     def learn(self, draft: Policy, before_us: int, *, protect: bool | None = None) -> Suggestion:
         """Rules for what began before a moment and works: `suggest` from a baseline."""
-        table = responses.rows_before(self._session.table, before_us)
+        return self._learn(draft, self._session.table["first_us"] < before_us, protect)
+
+    def _learn(self, draft: Policy, rows: NDArray[np.bool_], protect: bool | None) -> Suggestion:
+        table = responses.only(self._session.table, rows)
         simulation = analysis.Simulator(table).simulate(self._session.resolve(draft))
         return analysis.suggest(simulation, draft, self._session.inventory, protect=protect)
 

@@ -60,6 +60,7 @@ def _check(options: Options) -> None:
     for given, answer, name in (
         (options.wide, Answer.GUARDRAIL, "--wide"),
         (options.without != "exact", Answer.NARROW, "--without"),
+        (options.keep, Answer.NARROW, "--keep"),
         (options.admins or options.services != "any", Answer.QUARANTINE, "--admin and --services"),
         (options.host, Answer.QUARANTINE, "--host"),
     ):
@@ -98,7 +99,7 @@ def _answered(
         return response.guardrail(finding, wide=options.wide, among=found, cancelled=stop)
     if options.answer == Answer.NARROW:
         without = Without(options.without)
-        return response.narrow(finding, without, among=found, cancelled=stop)
+        return response.narrow(finding, without, keep=options.keep, among=found, cancelled=stop)
     host = session.addresses(options.host)[0] if options.host else None
     services = options.services.split(",")
     return response.quarantine(
