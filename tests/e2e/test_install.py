@@ -37,11 +37,16 @@ def test_an_air_gapped_machine_installs_from_the_wheelhouse(
     assert done.returncode == 0, done.stderr
     workbench = tmp_path / "env" / "bin" / "workbench"
     demo = subprocess.run(
-        [workbench, "demo", "--headless"],
+        [workbench, "demo", "--headless", "--keep", "site"],
         capture_output=True, text=True, check=False, cwd=tmp_path, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert demo.stdout.count("✓ proven") == 2
+    report = subprocess.run(
+        [workbench, "report", "site", "--out", "report.html"],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert report.returncode == 0 and (tmp_path / "report.html").exists(), report.stderr
     inside = "from workbench.capture import kernel_compiled as k; print(k())"
     compiled = subprocess.run(
         [python, "-c", inside], capture_output=True, text=True, check=True, cwd=tmp_path
@@ -68,6 +73,6 @@ def test_missing_programs_are_named_with_what_goes_without(tmp_path: Path) -> No
         env={"PATH": str(tmp_path), "PYTHON": sys.executable},
     )  # fmt: skip
     assert done.returncode == 0
-    for program in ("tshark", "nft", "tcpdump", "gcc"):
+    for program in ("tshark", "nft", "tcpdump", "gcc", "chromium"):
         assert f"  {program}: " in done.stderr
     assert "install with: apt-get install" in done.stderr

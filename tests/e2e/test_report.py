@@ -141,6 +141,15 @@ def test_the_page_says_what_the_tables_say(page: Path, tables: Path) -> None:
     assert "expires in 23 d" in text and "&lt;b&gt;known&lt;/b&gt;" in text
 
 
+def test_the_intrusion_is_replayed_under_the_policy(page: Path, tables: Path) -> None:
+    hops = rows(tables, "replay-hops")
+    assert [row["number"] for row in hops] == ["1", "2", "3"]
+    assert all(row["client"] and row["because"] for row in hops)
+    assert len(rows(tables, "replay-steps")) > 30
+    text = page.read_text(encoding="utf-8")
+    assert "replayed under this policy: " in text and re.search(r"of 3\b", text)
+
+
 def test_markdown_says_it_too(workbench: Run, signed: Path, tables: Path, tmp_path: Path) -> None:
     out = tmp_path / "report.md"
     done = workbench("report", signed, "--out", out, "--format", "markdown", "--on", "2026-12-01")

@@ -22,6 +22,7 @@ from workbench.model.matrix import Matrix
 from workbench.model.policy import Policy, Rule
 from workbench.model.quality import Quality
 from workbench.model.rendered import Verification
+from workbench.model.response import Hop, Step
 from workbench.model.verdict import Class, Coverage, RuleUse, Totals
 from workbench.model.vulnerability import Exposed, RiskTotal
 
@@ -144,6 +145,36 @@ class FindingFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class StepFacts:
+    """One conversation of the intrusion, by name."""
+
+    step: Step
+    client: str
+    server: str
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class HopFacts:
+    """One hop of the intrusion, by name."""
+
+    hop: Hop
+    client: str
+    server: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayFacts:
+    """The findings of high confidence, replayed under the policy in order of time."""
+
+    text: str
+    """`stopped at hop 1 of 3`."""
+    stopped: bool
+    hops: Some[HopFacts]
+    steps: Some[StepFacts]
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
     """The shortest way from a foothold to the crown jewels under one scenario."""
 
@@ -235,6 +266,7 @@ class Report:
     """In order of time, the most certain and the worst kept where not all are."""
     findings_by: Mapping[str, int]
     """Confidence, or `suppressed` → findings."""
+    replayed: ReplayFacts
     compared: tuple[str, ...]
     """What findings were compared with, as words of the command line; empty for nothing."""
     exposure: ExposureFacts

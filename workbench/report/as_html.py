@@ -277,7 +277,7 @@ _LONG = re.compile(r"\S{25}")
 
 def _cell(column: Column, value: Cell) -> str:
     if isinstance(value, Mark):
-        return f"<td>{_mark(value)}</td>"
+        return f'<td class="m">{_mark(value)}</td>'
     text = _text(told(value, column.kind))
     if column.kind in NUMBERS:
         exact = f' title="{value:,}"' if column.kind is Kind.BYTES and value is not None else ""

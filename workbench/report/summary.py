@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from workbench.model.exposure import OUTSIDE, Scenario
-from workbench.model.finding import Level
 from workbench.model.report import Report
 from workbench.model.text import percent
 from workbench.model.verdict import Class
@@ -193,21 +192,13 @@ def _findings(report: Report) -> Point:
     )
     if not report.findings.total:
         return Point(OK, "No trace of an intruder in the recording", "findings")
-    mark = STOP if by.get("high") else LOOK if by.get("medium") or by.get("low") else OK
-    return Point(mark, f"Traces of an intruder: {told}{_stopped(report)}", "findings")
-
-
-def _stopped(report: Report) -> str:
-    """What the policy does to the sure ones; nothing where not all of them are at hand."""
-    sure = [
-        one
-        for one in report.findings
-        if one.finding.confidence is Level.HIGH and not one.finding.suppression
-    ]
-    if not sure or len(sure) < report.findings_by.get("high", 0):
-        return ""
-    whole = sum(one.judged > 0 and one.blocked == one.judged for one in sure)
-    return f"; of the {len(sure):,} sure ones this policy blocks {whole:,} altogether"
+    seen = any(by.get(level) for level in ("high", "medium", "low"))
+    mark = LOOK if seen else OK
+    text = f"Traces of an intruder: {told}"
+    if report.replayed.steps.total:
+        mark = LOOK if report.replayed.stopped else STOP
+        text += f". The sure ones, replayed under this policy: {report.replayed.text}"
+    return Point(mark, text, "findings")
 
 
 def _vulnerabilities(report: Report) -> Point:

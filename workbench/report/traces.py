@@ -1,6 +1,7 @@
 """Findings: traces of an intruder, and whether the policy stops what they show."""
 
 from workbench.model.report import FindingFacts, Report
+from workbench.model.response import Fate
 from workbench.report.document import (
     Bar,
     Bars,
@@ -40,6 +41,32 @@ _SUPPRESSED = (
     Column("until", "until", Kind.DAY, under=True),
     Column("why", "why", under=True),
 )
+MOST_STEPS = 40
+_HOPS = (
+    Column("number", "hop", Kind.COUNT),
+    Column("first_seen", "first (UTC)", Kind.TIME),
+    Column("client", "from"),
+    Column("server", "to"),
+    Column("fate", "by this policy", Kind.MARK),
+    Column("because", "because"),
+)
+_STEPS = (
+    Column("number", "step", Kind.COUNT),
+    Column("time", "time (UTC)", Kind.TIME),
+    Column("client", "from"),
+    Column("server", "to"),
+    Column("service", "service"),
+    Column("title", "what"),
+    Column("fate", "by this policy", Kind.MARK),
+    Column("because", "because"),
+)
+_FATES = {
+    Fate.ALLOWED: Mark("✗", "gets through", Tone.BAD),
+    Fate.OPEN: Mark("✗", "out of scope", Tone.BAD),
+    Fate.UNCERTAIN: Mark("?", "uncertain", Tone.CARE),
+    Fate.BLOCKED: Mark("✓", "blocked", Tone.GOOD),
+    Fate.NOT_REACHED: Mark("✓", "never gets there", Tone.GOOD),
+}
 _LEVELS = (("high", Tone.BAD), ("medium", Tone.CARE), ("low", Tone.PLAIN))
 
 
@@ -72,7 +99,31 @@ def traces(report: Report) -> Section:
         ),
         Commands((command(report, "findings", *report.compared),)),
     )
-    return Section("findings", "Traces of an intruder", blocks)
+    replayed = Section("replay", "Would this policy have stopped it?", _replayed(report))
+    return Section("findings", "Traces of an intruder", blocks, (replayed,))
+
+
+def _replayed(report: Report) -> tuple[Block, ...]:
+    """The sure findings as one story."""
+    found = report.replayed
+    hops = [
+        (one.hop.number, one.hop.first_us, one.client, one.server, _FATES[one.hop.fate],
+         one.hop.because)
+        for one in found.hops
+    ]  # fmt: skip
+    steps = [
+        (one.step.number, one.step.time_us, one.client, one.server, one.service, one.step.title,
+         _FATES[one.step.fate], one.step.because)
+        for one in found.steps
+    ]  # fmt: skip
+    return (
+        Text(
+            "The conversations of the findings of high confidence, replayed in order of time: what "
+            f"starts from a machine that the intruder never got to does not happen. {found.text}."
+        ),
+        Table("replay-hops", "From machine to machine", _HOPS, hops, found.hops.more),
+        Table("replay-steps", "Step by step", _STEPS, steps, found.steps.more, page=MOST_STEPS),
+    )
 
 
 def _compared(report: Report) -> str:

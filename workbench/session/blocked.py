@@ -11,15 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.analysis.losses import losses
-from workbench.model.finding import Evidence, Finding, Level
+from workbench.analysis.response import rows_of
+from workbench.model.finding import Finding, Level
 from workbench.model.net import service_text
-from workbench.model.report import FindingFacts, Loss, Some
+from workbench.model.report import (
+    FindingFacts,
+    HopFacts,
+    Loss,
+    ReplayFacts,
+    Some,
+    StepFacts,
+)
+from workbench.model.response import Step
+from workbench.model.traffic import Stop
 from workbench.model.verdict import Class, Verdict
 
 if TYPE_CHECKING:
     from workbench.session.session import Session
-
-_KEY = ("client", "server", "protocol", "port")
 
 
 class Blocked:
@@ -28,7 +36,10 @@ class Blocked:
     def __init__(self, session: "Session", found: Sequence[Finding]) -> None:
         self._session = session
         self._found = found
-        self._rows = _blocked_rows(session, found)
+        clients = {piece.client for one in found for piece in one.evidence}
+        known = rows_of(session.table, clients)
+        blocked = session.simulation.verdicts == Verdict.BLOCKED
+        self._rows = {piece: row for piece, row in known.items() if blocked[row]}
         rows = [
             self._rows[piece]
             for one in found
@@ -93,16 +104,21 @@ class Blocked:
         host = session.name_of(one.host)
         return FindingFacts(one, host, Some(peers, len(one.peers)), blocked, len(one.evidence))
 
+    def replayed(self, most: int | None, cancelled: Stop) -> ReplayFacts:
+        """The sure findings in order of time, under this policy. Raises Cancelled."""
+        session, response = self._session, self._session.response
+        sure = response.intrusion(self._found)
+        found = response.replay(sure, session.policy, "draft", cancelled=cancelled)
+        hops = tuple(
+            HopFacts(one, session.name_of(one.client), session.name_of(one.server))
+            for one in found.hops[:most]
+        )
+        steps = tuple(self._step(one) for one in found.steps[:most])
+        total = len(found.steps)
+        return ReplayFacts(found.text, found.stopped, Some(hops, len(found.hops)),
+                           Some(steps, total))  # fmt: skip
 
-def _blocked_rows(session: "Session", found: Sequence[Finding]) -> dict[Evidence, int]:
-    """Rows of the table that the policy blocks, of the clients that findings speak of."""
-    table, addresses = session.table, session.table.hosts.addresses
-    clients = {piece.client for one in found for piece in one.evidence}
-    numbers = [table.hosts.index[one] for one in clients if one in table.hosts.index]
-    blocked = session.simulation.verdicts == Verdict.BLOCKED
-    rows = np.flatnonzero(blocked & np.isin(table["client"], numbers)).tolist()
-    keys = zip(*(table[name][rows].tolist() for name in _KEY), strict=True)
-    return {
-        Evidence(addresses[client], addresses[server], protocol, port): row
-        for row, (client, server, protocol, port) in zip(rows, keys, strict=True)
-    }
+    def _step(self, one: Step) -> StepFacts:
+        name, seen = self._session.name_of, one.conversation
+        service = service_text(seen.protocol, seen.port)
+        return StepFacts(one, name(seen.client), name(seen.server), service)

@@ -127,6 +127,7 @@ def gather(session: "Session", wish: Wish, progress: Tell = None, cancelled: Sto
         uncertain=_uncertain(session, wish.most),
         findings=blocked.findings(wish.most),
         findings_by=_levels(found),
+        replayed=blocked.replayed(wish.most, cancelled),
         compared=_compared(wish),
         exposure=exposed,
         vulnerabilities=scanned,
