@@ -195,7 +195,8 @@ def _places(reports: Sequence[CaptureReport], vantages: Sequence[Vantage]) -> It
             "same-traffic",
             f"{later} and {earlier} recorded some of the same traffic: "
             f"{plural(pair.shared, 'flow')} in both, counted once; the clock of {later} is "
-            f"{duration(abs(pair.offset_us))} {way} (give or take {duration(pair.spread_us)}{sure}){hops}",
+            f"{duration(abs(pair.offset_us))} {way} "
+            f"(give or take {duration(pair.spread_us)}{sure}){hops}",
         )
     if len(vantages) > PLACES:
         yield fact("same-traffic", f"{len(vantages) - PLACES:,} more pairs of captures share flows")
