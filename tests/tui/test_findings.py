@@ -241,11 +241,12 @@ async def test_a_broken_findings_file_is_one_clear_line(bench: WorkbenchApp, sit
         said = table(bench).empty
         assert "findings.yaml:2: thresholds.scan_targets: 'many' is not a whole number" in said
         assert "'many'" in shown(bench) and "f5 looks again" in shown(bench)
-        await press(pilot, "t", "x", "r", "p", "enter", "e", "escape", "T", "escape")
+        await press(pilot, "t", "x", "r", "p", "enter", "e", "escape", "T", "escape", "g", "s", "z")
+        assert table(bench).empty == said
         assert isinstance(bench.screen, FindingBase)
         (site / "findings.yaml").write_text("workbench: 1\n")
         await press(pilot, "f5")
-        assert title(bench).startswith(" 19 findings")
+        assert title(bench).startswith(" 2 findings of 19"), "g was not lost"
 
 
 async def test_escape_stops_a_long_search(

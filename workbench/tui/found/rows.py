@@ -1,8 +1,8 @@
 """The triage list: one finding a row, in the order asked for."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from workbench.model.finding import Finding, Level, Stage
 from workbench.model.net import format_address
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Part = tuple[str, str]
 """Text and tone."""
+_DAY = 86_400_000_000
+"""µs."""
 
 LEVEL_GLYPHS = {Level.HIGH: "█", Level.MEDIUM: "▅", Level.LOW: "▂"}
 LEVEL_TONES = {Level.HIGH: "blocked", Level.MEDIUM: "uncertain", Level.LOW: "dim"}
@@ -34,10 +36,12 @@ def columns(one_day: str = "") -> tuple[Column, ...]:
     )
 
 
-def day_of(found: Iterable[Finding]) -> str:
+def day_of(found: Sequence[Finding]) -> str:
     """`09-15` where all of them begin on that day; empty where not."""
-    days = {clock(one.first_us)[:5] for one in found}
-    return days.pop() if len(days) == 1 else ""
+    moments = [one.first_us for one in found]
+    first, last = (clock(ends(moments, default=0))[:5] for ends in (min, max))
+    same = bool(moments) and max(moments) - min(moments) < _DAY and first == last
+    return first if same else ""
 
 
 ORDERS: Mapping[str, tuple[str, str]] = {
@@ -107,6 +111,27 @@ def finding_row(session: "Session", at: int, one: Finding, one_day: str) -> Row:
         cells = (f"– {one.confidence.text}", *cells[1:])
         cells = tuple((cell if isinstance(cell, str) else cell[0], "dim") for cell in cells)
     return Row(at, cells)
+
+
+class FindingRows(Sequence[Row]):
+    """Rows made as they are looked at: there may be many thousands."""
+
+    def __init__(self, session: "Session", shown: Sequence[Finding]) -> None:
+        self._session = session
+        self._shown = shown
+        self.day = day_of(shown)
+
+    def __len__(self) -> int:
+        return len(self._shown)
+
+    @overload
+    def __getitem__(self, at: int) -> Row: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Row]: ...
+    def __getitem__(self, at: int | slice) -> Row | list[Row]:
+        if isinstance(at, slice):
+            return [self[one] for one in range(*at.indices(len(self)))]
+        return finding_row(self._session, at, self._shown[at], self.day)
 
 
 def titled(one: Finding) -> str:

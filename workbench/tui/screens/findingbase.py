@@ -72,6 +72,8 @@ class FindingBase(WorkScreen):
         self._halt = threading.Event()
         self._search = 0
         self._busy = False
+        self.trouble = False
+        """Words stand in place of findings."""
 
     def finding(self) -> Finding | None:
         """What the cursor is on."""
@@ -104,6 +106,7 @@ class FindingBase(WorkScreen):
 
         def answer(value: tuple[tuple[Finding, ...], T]) -> None:
             self._rest()
+            self.trouble = False
             self.found, told = value
             show(told)
 
@@ -127,6 +130,7 @@ class FindingBase(WorkScreen):
 
     def nothing(self, words: str) -> None:
         """Words in place of findings."""
+        self.trouble = True
         table = self.query_one(PagedTable)
         table.empty = words
         table.show_rows([])

@@ -14,7 +14,7 @@ from textual.widgets import Static
 from workbench.model.finding import Finding, FindingSettings, Level, Stage, Thresholds
 from workbench.model.packets import printable
 from workbench.tui.found.panel import FindingPanel
-from workbench.tui.found.rows import ORDERS, VIEWS, Triage, columns, day_of, finding_row, headline
+from workbench.tui.found.rows import ORDERS, VIEWS, FindingRows, Triage, columns, headline
 from workbench.tui.glyphs import CLASS_STYLES
 from workbench.tui.lines import clock
 from workbench.tui.screens.findingbase import Baseline, FindingBase, Stopped
@@ -82,15 +82,16 @@ class FindingsScreen(FindingBase):
         return at
 
     def _list(self) -> None:
-        """As the user looks at it now."""
+        """As the user looks at it now; what went wrong stays where it is said."""
+        if self.trouble:
+            return
         table, session = self.query_one(PagedTable), self.opened
         key = table.sort_key or "worst"
         old, at = self.finding(), table.cursor
         name = session.inventory.name
         self._shown = self._triage.sorted(self._fitting, key, table.descending, name)
-        day = day_of(self._shown)
-        table.set_columns(columns(day), self._empty())
-        rows = [finding_row(session, at, one, day) for at, one in enumerate(self._shown)]
+        rows = FindingRows(session, self._shown)
+        table.set_columns(columns(rows.day), self._empty())
         table.show_rows(rows)
         table.cursor = self._place(old, at)
         order = ORDERS[key][table.descending]
