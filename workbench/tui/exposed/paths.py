@@ -67,7 +67,7 @@ def paths_sheet(session: "Session", look: Look) -> Sheet:
 
 
 def _summary(scenario: Scenario, path: AttackPath | None, *, lit: bool) -> Parts:
-    """`▸ draft      2 hops  pc-07 → jump-1 (any) → db-1 (ssh)`."""
+    """`▶ draft      2 hops  pc-07 → jump-1 (any) → db-1 (ssh)`."""
     mark = ("▶ " if lit else "  ", "accent")
     name = (f"{WORDS[scenario]:<10}", TONES[scenario] if lit else "dim")
     if path is None:

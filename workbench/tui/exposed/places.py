@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from workbench.model.exposure import Scenario
 from workbench.model.packets import printable
 from workbench.model.traffic import Progress
-from workbench.tui.exposed.reach import host_cell
+from workbench.tui.exposed.reach import far_cell, host_cell
 from workbench.tui.exposed.sheet import WORDS, Look, Sheet, before
 from workbench.tui.widgets.compared import bar
 from workbench.tui.widgets.grid import natural
@@ -48,32 +48,32 @@ def places_sheet(session: "Session", look: Look) -> Sheet:
             (figure(new.footholds), _tone(old.footholds, new.footholds)),
             (figure(old.blast), "dim"),
             (figure(new.blast), _tone(old.blast, new.blast)),
-            ("✓ never", "allowed") if new.outside_hops is None else _hops(new.outside_hops),
+            far_cell(new.outside_hops),
         )
         rows.append(Row(new.name, cells))
         figures.append(
             (natural(new.name), second, old.footholds, new.footholds, old.blast, new.blast,
              new.outside_hops or 10**6)
         )  # fmt: skip
-    columns = (
-        Column(look.by, 12, "0", flex=2),
-        Column("segment" if look.by == "host" else "hosts", 7, "1", flex=1, spare=1),
-        Column(f"← {WORDS[was]}", 6 + room, "2", spare=2),
-        Column("← draft", 6 + room, "3"),
-        Column(f"→ {WORDS[was]}", 6 + room, "4", spare=3),
-        Column("→ draft", 6 + room, "5"),
-        Column("outside", 8, "6"),
-    )
-    empty = "No segments have hosts: g lists hosts, 4 makes segments."
+    empty = "No segments have hosts: b lists hosts, 4 makes segments."
     if look.by == "host":
         empty = "No machines yet: 1 loads a capture."
     head = [(f" ← machines that get here, → machines got to from here, of {whole:,}", "dim")]
-    return Sheet(columns, rows, empty, [head], figures)
+    return Sheet(_columns(look.by, WORDS[was], 6 + room), rows, empty, [head], figures)
+
+
+def _columns(by: str, was: str, bars: int) -> tuple[Column, ...]:
+    """bars: width of a figure with its bar."""
+    return (
+        Column(by, 12, "0", flex=2),
+        Column("segment" if by == "host" else "hosts", 7, "1", flex=1, spare=1),
+        Column(f"← {was}", bars, "2", spare=2),
+        Column("← draft", bars, "3"),
+        Column(f"→ {was}", bars, "4", spare=3),
+        Column("→ draft", bars, "5"),
+        Column("outside", 8, "6"),
+    )
 
 
 def _tone(old: int, new: int) -> str:
     return "allowed" if new < old else "blocked" if new > old else ""
-
-
-def _hops(hops: int) -> Cell:
-    return f"{hops} hop{'' if hops == 1 else 's'}", "blocked" if hops == 1 else "uncertain"

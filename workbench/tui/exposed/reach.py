@@ -39,7 +39,7 @@ def reach_sheet(session: "Session", look: Look) -> Sheet:
         cells: tuple[Cell, ...] = (
             host_cell(name, crowns),
             printable(home) or ("none", "dim"),
-            *map(_far, far),
+            *map(far_cell, far),
         )
         rows.append(Row(name, cells))
         figures.append((natural(name), home, *(_FAR if one is None else one for one in far)))
@@ -60,8 +60,8 @@ def _hops(blast: Blast) -> Mapping[str, int]:
     return {name: ring.hops for ring in blast.rings for name in ring.hosts}
 
 
-def _far(hops: int | None) -> Cell:
-    """`✗ 1 hop`, or that there is no way."""
+def far_cell(hops: int | None) -> Cell:
+    """`1 hop`, or that there is no way."""
     if hops is None:
         return "✓ never", "allowed"
     return f"{hops} hop{'' if hops == 1 else 's'}", "blocked" if hops == 1 else "uncertain"
