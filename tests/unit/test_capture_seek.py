@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.test_capture_dissect import DEMO, flows_in, one_flow, whole
-from workbench.capture import packets_of, records, save_packets
+from workbench.capture import packets_of, reader, records, save_packets
 from workbench.capture.cut import pcapng
 from workbench.capture.reader import Reader
 from workbench.capture.single import Found, flow_records
@@ -57,6 +57,12 @@ def enhanced(data: bytes, ticks: int) -> bytes:
 
 def flow_of(path: Path, port: int) -> Flow:
     return next(flow for flow in flows_in(path) if flow.client_port == port)
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that these captures have many."""
+    monkeypatch.setattr(reader, "ROOM", 8192)
 
 
 class Blocks:
@@ -149,7 +155,7 @@ def test_it_tells_how_far_it_is_and_stops_when_told(tmp_path: Path) -> None:
     path.write_bytes(pcap([frame(5), *[frame(6, bytes(1000))] * 20_000, frame(5)]))
     flow = flow_of(path, 5)
     told: list[Progress] = []
-    stop = iter([False] * 12)
+    stop = iter([False] * 4)
     with pytest.raises(Cancelled):
         list(flow_records(flow, whole(path, flow), told.append, lambda: next(stop, True)))
     saved = tmp_path / "cut.pcapng"
