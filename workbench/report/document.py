@@ -57,6 +57,7 @@ class Kind(StrEnum):
     SCORE = "score"
     """A number with one decimal."""
     DAY = "day"
+    SCENARIO = "scenario"
     MARK = "mark"
 
 

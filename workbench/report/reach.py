@@ -21,18 +21,12 @@ from workbench.report.document import (
     Text,
     Tone,
 )
-from workbench.report.values import names
+from workbench.report.values import SCENARIOS, names
 from workbench.report.where import command
 from workbench.report.words import light_mark
 
-SCENARIOS = {
-    Scenario.NONE: "no policy",
-    Scenario.OBSERVED: "as observed",
-    Scenario.SAVED: "saved policy",
-    Scenario.DRAFT: "this policy",
-}
 _WHOLE = (
-    Column("scenario", "scenario"),
+    Column("scenario", "scenario", Kind.SCENARIO),
     Column("score", "score", Kind.SCORE),
     Column("direct_pairs", "pairs in 1 hop", Kind.COUNT),
     Column("pairs", "pairs in the end", Kind.COUNT),
@@ -51,7 +45,7 @@ _CHOKES = (
 )
 _WAYS = (
     Column("foothold", "intruder at"),
-    Column("scenario", "scenario"),
+    Column("scenario", "scenario", Kind.SCENARIO),
     Column("hops", "hops", Kind.COUNT),
     Column("path", "shortest way"),
 )
@@ -100,7 +94,7 @@ def reach(report: Report) -> Section:
 
 def _whole(one: ScenarioExposure) -> tuple[Cell, ...]:
     return (
-        SCENARIOS[one.scenario],
+        one.scenario.value,
         round(one.score, 2),
         one.direct_pairs,
         one.pairs,
@@ -148,8 +142,8 @@ def _chain(foothold: str, path: AttackPath) -> Chain:
 
 def _way(one: Way) -> tuple[Cell, ...]:
     if one.path is None:
-        return one.foothold, SCENARIOS[one.scenario], None, Mark("✓", "no way", Tone.GOOD)
-    return one.foothold, SCENARIOS[one.scenario], len(one.path.hops), one.path.text
+        return one.foothold, one.scenario.value, None, Mark("✓", "no way", Tone.GOOD)
+    return one.foothold, one.scenario.value, len(one.path.hops), one.path.text
 
 
 # ── choke points ───────────────────────────────────────────────────────────────────────────────

@@ -3,12 +3,19 @@
 from collections.abc import Iterable
 from datetime import date
 
+from workbench.model.exposure import Scenario
 from workbench.model.facts import moment
 from workbench.model.packets import printable
 from workbench.model.report import Some
 from workbench.model.text import percent, short_bytes
 from workbench.report.document import Cell, Kind, Mark
 
+SCENARIOS = {
+    Scenario.NONE: "no policy",
+    Scenario.OBSERVED: "as observed",
+    Scenario.SAVED: "saved policy",
+    Scenario.DRAFT: "this policy",
+}
 LONGEST = 600
 """Characters of one text; names have 255 at most, reasons 500, sentences hold several names."""
 NAMES = 6
@@ -55,7 +62,7 @@ def told(value: Cell, kind: Kind) -> str:
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, str):
-        return safe(value)
+        return SCENARIOS[Scenario(value)] if kind is Kind.SCENARIO else safe(value)
     return _number(value, kind)
 
 

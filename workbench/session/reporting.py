@@ -98,6 +98,7 @@ def gather(session: "Session", wish: Wish, progress: Tell = None, cancelled: Sto
     )
     step("what would be blocked")
     blocked = Blocked(session, found)
+    replayed = blocked.replayed(wish.most, cancelled)
     step("exposure")
     exposed = exposure_facts(session, wish.most, step.progress, step.cancelled)
     step("vulnerabilities")
@@ -127,7 +128,7 @@ def gather(session: "Session", wish: Wish, progress: Tell = None, cancelled: Sto
         uncertain=_uncertain(session, wish.most),
         findings=blocked.findings(wish.most),
         findings_by=_levels(found),
-        replayed=blocked.replayed(wish.most, cancelled),
+        replayed=replayed,
         compared=_compared(wish),
         exposure=exposed,
         vulnerabilities=scanned,
