@@ -159,3 +159,19 @@ async def test_the_story_of_a_host_is_replayed_whole(bench: WorkbenchApp) -> Non
         assert "Replay of the story of pc-07 › 9 findings" in shown(bench)
         await press(pilot, "escape", "t")
         assert "Story of" in shown(bench)
+
+
+async def test_a_smaller_terminal_draws_the_axes_anew(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(200, 60)) as pilot:
+        await settle(pilot)
+        await press(pilot, "7", "p")
+        wide = str(bench.screen.query_one("#replay-head", Static).content)
+        await pilot.resize_terminal(80, 24)
+        await settle(pilot)
+        narrow = str(bench.screen.query_one("#replay-head", Static).content)
+        assert max(map(len, narrow.splitlines())) <= 80 < max(map(len, wide.splitlines()))
+        await press(pilot, "escape", "t")
+        before = table(bench).columns[1].width
+        await pilot.resize_terminal(200, 60)
+        await settle(pilot)
+        assert table(bench).columns[1].width > before

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 Stop = Callable[[], bool]
 COLUMNS = (
     Column("answer", 20, flex=2),
-    Column("this", 9),
-    Column("the intrusion", 20),
+    Column("this", 12),
+    Column("the intrusion", 17),
     Column("would also break", 19, flex=1),
 )
 _MOST = 8
@@ -78,8 +78,9 @@ def options(session: "Session", one: Finding, among: Sequence[Finding]) -> Itera
     yield Option("narrow: the client", narrow(Without.CLIENT))
     yield Option(f"narrow: the {servers}", narrow(Without.SERVER))
     yield Option("narrow: the service", narrow(Without.SERVICE))
-    hosts = (one.host, *one.peers) if len(one.peers) == 1 else (one.host,)
-    for host in hosts:
+    listed = session.inventory.by_address
+    peers = one.peers if len(one.peers) == 1 and one.peers[0] in listed else ()
+    for host in (one.host, *peers):
         yield Option(f"quarantine {printable(session.inventory.name(host))}", shut(host), host)
 
 
@@ -111,15 +112,22 @@ def answer_row(at: int, option: Option, known: "Tried | str | None", *, again: b
     elif isinstance(known, str):
         cells = ((option.title, "dim"), ("–", "out"), ("not possible", "out"), (known, "dim"))
     else:
-        this = ("✓ stopped", "allowed") if known.answered.after.stopped else ("✗ not", "blocked")
-        if known.answered.edit.answer is Answer.GUARDRAIL:
-            this = ("! warns", "warn")
-        cells = (option.title, this, whole(known.after), costs(known.answered))
+        cells = (option.title, alone(known.answered), whole(known.after), costs(known.answered))
         if not known.answered.changed:
             cells = ((option.title, "dim"), *cells[1:3], ("changes nothing", "dim"))
         elif again:
             cells = ((option.title, "dim"), *cells[1:3], ("the same as above", "dim"))
     return Row(at, cells)
+
+
+def alone(answered: "Answered") -> tuple[str, str]:
+    """`✓ stopped`, `✗ 2 of 246` steps that get through, and its tone."""
+    if answered.edit.answer is Answer.GUARDRAIL:
+        return "! warns", "warn"
+    run = answered.after
+    through = sum(step.fate.through for step in run.steps)
+    return ("✓ stopped", "allowed") if run.stopped else (f"✗ {through} of {len(run.steps)}",
+                                                         "blocked")  # fmt: skip
 
 
 def whole(run: Replayed) -> tuple[str, str]:

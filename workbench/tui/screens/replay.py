@@ -53,7 +53,7 @@ class ReplayScreen(FindingBase):
         session, wanted, moment = self.opened, self._wanted, self.baseline.moment
 
         def more(found: tuple[Finding, ...], stopped: Stopped) -> Replays:
-            chosen = [one for one in found if one.id in wanted]
+            chosen = [one for one in found if one.id in wanted and not one.suppression]
             return replayed(session, chosen, moment, stopped)
 
         self.search(more, self._show)
@@ -64,11 +64,19 @@ class ReplayScreen(FindingBase):
         steps = len(replays.draft.steps)
         count = f"{plural(len(self._wanted), 'finding')}, {plural(steps, 'step')}"
         self.query_one("#crumbs", Static).update(Content(f" Replay of {self._about} › {count}"))
-        spans = [(text, CLASS_STYLES[tone]) for text, tone in head(replays, self.size.width)]
-        self.query_one("#replay-head", Static).update(Content.assemble(*spans))
+        self._draw_head()
         self._list()
         if first:
             self.action_next()
+
+    def _draw_head(self) -> None:
+        if self._replays is not None:
+            parts = head(self._replays, self.size.width)
+            spans = ((text, CLASS_STYLES[tone]) for text, tone in parts)
+            self.query_one("#replay-head", Static).update(Content.assemble(*spans))
+
+    def on_resize(self) -> None:
+        self._draw_head()
 
     def _list(self) -> None:
         replays, table = self._replays, self.query_one(PagedTable)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from textual import events
 from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Static
@@ -80,7 +79,7 @@ class StoryScreen(FindingBase):
         self.say((" → did it   ← had it done   t follows to the other end   ", "$dim"),
                  ("● in colour of how sure", "$dim"))  # fmt: skip
 
-    def on_resize(self, event: events.Resize) -> None:  # noqa: ARG002
+    def on_resize(self) -> None:
         if self._told:
             self.call_after_refresh(self._fit)
 
