@@ -32,6 +32,7 @@ class Page:
             "--headless",
             "--remote-debugging-pipe",
             "--disable-gpu",
+            "--disable-dev-shm-usage",
             "--no-first-run",
             "--hide-scrollbars",
             "--host-resolver-rules=MAP * ~NOTFOUND",

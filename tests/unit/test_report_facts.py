@@ -196,6 +196,15 @@ def test_twenty_thousand_hosts_are_counted_and_not_listed(tmp_path: Path) -> Non
     assert len(page) < 400_000
 
 
+def test_a_crown_on_an_address_that_is_no_machine_is_none(folder: Path) -> None:
+    text = (folder / "inventory.yaml").read_text()
+    outside = "networks: [{name: far, cidrs: [203.0.113.0/24], labels: {crown: 'yes'}}]\n"
+    (folder / "inventory.yaml").write_text(text + outside)
+    with Session.open(folder, on=ON) as session:
+        report = gather(session, FIXED)
+    assert report.exposure.crown.total == 0 and report.exposure.ways == ()
+
+
 def test_an_empty_workspace_has_a_report(tmp_path: Path) -> None:
     with Session.open(tmp_path / "empty", on=ON) as session:
         report = gather(session, FIXED)

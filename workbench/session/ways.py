@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from workbench.model.errors import Cancelled
+from workbench.analysis.exposure import positions
+from workbench.model.errors import Cancelled, InputError
 from workbench.model.exposure import OUTSIDE, Scenario
 from workbench.model.report import ExposureFacts, Some, Way
 from workbench.model.traffic import Stop, Tell
@@ -23,7 +24,7 @@ def exposure_facts(
     exposure = session.exposure
     wholes = tuple(exposure.whole(one, cancelled) for one in exposure.scenarios)
     chokes = exposure.chokes(Scenario.DRAFT, progress=progress, cancelled=cancelled)
-    crown = _crown(session)
+    crown = _crown(exposure)
     return ExposureFacts(
         scenarios=wholes,
         segments={one: exposure.by_segment(one) for one in exposure.scenarios},
@@ -34,15 +35,13 @@ def exposure_facts(
     )
 
 
-def _crown(session: "Session") -> tuple[str, ...]:
+def _crown(exposure: Exposure) -> tuple[str, ...]:
     """Machines marked as crown jewels, by name, in the order of addresses."""
-    inventory = session.inventory
-    names = (
-        inventory.name(address)
-        for address in sorted(session.table.hosts.addresses)
-        if inventory.labels(address).get(CROWN) == "yes"
-    )
-    return tuple(dict.fromkeys(names))
+    try:
+        goal = exposure.target(CROWN)
+    except InputError:  # none is marked
+        return ()
+    return tuple(exposure.machines.names[at] for at in positions(goal).tolist())
 
 
 def _ways(exposure: Exposure, cancelled: Stop) -> Iterator[Way]:
