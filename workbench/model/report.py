@@ -172,6 +172,11 @@ class ReplayFacts:
     stopped: bool
     hops: Some[HopFacts]
     steps: Some[StepFacts]
+    """Those that do more than look around."""
+    looked: int
+    """Steps of reconnaissance."""
+    looked_stopped: int
+    """How many of them do not get through."""
 
 
 @dataclass(frozen=True, slots=True)

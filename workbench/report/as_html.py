@@ -244,11 +244,12 @@ def _table(block: Table) -> Iterator[str]:
     ]
     under = [at for at, column in enumerate(block.columns) if column.under]
     yield from _open(block.title, "list", block.id)
-    heads = "".join(_head(block.columns[at]) for at in shown)
+    heads = "".join(_head(block.columns[at], first=not at) for at in shown)
     yield f"<thead><tr>{heads}</tr></thead>"
     for row in rows:
         first, *rest = (_cell(block.columns[at], row[at]) for at in shown)
         first = first.replace("<td", '<th scope="row"').replace("</td>", "</th>")
+        first = first.replace(' class="n"', "")  # it names the row, whatever it is
         yield f"<tbody><tr>{first}{''.join(rest)}</tr>"
         yield from _under([(block.columns[at], row[at]) for at in under], len(shown))
         yield "</tbody>"
@@ -258,8 +259,8 @@ def _table(block: Table) -> Iterator[str]:
             yield f'<p class="aside">{_text(line)}</p>'
 
 
-def _head(column: Column) -> str:
-    kind = ' class="n"' if column.kind in NUMBERS else ""
+def _head(column: Column, *, first: bool) -> str:
+    kind = ' class="n"' if column.kind in NUMBERS and not first else ""
     return f'<th scope="col"{kind}>{_text(column.title)}</th>'
 
 

@@ -17,11 +17,14 @@ from workbench.report.document import (
 )
 from workbench.report.where import command
 
-_RULES = (
-    Column("id", "rule"),
+_ENDS = (
     Column("from", "from", Kind.NAMES),
     Column("to", "to", Kind.NAMES),
     Column("services", "services", Kind.NAMES),
+)
+_RULES = (
+    Column("id", "rule"),
+    *_ENDS,
     Column("hits", "seen", Kind.COUNT),
     Column("sole_hits", "only by it", Kind.COUNT),
     Column("flags", "flags", Kind.MARK),
@@ -42,18 +45,14 @@ _SERVICES = (Column("name", "service"), Column("services", "ports", Kind.NAMES))
 _GUARDRAILS = (
     Column("id", "guardrail"),
     Column("assertion", "must"),
-    Column("from", "from", Kind.NAMES),
-    Column("to", "to", Kind.NAMES),
-    Column("services", "services", Kind.NAMES),
+    *_ENDS,
     Column("state", "state", Kind.MARK),
     Column("reason", "reason", under=True),
     Column("witness", "broken by", under=True),
 )
 _EXCLUSIONS = (
     Column("id", "exclusion"),
-    Column("from", "from", Kind.NAMES),
-    Column("to", "to", Kind.NAMES),
-    Column("services", "services", Kind.NAMES),
+    *_ENDS,
     Column("expires", "expires", Kind.DAY),
     Column("state", "state", Kind.MARK),
     Column("reason", "reason", under=True),

@@ -195,7 +195,7 @@ def _findings(report: Report) -> Point:
     seen = any(by.get(level) for level in ("high", "medium", "low"))
     mark = LOOK if seen else OK
     text = f"Traces of an intruder: {told}"
-    if report.replayed.steps.total:
+    if report.replayed.steps.total + report.replayed.looked:
         mark = LOOK if report.replayed.stopped else STOP
         text += f". The sure ones, replayed under this policy: {report.replayed.text}"
     return Point(mark, text, "findings")

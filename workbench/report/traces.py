@@ -119,10 +119,19 @@ def _replayed(report: Report) -> tuple[Block, ...]:
     return (
         Text(
             "The conversations of the findings of high confidence, replayed in order of time: what "
-            f"starts from a machine that the intruder never got to does not happen. {found.text}."
+            f"starts from a machine that the intruder never got to does not happen. In short: "
+            f"{found.text}. Besides, {count(found.looked, 'conversation')} only looked around; "
+            f"{found.looked_stopped:,} of them would not have got through."
         ),
         Table("replay-hops", "From machine to machine", _HOPS, hops, found.hops.more),
-        Table("replay-steps", "Step by step", _STEPS, steps, found.steps.more, page=MOST_STEPS),
+        Table(
+            "replay-steps",
+            "Step by step, without looking around",
+            _STEPS,
+            steps,
+            found.steps.more,
+            page=MOST_STEPS,
+        ),
     )
 
 
@@ -146,15 +155,17 @@ def _levels(report: Report) -> Bars:
     return Bars(count(report.findings.total, "finding"), tuple(bars), max(1, report.findings.total))
 
 
+def _head(one: FindingFacts) -> tuple[Cell, ...]:
+    """What an open and a suppressed finding are both told by."""
+    found = one.finding
+    levels = level_mark(found.confidence), level_mark(found.impact)
+    return found.first_us, found.title, found.technique, one.host, *levels
+
+
 def _finding(one: FindingFacts) -> tuple[Cell, ...]:
     found = one.finding
     return (
-        found.first_us,
-        found.title,
-        found.technique,
-        one.host,
-        level_mark(found.confidence),
-        level_mark(found.impact),
+        *_head(one),
         _stopped(one),
         found.id,
         found.why,
@@ -177,12 +188,7 @@ def _stopped(one: FindingFacts) -> Mark:
 def _suppressed(one: FindingFacts) -> tuple[Cell, ...]:
     found, known = one.finding, one.finding.suppression
     return (
-        found.first_us,
-        found.title,
-        found.technique,
-        one.host,
-        level_mark(found.confidence),
-        level_mark(found.impact),
+        *_head(one),
         found.id,
         known.reason if known else None,
         known.until if known else None,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.analysis.losses import losses
 from workbench.analysis.response import rows_of
-from workbench.model.finding import Finding, Level
+from workbench.model.finding import Finding, Level, Stage
 from workbench.model.net import service_text
 from workbench.model.report import (
     FindingFacts,
@@ -113,10 +113,16 @@ class Blocked:
             HopFacts(one, session.name_of(one.client), session.name_of(one.server))
             for one in found.hops[:most]
         )
-        steps = tuple(self._step(one) for one in found.steps[:most])
-        total = len(found.steps)
-        return ReplayFacts(found.text, found.stopped, Some(hops, len(found.hops)),
-                           Some(steps, total))  # fmt: skip
+        looks = [one for one in found.steps if one.stage is Stage.RECONNAISSANCE]
+        acts = [one for one in found.steps if one.stage is not Stage.RECONNAISSANCE]
+        return ReplayFacts(
+            text=found.text,
+            stopped=found.stopped,
+            hops=Some(hops, len(found.hops)),
+            steps=Some(tuple(map(self._step, acts[:most])), len(acts)),
+            looked=len(looks),
+            looked_stopped=sum(not one.fate.through for one in looks),
+        )
 
     def _step(self, one: Step) -> StepFacts:
         name, seen = self._session.name_of, one.conversation
