@@ -126,8 +126,10 @@ def because(step: Step, runs: Replays, at: int) -> list[Part]:
     """What becomes of a step under each policy, for the panel."""
     hop = f"hop {step.hop}   " if step.hop else ""
     parts: list[Part] = [(f"{hop}{clock(step.time_us)} UTC\n", "strong")]
-    for run in runs.runs:
+    for run, following in zip(runs.runs, (*runs.runs[1:], None), strict=True):
         told, tone = FATES[run.steps[at].fate]
         parts += [(f"{TITLES.get(run.policy, run.policy):<10} ", "dim"), (f"{told}\n", tone)]
-        parts.append((f"  {printable(run.steps[at].because)}\n", "dim"))
+        why = run.steps[at].because
+        if following is None or following.steps[at].because != why:
+            parts.append((f"  {printable(why)}\n", "dim"))
     return [*parts, ("\n", "")]

@@ -72,8 +72,8 @@ class FindingBase(WorkScreen):
         self._halt = threading.Event()
         self._search = 0
         self._busy = False
-        self.trouble = False
-        """Words stand in place of findings."""
+        self.trouble = True
+        """Words stand in place of findings, as they do in the beginning."""
 
     def finding(self) -> Finding | None:
         """What the cursor is on."""
@@ -111,7 +111,7 @@ class FindingBase(WorkScreen):
             show(told)
 
         self._busy = True
-        self.ask("findings", question, answer, self._refused)
+        self.ask("findings", question, answer, self._not_found)
 
     @on(Looking)
     def _looking(self, message: Looking) -> None:
@@ -123,7 +123,7 @@ class FindingBase(WorkScreen):
         self._busy = False
         self.query_one(ProgressLine).progress = self.bench.progress
 
-    def _refused(self, error: WorkbenchError) -> None:
+    def _not_found(self, error: WorkbenchError) -> None:
         self._rest()
         self.found = ()
         self.nothing(f"{error}   f5 looks again.")

@@ -81,21 +81,21 @@ class ThresholdForm(Form):
 
     def __init__(self, name: str, now: str) -> None:
         super().__init__()
-        self._name = name
+        self._threshold = name
         self._now = now
 
     def fields(self) -> Iterable[Field]:
-        plain = written(getattr(_PLAIN, self._name))
+        plain = written(getattr(_PLAIN, self._threshold))
         yield Field("value", "value", self._now, f"empty for {plain}")
 
     def preview(self, session: "Session", values: Values) -> Parts:
-        session.findings.check_threshold(self._name, values["value"])
-        plain = written(getattr(_PLAIN, self._name))
+        session.findings.check_threshold(self._threshold, values["value"])
+        plain = written(getattr(_PLAIN, self._threshold))
         return [
-            (f"{self._name}  ", "strong"), (f"{THRESHOLD_WORDS[self._name]}\n", ""),
+            (f"{self._threshold}  ", "strong"), (f"{THRESHOLD_WORDS[self._threshold]}\n", ""),
             (f"{plain} unless told", "dim"),
         ]  # fmt: skip
 
     def change(self, session: "Session", values: Values) -> str:
-        session.findings.set_threshold(self._name, values["value"])
-        return f"{self._name} is {values['value'] or 'what it is unless told'}"
+        session.findings.set_threshold(self._threshold, values["value"])
+        return f"{self._threshold} is {values['value'] or 'what it is unless told'}"
