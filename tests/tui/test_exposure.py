@@ -188,6 +188,8 @@ async def test_crown_jewels_by_one_key(bench: WorkbenchApp) -> None:
     async with bench.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         screen = await to_page(pilot, bench, "places")
+        await press(pilot, "m")
+        assert "office is no machine: b lists hosts" in bench.last_error
         await press(pilot, "b")
         table = screen.query_one(PagedTable)
         row = next(at for at in range(table.total) if table.row(at).key == "db-1")  # type: ignore[union-attr]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from workbench.model.errors import InputError
 from workbench.model.exposure import Gate, GateKind, Scenario
 from workbench.model.filters import Filter
 from workbench.session.exposure import CROWN, YES
@@ -48,8 +49,9 @@ def crown_it(session: "Session", machine: str) -> None:
     """Make a machine a crown jewel, or no longer one: a label, as on the Hosts screen."""
     exposure = session.exposure
     value = None if machine in exposure.crowns() else YES
-    if addresses := exposure.addresses(machine):
-        session.draft.label_hosts(addresses, {CROWN: value})
+    if not (addresses := exposure.addresses(machine)):
+        raise InputError(f"{machine} is no machine: b lists hosts")
+    session.draft.label_hosts(addresses, {CROWN: value})
 
 
 def form_of(session: "Session", gates: tuple[Gate, ...]) -> "Form | None":

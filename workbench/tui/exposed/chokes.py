@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _BAR = 16
 _COLUMNS = (
-    Column("close", 24, flex=2),
+    Column("close", 24, flex=2, middle=True),
     Column("cuts", 7, right=True),
     Column("share", 6, right=True),
     Column("of what is connected", _BAR, flex=1),

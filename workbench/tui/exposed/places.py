@@ -22,15 +22,16 @@ def places_sheet(session: "Session", look: Look) -> Sheet:
     """Before and under the draft, side by side."""
     exposure = session.exposure
     was = before(exposure)
-    figures_of = exposure.by_segment if look.by == "segment" else exposure.hosts
+    by = look.by if any(bits for _, bits in exposure.segments) else "host"
+    figures_of = exposure.by_segment if by == "segment" else exposure.hosts
     found = []
     for done, one in enumerate((was, Scenario.DRAFT)):
-        look.tell(Progress(f"every {look.by}", done, 2))
+        look.tell(Progress(f"every {by}", done, 2))
         exposure.picture(one).prepare(look.cancelled)
         found.append(figures_of(one))
     whole = max(1, len(exposure.machines) - 1)
-    homes = exposure.homes() if look.by == "host" else {}
-    crowns = exposure.crowns() if look.by == "host" else frozenset()
+    homes = exposure.homes() if by == "host" else {}
+    crowns = exposure.crowns() if by == "host" else frozenset()
     room = _BAR + max(0, look.width - 120) // 8
 
     def figure(count: int) -> str:
@@ -38,9 +39,9 @@ def places_sheet(session: "Session", look: Look) -> Sheet:
 
     rows, figures = [], []
     for old, new in zip(*found, strict=True):
-        if look.by == "host" and not look.shows(new.name):
+        if by == "host" and not look.shows(new.name):
             continue
-        second = homes.get(new.name, "") if look.by == "host" else f"{new.machines:,}"
+        second = homes.get(new.name, "") if by == "host" else f"{new.machines:,}"
         cells: tuple[Cell, ...] = (
             host_cell(new.name, crowns),
             printable(second) or ("none", "dim"),
@@ -55,11 +56,9 @@ def places_sheet(session: "Session", look: Look) -> Sheet:
             (natural(new.name), second, old.footholds, new.footholds, old.blast, new.blast,
              new.outside_hops or 10**6)
         )  # fmt: skip
-    empty = "No segments have hosts: b lists hosts, 4 makes segments."
-    if look.by == "host":
-        empty = "No machines yet: 1 loads a capture."
+    empty = "No machines yet: 1 loads a capture."
     head = [(f" ← machines that get here, → machines got to from here, of {whole:,}", "dim")]
-    return Sheet(_columns(look.by, WORDS[was], 6 + room), rows, empty, [head], figures)
+    return Sheet(_columns(by, WORDS[was], 6 + room), rows, empty, [head], figures)
 
 
 def _columns(by: str, was: str, bars: int) -> tuple[Column, ...]:

@@ -279,7 +279,7 @@ class ExposureScreen(SheetScreen):
             self.bench.edit(lambda session: guard_it(session, service))
 
     def action_crown(self) -> None:
-        if isinstance(name := self._key, str) and (self._page == "reach" or self._by == "host"):
+        if isinstance(name := self._key, str):
             self._target = None if self._target in ("", CROWN) else self._target
             self.bench.edit(lambda session: crown_it(session, name))
 
