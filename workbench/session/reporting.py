@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -107,12 +107,7 @@ def gather(session: "Session", wish: Wish, progress: Tell = None, cancelled: Sto
     proofs = certificates(session, wish.exports, wish.kernel, step.progress, step.cancelled)
     step("writing")
     report = Report(
-        workspace=session.name,
-        version=_version(),
-        made_us=wish.made_us,
-        on=session.resolved.on,
-        unsaved=session.draft.changed,
-        documents=_documents(session),
+        **_about(session, wish),
         quality=quality,
         hosts=session.summary().hosts,
         policy=session.policy,
@@ -129,7 +124,6 @@ def gather(session: "Session", wish: Wish, progress: Tell = None, cancelled: Sto
         findings=blocked.findings(wish.most),
         findings_by=_levels(found),
         replayed=replayed,
-        compared=_compared(wish),
         exposure=exposed,
         vulnerabilities=scanned,
         certificates=proofs,
@@ -137,6 +131,19 @@ def gather(session: "Session", wish: Wish, progress: Tell = None, cancelled: Sto
     if any(one is not other for one, other in zip(_moment(session), moment, strict=True)):
         raise InputError("the draft or the traffic changed meanwhile: ask for the report again")
     return report
+
+
+def _about(session: "Session", wish: Wish) -> dict[str, Any]:
+    """What the report is of, in fields of Report."""
+    return {
+        "workspace": session.name,
+        "version": _version(),
+        "made_us": wish.made_us,
+        "on": session.resolved.on,
+        "unsaved": session.draft.changed,
+        "documents": _documents(session),
+        "compared": _compared(wish),
+    }
 
 
 def _moment(session: "Session") -> tuple[object, ...]:

@@ -3,8 +3,7 @@
 from datetime import date
 
 from workbench.cli import records
-from workbench.cli.commands.hunt import moment
-from workbench.cli.commands.opening import Options, open_session, save
+from workbench.cli.commands.opening import Options, moment, open_session, save
 from workbench.cli.output import emit
 from workbench.cli.table import say
 from workbench.model.errors import InputError

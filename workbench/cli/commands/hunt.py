@@ -1,15 +1,13 @@
 """What looks like an intruder at work."""
 
-from datetime import date
 from typing import TYPE_CHECKING
 
 from workbench.cli import records
-from workbench.cli.commands.opening import Options, open_session
+from workbench.cli.commands.opening import Options, day, moment, open_session
 from workbench.cli.meter import Meter
 from workbench.cli.output import emit, pages
 from workbench.cli.table import say
 from workbench.model.errors import InputError
-from workbench.model.filters import parse_time
 from workbench.model.finding import Finding, Level
 
 if TYPE_CHECKING:
@@ -85,21 +83,3 @@ def _chosen(
         }
         chosen = tuple(one for one in chosen if one in story)
     return chosen
-
-
-def moment(text: str) -> int | None:
-    """A time as microseconds; None for no words. Raises InputError."""
-    if not text:
-        return None
-    try:
-        return parse_time(text)
-    except ValueError:
-        raise InputError(f"{text!r} is not a time such as 2026-03-31T12:00") from None
-
-
-def day(text: str | None) -> date | None:
-    """A date; None for no words. Raises InputError."""
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise InputError(f"{text!r} is not a date such as 2027-03-31") from None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from workbench.cli.table import say
 from workbench.model.errors import InputError
-from workbench.model.filters import NO_FILTER, Filter
+from workbench.model.filters import NO_FILTER, Filter, parse_time
 
 if TYPE_CHECKING:
     from workbench.session import Session
@@ -32,6 +32,24 @@ def open_session(options: Options, *, create: bool = False, on: date | None = No
 def chosen(session: "Session", options: Options) -> Filter:
     """The filter line of `--where`."""
     return session.parse(options.where) if options.where else NO_FILTER
+
+
+def moment(text: str) -> int | None:
+    """A time as microseconds; None for no words. Raises InputError."""
+    if not text:
+        return None
+    try:
+        return parse_time(text)
+    except ValueError:
+        raise InputError(f"{text!r} is not a time such as 2026-03-31T12:00") from None
+
+
+def day(text: str | None) -> date | None:
+    """A date; None for no words. Raises InputError."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise InputError(f"{text!r} is not a date such as 2027-03-31") from None
 
 
 def save(session: "Session") -> int:

@@ -1,7 +1,6 @@
 """The report for the people who sign a policy off."""
 
-from workbench.cli.commands.hunt import day, moment
-from workbench.cli.commands.opening import Options, open_session
+from workbench.cli.commands.opening import Options, day, moment, open_session
 from workbench.cli.meter import Meter
 from workbench.cli.output import TABLE_LIMIT
 from workbench.cli.table import say

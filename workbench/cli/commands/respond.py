@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from workbench.cli import records
-from workbench.cli.commands.hunt import moment
-from workbench.cli.commands.opening import Options, open_session, save
+from workbench.cli.commands.opening import Options, moment, open_session, save
 from workbench.cli.commands.see import CONVERSATION_COLUMNS
 from workbench.cli.meter import Meter
 from workbench.cli.output import emit, emit_object
