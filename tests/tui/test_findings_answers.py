@@ -37,6 +37,9 @@ async def test_answers_are_tried_out_before_anything_changes(bench: WorkbenchApp
         stopped = dict(zip(names, column(bench, 1), strict=True))
         assert stopped["guardrail: exactly"] == "! warns"
         assert stopped["narrow: exactly"] == stopped["quarantine pc-07"] == "✓ stopped"
+        broken = dict(zip(names, column(bench, 3), strict=True))
+        assert broken["narrow: exactly"] == "✗ 1 conversation"
+        assert broken["narrow, keep others"] == "nothing"
         whole = dict(zip(names, column(bench, 2), strict=True))
         assert whole["guardrail: exactly"] == "✓ at hop 2 of 3"
         assert whole["narrow: exactly"] == "✓ at hop 1 of 3"
@@ -140,10 +143,19 @@ async def test_a_replay_follows_the_draft(bench: WorkbenchApp) -> None:
         assert "✓ stopped at hop 2 of 3" in head.splitlines()[3]
 
 
-async def test_with_a_baseline_its_policy_is_replayed_too(bench: WorkbenchApp) -> None:
+async def test_what_the_traffic_before_teaches_stops_it_at_the_first_hop(
+    bench: WorkbenchApp,
+) -> None:
     async with bench.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
-        await press(pilot, "7", "b")
+        await press(pilot, "7", "p", "b")
+        head = str(bench.screen.query_one("#replay-head", Static).content).splitlines()
+        [baseline] = [line for line in head if line.startswith(" baseline")]
+        assert "✓ stopped at hop 1 of 3" in baseline
+        await press(pilot, "b")
+        assert " baseline" not in str(bench.screen.query_one("#replay-head", Static).content)
+        await press(pilot, "escape")
+        await press(pilot, "b")
         await write(pilot, "2026-09-15T15:00")
         await press(pilot, "enter", "p")
         head = str(bench.screen.query_one("#replay-head", Static).content).splitlines()

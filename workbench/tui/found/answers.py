@@ -61,6 +61,9 @@ def options(session: "Session", one: Finding, among: Sequence[Finding]) -> Itera
             one, without=without, among=among, cancelled=stop
         )
 
+    def keeping(session: "Session", stop: Stop) -> "Answered":
+        return session.response.narrow(one, keep=True, among=among, cancelled=stop)
+
     def guard(wide: bool) -> "Callable[[Session, Stop], Answered]":
         return lambda session, stop: session.response.guardrail(
             one, wide=wide, among=among, cancelled=stop
@@ -75,6 +78,7 @@ def options(session: "Session", one: Finding, among: Sequence[Finding]) -> Itera
     yield Option("guardrail: exactly", guard(wide=False))
     yield Option("guardrail: segments", guard(wide=True))
     yield Option("narrow: exactly", narrow(Without.EXACT))
+    yield Option("narrow, keep others", keeping)
     yield Option("narrow: the client", narrow(Without.CLIENT))
     yield Option(f"narrow: the {servers}", narrow(Without.SERVER))
     yield Option("narrow: the service", narrow(Without.SERVICE))

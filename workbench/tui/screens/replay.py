@@ -29,6 +29,8 @@ class ReplayScreen(FindingBase):
         Binding("n", "next", "next hop", id="replay.next", tooltip="To the next step of a hop"),
         Binding("c", "collapse", "every step", id="replay.every",
                 tooltip="Every conversation, or those of a finding that end alike as one"),
+        Binding("b", "teach", "baseline", id="replay.baseline",
+                tooltip="Also the policy that the traffic before the intrusion asks for"),
     ]  # fmt: skip
 
     def __init__(self, about: str, wanted: Sequence[str], baseline: Baseline) -> None:
@@ -39,6 +41,8 @@ class ReplayScreen(FindingBase):
         self._replays: Replays | None = None
         self._by_id: dict[str, Finding] = {}
         self._collapsed = True
+        self._taught = baseline.moment is not None
+        """Whether the policy that a baseline teaches is replayed as well."""
 
     def body(self) -> Iterable[Widget]:
         yield Static(id="crumbs")
@@ -50,11 +54,14 @@ class ReplayScreen(FindingBase):
         yield Static(id="list-title")
 
     def load(self) -> None:
-        session, wanted, moment = self.opened, self._wanted, self.baseline.moment
+        session, wanted = self.opened, self._wanted
+        moment, taught = self.baseline.moment, self._taught
 
         def more(found: tuple[Finding, ...], stopped: Stopped) -> Replays:
             chosen = [one for one in found if one.id in wanted and not one.suppression]
-            return replayed(session, chosen, moment, stopped)
+            begun = min((one.first_us for one in chosen), default=None)
+            until = begun if moment is None else moment
+            return replayed(session, chosen, until if taught else None, stopped)
 
         self.search(more, self._show)
 
@@ -121,6 +128,10 @@ class ReplayScreen(FindingBase):
                 table.cursor = (table.cursor + by) % table.total
                 return
 
+    def action_teach(self) -> None:
+        self._taught = not self._taught
+        self.reload()
+
     def action_collapse(self) -> None:
         self._collapsed = not self._collapsed
         self._list()
@@ -129,7 +140,7 @@ class ReplayScreen(FindingBase):
 def replayed(
     session: "Session", found: Sequence[Finding], moment: int | None, stopped: Stopped
 ) -> Replays:
-    """Under no policy, the saved one and the draft; with a baseline under what it teaches, too."""
+    """Under no policy, the saved one, the draft, and what the traffic before a moment asks for."""
     response = session.response
     names = ("none", "saved", *(("baseline",) if moment is not None else ()), "draft")
     return Replays(
