@@ -20,6 +20,7 @@ from workbench.model.policy import (
     Policy,
     Protection,
     ResolvedPolicy,
+    ResolvedRule,
     Rule,
     Segment,
     Side,
@@ -162,11 +163,12 @@ def narrow(
     is removed; one that falls into several keeps its id for the first.
     """
     carving = Carving(policy, resolved)
-    in_force = {rule.id for rule in resolved.rules}
+    in_force = {rule.id: rule for rule in resolved.rules}
     ids, rules = policy, list[Rule]()
     for rule in policy.rules:
         parts = [_Part(rule.clients, rule.servers, rule.services)]
-        for piece in covered if rule.id in in_force else ():
+        box = in_force.get(rule.id)
+        for piece in (one for one in covered if box and _meets(box, one)):
             parts = [
                 left for part in parts for left in _carve(carving, part, piece, without, called)
             ]
@@ -178,6 +180,14 @@ def narrow(
             ids = replace(ids, rules=(*ids.rules, rules[-1]))
     made = replace(carving.into(policy), rules=tuple(rules))
     return replace_parts(_tidy(made, policy))
+
+
+def _meets(box: ResolvedRule, piece: Covered) -> bool:
+    return (
+        any(client in box.clients for client in piece.clients)
+        and any(server in box.servers for server in piece.servers)
+        and any(one.covers(*service) for one in box.services for service in piece.services)
+    )
 
 
 def _tidy(made: Policy, before: Policy) -> Policy:
