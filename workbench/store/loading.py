@@ -71,18 +71,20 @@ class Loading:
     def begin(self, path: str, fingerprint: str) -> int:
         """The number of a new capture; fingerprint: empty while it is not known.
 
+        One that is never finished leaves its number to the next.
+
         Raises DuplicateCapture for content that is here already.
         """
         number = self._next_capture
         if fingerprint:
-            self._claim(number, path, fingerprint)
+            self._claim(number, path, fingerprint, begins=True)
         self._start(number)
-        self._next_capture += 1
         return number
 
-    def _claim(self, number: int, path: str, fingerprint: str) -> None:
+    def _claim(self, number: int, path: str, fingerprint: str, *, begins: bool = False) -> None:
+        seen = begins and fingerprint in self._known
         known = self._known.setdefault(fingerprint, number)
-        if known != number:
+        if seen or known != number:
             raise DuplicateCapture(f"{path}: already loaded, as capture {known}")
 
     def extend(self, capture_id: int) -> None:
@@ -141,6 +143,7 @@ class Loading:
         self._cursor.execute("INSERT INTO unsettled VALUES (?)", (capture_id,))
         # The first capture of a store, read in one go: nothing in it can be a piece of another.
         self._whole &= not self._fresh and not report.in_pieces
+        self._next_capture = max(self._next_capture, capture_id + 1)
         self._old.add(capture_id)
         self._fresh.add(capture_id)
         self._current = None
