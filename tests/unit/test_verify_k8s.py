@@ -217,6 +217,15 @@ def test_files_that_are_refused(text: str, problem: str) -> None:
     assert problem in str(caught.value)
 
 
+def test_numbers_are_those_of_yaml_1_2() -> None:
+    """YAML 1.1 takes `1:30` for 90, which no cluster would."""
+    spec = "ingress: [{ports: [{protocol: TCP, port: PORT}]}]"
+    [allowed] = read(_policy(spec.replace("PORT", "90")))[0].ingress or ()
+    assert [(one.first, one.last) for one in allowed.ports or ()] == [(90, 90)]
+    with pytest.raises(CannotRead, match=r"1:30"):
+        read(_policy(spec.replace("PORT", "1:30")))
+
+
 def test_lists_and_what_kubectl_adds_are_read() -> None:
     item = textwrap.indent(_policy("podSelector: {}").replace("{name: p", "{uid: x, name: p"), "  ")
     text = f"apiVersion: v1\nkind: List\nitems:\n-{item[1:]}"

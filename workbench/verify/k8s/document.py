@@ -26,6 +26,8 @@ NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 SERVER_FIELDS = {"creationTimestamp", "generation", "resourceVersion", "uid", "managedFields"}
 SERVER_FIELDS |= {"selfLink"}
 """What `kubectl get -o yaml` adds to metadata; it decides nothing."""
+_NUMBER = "tag:yaml.org,2002:int"
+_INTEGER = re.compile(r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)$")
 _T = TypeVar("_T")
 
 
@@ -35,6 +37,8 @@ class CannotRead(Exception):
 
 class _Loader(yaml.SafeLoader):
     """Refuses a key that occurs twice (YAML keeps the last one, silently) and aliases.
+
+    `1:30` is no number of base 60, as in YAML 1.1 and nowhere else.
 
     A few lines of aliases grow beyond all memory, or contain themselves.
     """
@@ -53,6 +57,13 @@ class _Loader(yaml.SafeLoader):
                 raise CannotRead(f"line {line}: {name!r} is no name, or is there twice")
             seen.add(name)
         return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if tag != _NUMBER]
+    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_NUMBER, _INTEGER, list("-+0123456789"))
 
 
 def read(text: str, *, namespace: str = "") -> tuple[NetworkPolicy, ...]:
