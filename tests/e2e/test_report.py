@@ -142,14 +142,20 @@ def test_the_page_says_what_the_tables_say(page: Path, tables: Path) -> None:
     assert "expires in 23 d" in text and "&lt;b&gt;known&lt;/b&gt;" in text
 
 
-def test_the_intrusion_is_replayed_under_the_policy(page: Path, tables: Path) -> None:
+def test_the_intrusion_is_replayed_under_the_policy(
+    workbench: Run, signed: Path, page: Path, tables: Path
+) -> None:
+    replayed = workbench("replay", signed, "--policy", "draft", "--format", "json").json
     hops = rows(tables, "replay-hops")
-    assert [row["number"] for row in hops] == ["1", "2", "3"]
-    assert all(row["client"] and row["because"] for row in hops)
+    assert len(hops) == len(replayed["hops"]) == 3
+    for row, hop in zip(hops, replayed["hops"], strict=True):
+        assert (row["hop"], row["first_seen"]) == (str(hop["hop"]), hop["first_seen"])
+        assert (row["client"], row["because"]) == (
+            f"{hop['client_name']} ({hop['client']})", hop["because"])  # fmt: skip
     steps = rows(tables, "replay-steps")
     assert len(steps) >= len(hops) and not any("scan" in row["title"].lower() for row in steps)
     text = page.read_text(encoding="utf-8")
-    assert "replayed under this policy: " in text and re.search(r"of 3\b", text)
+    assert f"replayed under this policy: {replayed['text']}" in text
 
 
 def test_markdown_says_it_too(workbench: Run, signed: Path, tables: Path, tmp_path: Path) -> None:

@@ -161,6 +161,7 @@ def again(report: Report) -> Section:
         command(report, "simulate", "--format", "json"),
         command(report, "check", "--format", "json"),
         command(report, "findings", *report.compared, "--format", "json"),
+        command(report, "replay", "--policy", "draft", *report.compared, "--format", "json"),
         command(report, "exposure", "--format", "json"),
         command(report, "exposure", "--chokes", "--format", "json"),
         command(report, "vulnerabilities", "--format", "json"),

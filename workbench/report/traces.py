@@ -43,7 +43,7 @@ _SUPPRESSED = (
 )
 MOST_STEPS = 40
 _HOPS = (
-    Column("number", "hop", Kind.COUNT),
+    Column("hop", "hop", Kind.COUNT),
     Column("first_seen", "first (UTC)", Kind.TIME),
     Column("client", "from"),
     Column("server", "to"),
@@ -51,7 +51,7 @@ _HOPS = (
     Column("because", "because"),
 )
 _STEPS = (
-    Column("number", "step", Kind.COUNT),
+    Column("step", "step", Kind.COUNT),
     Column("time", "time (UTC)", Kind.TIME),
     Column("client", "from"),
     Column("server", "to"),
@@ -132,6 +132,7 @@ def _replayed(report: Report) -> tuple[Block, ...]:
             found.steps.more,
             page=MOST_STEPS,
         ),
+        Commands((command(report, "replay", "--policy", "draft", *report.compared),)),
     )
 
 
