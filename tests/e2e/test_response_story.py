@@ -138,6 +138,27 @@ def test_a_quarantine_leaves_the_named_access_alone(workbench: Run, site: Path) 
         done = workbench("explain", site, client, server, service)
         assert done.status == status, (client, server, service, done.out)
     assert workbench("check", site).status == 0
+    gateway = site / "gateway"
+    assert workbench("export", site, "--target", "nftables", "--out", gateway).status == 0
+    assert workbench("verify", site, gateway, "--no-kernel").status == 0
+
+
+def test_a_second_host_is_quarantined_beside_the_first(workbench: Run, site: Path) -> None:
+    for host in ("app-2", "cart-1"):
+        asked = ("respond", site, TO_DB, "--quarantine", "--host", host, "--admin", "jump")
+        assert workbench(*asked, "--save").status == 0
+    text = (site / "policy.yaml").read_text()
+    assert text.count("all-but-quarantined: ") == 1
+    for client, server, service, status in (
+        ("jump-1", "app-2", "tcp/22", 0),
+        ("jump-1", "cart-1", "tcp/8080", 0),
+        ("app-2", "cart-1", "tcp/8080", 1),
+        ("frontend-1", "cart-1", "tcp/8080", 1),
+        ("cart-1", "redis-1", "tcp/6379", 1),
+        ("frontend-1", "catalog-1", "tcp/8080", 0),
+    ):
+        done = workbench("explain", site, client, server, service)
+        assert done.status == status, (client, server, service, done.out)
 
 
 def test_a_quarantine_that_breaks_a_promise_says_so(
