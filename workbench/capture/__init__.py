@@ -6,10 +6,13 @@ from workbench.capture.files import STANDARD_INPUT, find_captures, fingerprint, 
 from workbench.capture.flows import judge_again
 from workbench.capture.ingest import read_capture
 from workbench.capture.kernel import kernel_compiled
+from workbench.capture.protocols import VERSION as PARSERS
+from workbench.capture.protocols import listen
 from workbench.capture.reader import raw_records as records
 from workbench.capture.single import packets_of
 
 __all__ = [
+    "PARSERS",
     "STANDARD_INPUT",
     "dissect",
     "find_captures",
@@ -17,6 +20,7 @@ __all__ = [
     "former_fingerprint",
     "judge_again",
     "kernel_compiled",
+    "listen",
     "packets_of",
     "read_capture",
     "records",

@@ -25,6 +25,7 @@ from workbench.model.traffic import (
     Tell,
     format_time,
 )
+from workbench.session.listening import listened
 from workbench.store import FlowQuery, FlowView, Store
 
 FILE = "findings.yaml"
@@ -229,6 +230,7 @@ class Findings:
             return self._store.traces(window, detectors.SERVICES, limits, cancelled)
 
         earlier = traces(before, 0) if before else None
+        unheard = listened(self._store, self._site.captures(), progress, cancelled)
         scene = detectors.Scene(
             hosts=hosts,
             inventory=self._site.inventory,
@@ -236,6 +238,9 @@ class Findings:
             before=earlier,
             covered=covered(self._site.captures(), now),
             limits=limits,
+            spoken=self._store.spoken(now),
+            spoken_before=self._store.spoken(before) if before else (),
+            unheard=unheard,
         )
         if len(self._store.hosts()) != len(hosts):
             raise StoreBusy("captures have just been loaded: ask again")

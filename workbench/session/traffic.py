@@ -70,14 +70,15 @@ class Traffic:
         wanted = tuple(flows)
         stretches = self._store.pieces(flow.id for flow in wanted)
         captures = {capture for one in stretches.values() for capture, *_ in one}
-        paths = {number: _unchanged(self.capture(number)) for number in captures}
+        paths = {number: unchanged(self.capture(number)) for number in captures}
         return {
             flow: tuple(Piece(paths[number], *place) for number, *place in stretches[flow.id])
             for flow in wanted
         }
 
 
-def _unchanged(report: CaptureReport) -> Path:
+def unchanged(report: CaptureReport) -> Path:
+    """The file of a capture. Raises CaptureError where it is not the one that we read."""
     path = Path(report.path)
     if not report.state and (report.path == "-" or not path.is_file()):
         raise CaptureError(path, "read from a pipe: flows stay, but their packets are gone")

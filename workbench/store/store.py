@@ -14,6 +14,7 @@ from workbench.model.filters import Term
 from workbench.model.finding import Thresholds, Traces, Window
 from workbench.model.policy import ResolvedPolicy
 from workbench.model.quality import FlowShares, HostSides
+from workbench.model.spoken import Heard, Spoken
 from workbench.model.traffic import CaptureReport, ConversationTable, Flow, HostTable, Stop
 from workbench.model.vantage import Vantage
 from workbench.store import (
@@ -24,6 +25,7 @@ from workbench.store import (
     quality,
     schema,
     settling,
+    spoken,
     views,
 )
 from workbench.store.database import Connection, Database, connect, transaction, translated
@@ -221,3 +223,18 @@ class Store:
         """
         with self._database.work() as cursor:
             return findings.read_traces(cursor, window, services, limits, cancelled)
+
+    def heard(self, version: int) -> dict[int, tuple[str, str]]:
+        """Captures whose payload was read by these parsers → fingerprint then, and problem."""
+        with self._database.work() as cursor:
+            return spoken.heard(cursor, version)
+
+    def keep_heard(self, capture: int, fingerprint: str, version: int, found: Heard) -> None:
+        """Keep what the payload of a capture says. Raises StoreBusy while captures are loaded."""
+        with self._writing() as cursor, transaction(cursor):
+            spoken.keep(cursor, capture, fingerprint, version, found)
+
+    def spoken(self, window: Window) -> tuple[Spoken, ...]:
+        """What was said in a window, by time, as far as captures were listened to."""
+        with self._database.work() as cursor:
+            return spoken.read(cursor, window)

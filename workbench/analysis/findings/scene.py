@@ -12,6 +12,7 @@ from workbench.analysis.homes import PRIVATE
 from workbench.model.finding import MOST_EVIDENCE, Columns, Evidence, Thresholds, Traces
 from workbench.model.net import V4_BASE, AddressSet, ServiceRange, is_v4
 from workbench.model.site import Inventory
+from workbench.model.spoken import Spoken
 from workbench.model.traffic import HostTable
 
 Rows = NDArray[np.int64]
@@ -39,6 +40,11 @@ class Scene:
     covered: tuple[tuple[int, int], ...]
     """Recorded stretches of the window, µs: disjoint, ascending."""
     limits: Thresholds
+    spoken: tuple[Spoken, ...] = ()
+    """What payload says, by time; empty where nobody listened."""
+    spoken_before: tuple[Spoken, ...] = ()
+    unheard: tuple[str, ...] = ()
+    """Captures whose payload could not be read, and why."""
 
     @cached_property
     def machine(self) -> NDArray[np.int32]:
