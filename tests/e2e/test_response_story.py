@@ -112,7 +112,10 @@ def test_a_guardrail_says_no_until_the_policy_keeps_it(
     assert main(["respond", str(site), LOGIN, "--guardrail", "--save"]) == 1
     assert f"guardrail finding-{LOGIN} is broken" in capsys.readouterr().err
     assert main(["check", str(site)]) == 1
+    assert main(["respond", str(site), LOGIN, "--guardrail"]) == 1
+    assert "there is nothing to change" in capsys.readouterr().err
     assert main(["respond", str(site), LOGIN, "--narrow", "--save"]) == 0
+    assert main(["respond", str(site), LOGIN, "--guardrail"]) == 0
     assert main(["check", str(site)]) == 0
     capsys.readouterr()
     assert main(["respond", str(site), TO_DB, "--guardrail", "--wide"]) == 0

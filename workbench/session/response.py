@@ -78,17 +78,25 @@ class Response:
         draft = self._session.policy
         among = self._session.findings.latest if among is None else among
         parts, left_out = self._covered(finding, among)
-        edited = answers.put_never(
-            draft,
-            self._session.resolve(draft),
-            parts,
-            f"finding-{finding.id}",
-            f"{finding.technique} {finding.title}"[:400],
-            self._called,
-            wide=wide,
+
+        def guarded(policy: Policy) -> Policy:
+            return answers.put_never(
+                policy,
+                self._session.resolve(policy),
+                parts,
+                f"finding-{finding.id}",
+                f"{finding.technique} {finding.title}"[:400],
+                self._called,
+                wide=wide,
+            )
+
+        label, edited = f"guardrail about finding {finding.id} added", guarded(draft)
+        answered = self._answered(
+            Answer.GUARDRAIL, finding, among, edited, label, left_out, cancelled
         )
-        label = f"guardrail about finding {finding.id} added"
-        return self._answered(Answer.GUARDRAIL, finding, among, edited, label, left_out, cancelled)
+        if answered.changed:
+            return answered
+        return replace(answered, broken=self._session.check(guarded(replace(draft, guardrails=()))))
 
     def narrow(
         self,
