@@ -187,3 +187,23 @@ async def test_a_smaller_terminal_draws_the_axes_anew(bench: WorkbenchApp) -> No
         await pilot.resize_terminal(200, 60)
         await settle(pilot)
         assert table(bench).columns[1].width > before
+
+
+async def test_a_second_enter_and_an_early_escape_do_no_harm(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "7", "r", "down", "down")
+        before = policy(bench)
+        bench.simulate_key("enter")
+        bench.simulate_key("enter")
+        bench.simulate_key("escape")
+        await settle(pilot)
+        assert isinstance(bench.screen, FindingsScreen) and policy(bench) != before
+        await press(pilot, "u")
+        assert policy(bench) == before
+        await press(pilot, "x")
+        await write(pilot, "known")
+        for key in ("enter", "enter", "escape"):
+            bench.simulate_key(key)
+        await settle(pilot)
+        assert isinstance(bench.screen, FindingsScreen) and "– 1 suppressed" in title(bench)

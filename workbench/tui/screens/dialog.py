@@ -1,7 +1,7 @@
 """What every dialog shares: a box in the middle, keys under it, Escape to leave."""
 
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -17,6 +17,10 @@ from workbench.tui.asking import Asking
 from workbench.tui.widgets.completing import CompletingInput
 from workbench.tui.widgets.keybar import KeyBar
 
+if TYPE_CHECKING:
+    from workbench.session import Session
+    from workbench.tui.desk import Told
+
 
 class Dialog(Asking[None], ModalScreen[None]):
     """Subclasses give `TITLE_TEXT` and `body`."""
@@ -25,6 +29,8 @@ class Dialog(Asking[None], ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "cancel", id="dialog.leave", tooltip="Close, change nothing"),
     ]
+
+    _under_way = False
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog") as box:
@@ -50,6 +56,27 @@ class Dialog(Asking[None], ModalScreen[None]):
     def _left(self, event: CompletingInput.Left) -> None:
         event.stop()
         self.action_leave()
+
+    # ── edits ──────────────────────────────────────────────────────────────────────────────
+
+    def change_with(self, change: "Callable[[Session], Told | None]") -> None:
+        """Make an edit and close; a second Enter while it is under way does nothing."""
+        if self._under_way:
+            return
+        self._under_way = True
+        self.bench.edit(change, self.accepted, self._unchanged)
+
+    def accepted(self) -> None:
+        """The edit is made; by now the user may have left."""
+        if self.is_current:
+            self.dismiss()
+
+    def _unchanged(self, error: WorkbenchError) -> None:
+        self._under_way = False
+        if self.is_current:
+            self.say(error)
+        else:  # left meanwhile
+            self.bench.show_error(error)
 
     def action_leave(self) -> None:
         self.dismiss()

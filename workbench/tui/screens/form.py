@@ -101,11 +101,7 @@ class Form(Dialog):
         """Edit; the form stays open while something is wrong."""
         values = self.values
         self.forget("preview")
-        self.bench.edit(lambda session: self.change(session, values), self.accepted, self.say)
-
-    def accepted(self) -> None:
-        """It is so."""
-        self.dismiss()
+        self.change_with(lambda session: self.change(session, values))
 
 
 def listed(text: str) -> tuple[str, ...]:

@@ -154,7 +154,7 @@ class RespondScreen(Dialog):
     def action_name(self) -> None:
         host = self._options[self._at].host
         if host is not None:
-            form = QuarantineForm(self._finding, self._among, host, self._before, self.dismiss)
+            form = QuarantineForm(self._finding, self._among, host, self._before, self.accepted)
             self.app.push_screen(form)
 
     @on(PagedTable.Chosen)
@@ -166,7 +166,7 @@ class RespondScreen(Dialog):
         if not answered.changed:
             self.say("This changes nothing: choose another answer.")
             return
-        self.bench.edit(lambda session: session.response.take(answered), self.dismiss, self.say)
+        self.change_with(lambda session: session.response.take(answered))
 
 
 class QuarantineForm(Form):

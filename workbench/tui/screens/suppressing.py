@@ -91,4 +91,4 @@ class LiftScreen(Dialog):
             session.findings.lift(name)
             return "suppressed no longer"
 
-        self.bench.edit(lift, self.dismiss, self.say)
+        self.change_with(lift)
