@@ -108,12 +108,19 @@ def home(resolved: ResolvedPolicy, address: int) -> str:
 # ── narrowing ──────────────────────────────────────────────────────────────────────────────
 
 
-def protect_ends(policy: Policy, resolved: ResolvedPolicy, covered: Iterable[Covered]) -> Policy:
+def protect_ends(
+    policy: Policy,
+    resolved: ResolvedPolicy,
+    covered: Iterable[Covered],
+    site: AddressSet,
+    called: Called,
+) -> Policy:
     """One end protected wherever neither is: the server's segment, or else the client's.
 
-    Raises PolicyError when neither end is in a segment that could be.
+    A host of the site (`site`: addresses that are ours) in no segment gets one of its own. Raises
+    PolicyError when neither end is ours.
     """
-    wanted: dict[str, set[Side]] = {}
+    carving, wanted = Carving(policy, resolved), dict[str, set[Side]]()
     for piece in covered:
         for client in piece.clients:
             for server in piece.servers:
@@ -121,24 +128,34 @@ def protect_ends(policy: Policy, resolved: ResolvedPolicy, covered: Iterable[Cov
                     continue
                 if client in NOT_POLICY or server in NOT_POLICY or is_v4(client) != is_v4(server):
                     continue
-                name, side = _open_end(resolved, client, server)
+                name, side = _open_end(carving, resolved, piece, (client, server), site, called)
                 wanted.setdefault(name, set()).add(side)
+    made = carving.into(policy)
     had = {one.segment: one.directions for one in policy.protect}
     for name, sides in wanted.items():
-        policy = put_protection(policy, Protection(name, had.get(name, frozenset()) | sides))
-    return policy
+        made = put_protection(made, Protection(name, had.get(name, frozenset()) | sides))
+    return made
 
 
-def _open_end(resolved: ResolvedPolicy, client: int, server: int) -> tuple[str, Side]:
+def _open_end(
+    carving: Carving,
+    resolved: ResolvedPolicy,
+    piece: Covered,
+    ends: tuple[int, int],
+    site: AddressSet,
+    called: Called,
+) -> tuple[str, Side]:
+    client, server = ends
     for address, side in ((server, Side.INGRESS), (client, Side.EGRESS)):
         name = home(resolved, address)
-        if name:
-            inside = resolved.segment(name)
-            if inside.family(4).size <= _SITE_V4 and inside.family(6).size <= _SITE_V6:
-                return name, side
-    raise PolicyError(
-        "neither end is in a segment that can be protected: put one of them in a segment first"
-    )
+        inside = resolved.segment(name) if name else AddressSet()
+        if inside and inside.family(4).size <= _SITE_V4 and inside.family(6).size <= _SITE_V6:
+            return name, side
+        if address in site:
+            every = (*piece.clients, *piece.servers)
+            same = [one for one in every if called(one) == called(address)]
+            return carving.listing(AddressSet.of_addresses(same), called(address)), side
+    raise PolicyError("neither end is a host of this site: no segment of it can be protected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,15 +276,16 @@ def quarantine(
     if met := host & NOT_POLICY:
         raise PolicyError(f"no policy applies to {met.cidrs()[0]}: it cannot be quarantined")
     segments, listed = admins
-    if listed & host:
+    others = listed - host
+    if listed and not others:
         raise PolicyError("the host cannot be its own administrator")
     mine = _own_segment(resolve(policy), name, host)
     made = _taken_out(policy, resolve(policy), mine, host, segments)
     made = put_protection(made, Protection(mine, BOTH_SIDES))
     carving = Carving(made, resolve(made))
     names = segments
-    if listed:
-        names = tuple(dict.fromkeys((*names, carving.listing(listed, f"{mine}-admins"))))
+    if others:
+        names = tuple(dict.fromkeys((*names, carving.listing(others, f"{mine}-admins"))))
     made = carving.into(made)
     for one in segments:
         if not carving.addresses([one]):

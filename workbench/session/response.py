@@ -14,6 +14,7 @@ from workbench import analysis
 from workbench import policy as rules
 from workbench.analysis import BrokenGuardrail
 from workbench.analysis import response as responses
+from workbench.analysis.homes import PRIVATE
 from workbench.documents import read_text
 from workbench.model.errors import Cancelled, InputError
 from workbench.model.finding import Evidence, Finding, Level, Stage
@@ -115,7 +116,7 @@ class Response:
         draft, session = self._session.policy, self._session
         among = session.findings.latest if among is None else among
         parts, left_out = self._covered(finding, among)
-        edited = answers.protect_ends(draft, session.resolve(draft), parts)
+        edited = answers.protect_ends(draft, session.resolve(draft), parts, PRIVATE, self._called)
         if keep and edited != draft:
             edited = self._kept(draft, edited, (finding, *self.intrusion(among)))
         edited = answers.narrow(edited, session.resolve(edited), parts, without, self._called)

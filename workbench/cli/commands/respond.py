@@ -162,7 +162,7 @@ def replay(options: Options) -> int:
         found = _found(session, options, meter)
         chosen = _chosen(session, options, found)
         if not chosen:
-            raise InputError("no such finding: there is nothing to replay")
+            raise InputError("no finding of high confidence; --findings or --host names others")
         before = moment(options.before)
         if before is None:
             before = min(one.first_us for one in chosen)
