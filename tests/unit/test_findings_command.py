@@ -252,7 +252,7 @@ def test_settings_that_are_wrong_say_where(text: str, problem: str) -> None:
     [
         ("host:db-1", "login-chain", "beacon"),
         ("-host:pc-07", "fan-out", "ping-sweep"),
-        ("service:tcp/445", "tool-transfer", "ping-sweep"),
+        ("service:tcp/445", "port-scan", "ping-sweep"),
         ("outcome:refused", "port-scan", "ping-sweep"),
         ("after:2026-09-15T16:40", "upload", "port-scan"),
         ("before:2026-09-15T09:30", "fan-out", "port-scan"),
