@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,6 @@ from workbench.model.traffic import CaptureReport, Conversation, ConversationTab
 from workbench.model.verdict import Explanation
 from workbench.session import evidence, names
 from workbench.session.drafting import Drafting
-from workbench.session.exporting import Exporting
-from workbench.session.findings import Findings
 from workbench.session.guarding import Guarding
 from workbench.session.history import Draft
 from workbench.session.imports import read_hosts
@@ -31,12 +30,16 @@ from workbench.session.opening import open_store
 from workbench.session.packets import FlowPackets
 from workbench.session.recordings import Recordings
 from workbench.session.replay import Replay, Scene
-from workbench.session.response import Response
 from workbench.session.summary import Summary, would_block
 from workbench.session.traffic import Traffic
-from workbench.session.vulnerabilities import Vulnerabilities
 from workbench.session.workspace import Workspace
 from workbench.store import SORTS, FlowQuery, FlowView, Judge
+
+if TYPE_CHECKING:
+    from workbench.session.exporting import Exporting
+    from workbench.session.findings import Findings
+    from workbench.session.response import Response
+    from workbench.session.vulnerabilities import Vulnerabilities
 
 
 class Session(FlowPackets, Guarding):
@@ -47,13 +50,7 @@ class Session(FlowPackets, Guarding):
         self._workspace = Workspace(folder)
         self.draft = Drafting(self._workspace)
         """Every edit, undo, redo and save."""
-        self.exports = Exporting(self, self._workspace.exports)
-        """Preview, write and verify files."""
-        self.vulnerabilities = Vulnerabilities(self, self._workspace.folder)
-        """What scanners found, and who can reach it."""
         self._store = open_store(self._workspace.store_path, self._judge(), sharing=sharing)
-        self.findings = Findings(self, self._store, on)
-        self.response = Response(self)
         try:
             self._read_traffic()
         except BaseException:
@@ -88,6 +85,36 @@ class Session(FlowPackets, Guarding):
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    # ── rooms, each imported when it is first entered ──────────────────────────────────────
+
+    @cached_property
+    def exports(self) -> "Exporting":
+        """Preview, write and verify files."""
+        from workbench.session.exporting import Exporting
+
+        return Exporting(self, self._workspace.exports)
+
+    @cached_property
+    def vulnerabilities(self) -> "Vulnerabilities":
+        """What scanners found, and who can reach it."""
+        from workbench.session.vulnerabilities import Vulnerabilities
+
+        return Vulnerabilities(self, self._workspace.folder)
+
+    @cached_property
+    def findings(self) -> "Findings":
+        """Traces of an intruder in the traffic."""
+        from workbench.session.findings import Findings
+
+        return Findings(self, self._store, self._on)
+
+    @cached_property
+    def response(self) -> "Response":
+        """Answers to a finding, and the intrusion replayed."""
+        from workbench.session.response import Response
+
+        return Response(self)
 
     # ── facts ──────────────────────────────────────────────────────────────────────────────
 
