@@ -1,4 +1,4 @@
-"""Real recordings: what flows alone show of documented attacks, and silence on benign ones."""
+"""Real recordings: what is found of documented attacks, and silence on benign ones."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ class Truth:
     found: tuple[tuple[str, str, str, str], ...]
     """Technique, host, a peer, at least this confidence."""
     missed: str = ""
-    """What flows cannot show, and why."""
+    """What is not found, and why."""
 
 
 OTRF, APT = "lateral/otrf", "lateral/apt29-day2"
@@ -38,61 +38,59 @@ TRUTHS = (
     Truth(
         f"{OTRF}/covenant_sharpsc_query_dcerpc_smb_svcctl_2020-08-06012009.cap",
         "T1569.002 / T1007: services queried over SMB and RPC",
-        (("T1021.002", W5, W6, "medium"), ("T1021.003", W5, W6, "medium")),
-        "that the pipe was svcctl",
+        (
+            ("T1021.002", W5, W6, "medium"),
+            ("T1021.003", W5, W6, "medium"),
+            ("T1007", W5, W6, "low"),
+        ),
     ),
     Truth(
         f"{OTRF}/empire_psexec_dcerpc_tcp_svcctl_WORKSTATION5_2020-09-20121608.cap",
         "T1569.002: a service made and started over RPC",
-        (("T1021.003", W5, W6, "medium"),),
-        "that the interface was svcctl; the implant's long HTTP session has no rhythm of flows",
+        (("T1569.002", W5, W6, "medium"),),
+        "the implant's long HTTP session has no rhythm of flows",
     ),
     Truth(
         f"{OTRF}/empire_psexec_dcerpc_tcp_svcctl_WORKSTATION6_2020-09-20121608.cap",
         "T1569.002: the same, seen from the victim",
-        (("T1021.003", W5, W6, "medium"),),
-        "that the interface was svcctl",
+        (("T1569.002", W5, W6, "medium"),),
     ),
     Truth(
         f"{OTRF}/empire_wmi_dcerpc_wmi_IWbemServices_ExecMethod_WORKSTATION5_2020-09-21001437.cap",
         "T1047: a process started by WMI",
-        (("T1021.003", W5, W6, "medium"),),
-        "that the interface was WMI",
+        (("T1047", W5, W6, "medium"),),
     ),
     Truth(
         f"{OTRF}/schtask_create_2020-12-1907003032.pcapng",
         "T1053.005: a scheduled task made over RPC, by somebody at a remote desktop from outside",
         (
-            ("T1021.003", W5, W6, "medium"),
+            ("T1053.005", W5, W6, "medium"),
             ("T1021.001", "71.191.74.123", W5, "low"),
             ("T1021", "71.191.74.123", W6, "low"),
         ),
-        "that the interface was the task scheduler",
     ),
     Truth(
         f"{OTRF}/purplesharp_ad_playbook_I_2020-10-22042947.cap",
         "T1087.002, T1018, T1558.003, T1021.006 and more, in fifteen seconds",
         (
             ("T1087.002", W5, DC, "low"),
-            ("T1110", W5, DC, "low"),
+            ("T1558.003", W5, DC, "high"),
+            ("T1135", W5, W6, "medium"),
             ("T1021.006", W5, W7, "medium"),
             ("T1021.006", W5, W6, "medium"),
             ("T1021.002", W5, W7, "medium"),
         ),
-        "Kerberoasting by name: a burst of tickets is told as T1110 or roasting; three pings are "
-        "no sweep",
+        "three pings are no sweep",
     ),
     Truth(
         f"{OTRF}/empire_getsession_dcerpc_smb_srvsvc_NetSessEnum_2020-09-22034513.cap",
         "T1049: sessions listed on the domain controller over SMB",
-        (),
-        "all of it: a member opens SMB to its controller every day; the pipe decides",
+        (("T1049", W5, DC, "medium"),),
     ),
     Truth(
         f"{OTRF}/empire_dcsync_dcerpc_drsuapi_DsGetNCChanges_2020-09-21185829.cap",
         "T1003.006: DCSync",
-        (),
-        "all of it: a member calls RPC of its controller every day; DRSUAPI decides",
+        (("T1003.006", W5, DC, "high"),),
     ),
     Truth(
         f"{OTRF}/metasploit_logonpasswords_lsass_memory_dump.s128.pcapng",
@@ -120,7 +118,8 @@ TRUTHS = (
             ("T1087.002", UTICA, NEWYORK, "medium"),
             ("T1110", UTICA, NEWYORK, "low"),
         ),
-        "DCSync and the golden ticket, which are inside RPC and Kerberos",
+        "the golden ticket, whose encryption is like any other's; DCSync is not in this capture: "
+        "of DRSUAPI, names are resolved and no more",
     ),
     Truth(
         f"{APT}/SCRANTON.cap",
@@ -163,7 +162,8 @@ def test_an_attack_that_others_recorded(shared_data: Path, tmp_path: Path, truth
         assert told.get((technique, host, peer), 0) >= Level[least.upper()], (technique, told)
     extra = {key[0] for key in told} - {one[0] for one in truth.found}
     assert not extra, extra
-    assert not [one for one in found if one.confidence is Level.HIGH]  # minutes, no baseline
+    sure = {one.technique for one in found if one.confidence is Level.HIGH}
+    assert sure <= {one[0] for one in truth.found if one[3] == "high"}  # minutes, no baseline
 
 
 def test_every_attack_is_in_the_table(shared_data: Path) -> None:

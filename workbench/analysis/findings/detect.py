@@ -2,13 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from workbench.analysis.findings.controllers import commands
 from workbench.analysis.findings.credentials import credentials
 from workbench.analysis.findings.departures import departures, exfiltration
 from workbench.analysis.findings.discovery import discovery
 from workbench.analysis.findings.logins import FAMILIES, logins
 from workbench.analysis.findings.movement import chains, fan_outs, movement
 from workbench.analysis.findings.reconnaissance import reconnaissance
+from workbench.analysis.findings.remote import listings, remote_work
 from workbench.analysis.findings.scene import Scene
+from workbench.analysis.findings.secrets import secrets
+from workbench.analysis.findings.sharpen import sharpened
+from workbench.analysis.findings.talk import Talk
 from workbench.model.errors import Cancelled
 from workbench.model.finding import Finding, Level
 from workbench.model.net import UDP
@@ -42,7 +47,12 @@ def detect(scene: Scene, cancelled: Stop = None) -> tuple[Finding, ...]:
     moves = stage(_moves(scene, scouts))
     suspects = _suspects(scene, (*scouting, *guesses, *moves))
     odd = (*stage(departures(scene, scouts)), *stage(exfiltration(scene, suspects)))
-    return ordered((*scouting, *guesses, *moves, *odd))
+    talk = Talk(scene)
+    sharp = stage((
+        *listings(talk, scouts), *secrets(talk), *remote_work(talk, scouts),
+        *commands(talk, scouts),
+    ))  # fmt: skip
+    return ordered(sharpened(scene, (*scouting, *guesses, *moves, *odd), sharp))
 
 
 def _moves(scene: Scene, scouts: Mapping[int, int]) -> Iterator[Finding]:
