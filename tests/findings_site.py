@@ -111,8 +111,9 @@ def look(
     before: Sequence[Flow] = (),
     known: Inventory = NOBODY,
     limits: Thresholds = PLAIN,
+    **talk: Any,
 ) -> tuple[Finding, ...]:
-    """The findings of some captures; `before` is the baseline."""
+    """The findings of some captures; `before` is the baseline, `talk` what payload says."""
     every = [one for capture in captures for one in capture]
     with Store.open(folder / "flows.duckdb") as store:
         load(store, *([before] if before else []), *captures)
@@ -129,6 +130,7 @@ def look(
             before=traces(Window(captures=(1,))) if before else None,
             covered=((BEGIN, max(one.last_us for one in every)),),
             limits=limits,
+            **talk,
         )
         return detect(scene)
 
