@@ -4,12 +4,16 @@ import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
+from craft import pcap, udp4
+from craft_layers import vxlan
 
 from workbench import capture
 from workbench.capture.protocols import listen
 from workbench.capture.protocols.rpc import OPERATIONS
+from workbench.model.errors import Cancelled
 from workbench.model.spoken import Act
 from workbench.session import Session
 
@@ -110,3 +114,41 @@ def test_a_capture_that_is_gone_is_said_to_be(shared_data: Path, tmp_path: Path)
         mine.unlink()
         found = session.findings.find()
         assert found and all("mine.cap" in one.unseen for one in found)
+
+
+def said_in(path: Path) -> Counter[Any]:
+    told: Counter[Any] = Counter()
+    for one in listen(path).facts:
+        told[one.said, one.client, one.server, one.port] += one.count
+    return told
+
+
+@pytest.mark.parametrize("carrier", ["vlan", "vxlan"])
+def test_what_is_inside_of_a_carrier_is_heard_as_well(
+    shared_data: Path, tmp_path: Path, carrier: str
+) -> None:
+    path = shared_data / DCSYNC
+    frames = [data for *_, data in capture.records(path)]
+    if carrier == "vlan":
+        wrapped = [one[:12] + b"\x81\0\0\x05" + one[12:] for one in frames]
+    else:
+        wrapped = [udp4("192.0.2.1", 40_000, "192.0.2.2", 4789, vxlan(one)) for one in frames]
+    mine = tmp_path / "wrapped.pcap"
+    mine.write_bytes(pcap(wrapped))
+    assert said_in(mine) == said_in(path)
+
+
+def test_segments_out_of_order_and_twice_say_the_same(shared_data: Path, tmp_path: Path) -> None:
+    path = shared_data / CAPTURES[3]
+    frames = [data for *_, data in capture.records(path)]
+    mixed = [one for at in range(0, len(frames), 2) for one in (*frames[at : at + 2], frames[at])]
+    mine = tmp_path / "mixed.pcap"
+    mine.write_bytes(pcap(mixed))
+    calls = {key: count for key, count in said_in(path).items() if key[0].act is Act.CALL}
+    again = {key: count for key, count in said_in(mine).items() if key[0].act is Act.CALL}
+    assert calls and again == calls
+
+
+def test_listening_can_be_stopped(shared_data: Path) -> None:
+    with pytest.raises(Cancelled):
+        listen(shared_data / DCSYNC, cancelled=lambda: True)

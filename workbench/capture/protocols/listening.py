@@ -36,6 +36,10 @@ _MINUTE = 60_000_000
 _UDP_PORTS = (88, 137, 5355)
 _DYNAMIC = 1024
 _PERIOD = 0.1
+_BIND, _LITTLE = b"\x05\0\x0b", b"\x10\0\0\0"
+"""How an RPC binding begins, before and behind its flags; little-endian, as everybody sends it."""
+_OUTER = 256
+"""Bytes of a carried packet in which it is looked for."""
 Words = NDArray[np.uint64]
 
 
@@ -89,22 +93,29 @@ class _Ear:
 
     def _find_rpc(self, block: Block, records: Words, packets: Words, mask: Any) -> None:
         """Ports whose packets begin with an RPC binding: from now on they matter."""
-        rows = np.flatnonzero(mask & (records[:, layout.REC_IP] < layout.NOT_IP))
-        data = np.frombuffer(block.buffer, np.uint8)
+        carried = packets[:, layout.PKT_PATH] >> layout.TUNNEL_SHIFT > 0
+        for row in np.flatnonzero(mask & carried).tolist():  # no place to look at but everywhere
+            start, size = records[row, : layout.REC_WIRELEN].tolist()
+            data = bytes(block.buffer[start : start + min(size, _OUTER)])
+            at = data.find(_BIND)
+            if at >= 0 and data[at + 4 : at + 8] == _LITTLE:
+                self._serve(_ends(packets[row].tolist())[1], "")
+        rows = np.flatnonzero(mask & ~carried & (records[:, layout.REC_IP] < layout.NOT_IP))
+        octets = np.frombuffer(block.buffer, np.uint8)
         some = records[rows]
         ip = some[:, layout.REC_IP].astype(np.int64)
         end = (some[:, layout.REC_START] + some[:, layout.REC_CAPLEN]).astype(np.int64)
         fits = ip + 44 <= end
         rows, ip, end = rows[fits], ip[fits], end[fits]
-        first = data[ip]
+        first = octets[ip]
         head = ip + np.where(first >> 4 == 4, (first & 15).astype(np.int64) * 4, 40)
         fits = head + 20 <= end
         rows, head, end = rows[fits], head[fits], end[fits]
-        begin = head + (data[head + 12] >> 4).astype(np.int64) * 4
+        begin = head + (octets[head + 12] >> 4).astype(np.int64) * 4
         fits = begin + 24 <= end
         rows, begin = rows[fits], begin[fits]
-        bind = (data[begin] == 5) & (data[begin + 1] <= 1) & (data[begin + 2] == 11)
-        bind &= (data[begin + 4] & 0xEF) == 0
+        bind = (octets[begin] == 5) & (octets[begin + 1] <= 1) & (octets[begin + 2] == 11)
+        bind &= (octets[begin + 4] & 0xEF) == 0
         for packet in packets[rows[bind]].tolist():
             _, server = _ends(packet)
             self._serve(server, "")
