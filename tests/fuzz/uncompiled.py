@@ -38,13 +38,14 @@ class _Finder(MetaPathFinder):
     ) -> ModuleSpec | None:
         if name != ROOM and not name.startswith(f"{ROOM}."):
             return None
-        package = name == ROOM
-        file = FOLDER / ("__init__.py" if package else f"{name.rpartition('.')[2]}.py")
+        folder = FOLDER.joinpath(*name.removeprefix(ROOM).split(".")[1:])
+        package = folder.is_dir()
+        file = folder / "__init__.py" if package else folder.with_suffix(".py")
         if self._compiled and any(file.with_suffix(end).exists() for end in EXTENSION_SUFFIXES):
             return None
         loader = _Loader(name, str(file))
         loader.instrument = self._instrument
-        inside = [str(FOLDER)] if package else None
+        inside = [str(folder)] if package else None
         return spec_from_file_location(name, file, loader=loader, submodule_search_locations=inside)
 
 

@@ -13,7 +13,7 @@ from craft import Pcapng, pcap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.capture import layout, pcapng
+from workbench.capture import layout, pcapng, reader
 from workbench.capture.reader import Reader
 from workbench.capture.state import State
 from workbench.model.errors import CaptureError
@@ -163,7 +163,8 @@ def test_a_damaged_file_in_two_readings(content: bytes, data: st.DataObject, blo
     assert told[0] == told[1]
 
 
-def test_many_records_in_many_blocks() -> None:
+def test_many_records_in_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "ROOM", 8192)
     content = pcap([bytes([number % 256]) * (number % 90) for number in range(70_000)])
     whole = read(content)
     for blocks in (1, 3, 7):

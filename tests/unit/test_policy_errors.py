@@ -201,7 +201,7 @@ def test_a_bomb_of_aliases_never_expands() -> None:
 
 
 def test_a_wall_of_brackets_is_refused_not_followed() -> None:
-    with pytest.raises(PolicyError, match="nested more than"):
+    with pytest.raises(PolicyError, match=r"nested more than|nesting depth"):  # ours, or libyaml's
         load_policy("a: " + "[" * 200_000)
 
 
