@@ -124,7 +124,7 @@ def test_bombs(pack: Callable[[bytes], bytes], kind: str) -> None:
             for _ in r.blocks():
                 pass
         assert 0 < r.position <= len(data)
-        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20  # half a dozen buffers
     finally:
         tracemalloc.stop()
 

@@ -1,15 +1,16 @@
-"""Buffers filled from a source; where filling takes time, by a thread, ahead of their use."""
+"""Buffers filled from a source, ahead of their use: by a thread of their own where filling takes
+time, else by whichever thread has nothing better to do."""
 
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, Queue, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 
 import numpy as np
 
 from workbench.capture.inflate import Source
 
-CHUNK = 1 << 22
+CHUNK = 1 << 23
 """Bytes read at a time."""
 MARGIN = 1 << 20
 """Bytes that may be carried from one buffer to the front of the next."""
@@ -36,27 +37,45 @@ class ReadAhead:
     """The bytes of a source as growing pieces."""
 
     def __init__(self, source: Source, *, ahead: bool) -> None:
-        """ahead: False reads when asked, in the thread that asks: what is just copied from the page
-        cache is then still in the cache of the processor that uses it."""
+        """ahead: False starts no thread. What is just copied from the page cache is best used by
+        the processor that copied it."""
         self._source = source
         self._shelf: SimpleQueue[memoryview] = SimpleQueue()
         self._full: Queue[tuple[memoryview, int | BaseException]] = Queue(_AHEAD)
         self.loan: Loan | None = None
         """Hold it as long as the bytes that `more` gave last are used."""
+        self._reading = Lock()
+        self._ended = False
         self._closing = False
         self._thread = Thread(target=self._run, name="read-ahead", daemon=True) if ahead else None
         if self._thread is not None:
             self._thread.start()
 
     def _run(self) -> None:
-        got: int | BaseException = 1
-        while isinstance(got, int) and got and not self._closing:
-            buffer = self._empty()
-            try:
-                got = self._source.readinto(buffer[MARGIN:]) or 0
-            except BaseException as error:  # raised again by `more`, where it belongs
-                got = error
-            self._full.put((buffer, got))
+        while not self._ended and not self._closing:
+            self._full.put(self._read())
+
+    def fill(self) -> bool:
+        """Fill one buffer ahead, in the thread that calls; False where there is nothing to do."""
+        if self._thread is not None or not self._reading.acquire(blocking=False):
+            return False
+        try:
+            if self._ended or self._full.full():
+                return False
+            self._full.put(self._read())
+            return True
+        finally:
+            self._reading.release()
+
+    def _read(self) -> tuple[memoryview, int | BaseException]:
+        buffer = self._empty()
+        got: int | BaseException
+        try:
+            got = self._source.readinto(buffer[MARGIN:]) or 0
+        except BaseException as error:  # raised again by `more`, where it belongs
+            got = error
+        self._ended = not isinstance(got, int) or not got
+        return buffer, got
 
     def _empty(self) -> memoryview:
         try:
@@ -74,8 +93,8 @@ class ReadAhead:
         if self._thread is None:
             if tick is not None:
                 tick()
-            buffer = self._empty()
-            got: int | BaseException = self._source.readinto(buffer[MARGIN:]) or 0
+            with self._reading:
+                buffer, got = self._read() if self._full.empty() else self._full.get_nowait()
         else:
             buffer, got = self._wait(tick)
         if isinstance(got, BaseException):

@@ -13,6 +13,7 @@ alone.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from threading import Condition, Thread
 
 import numpy as np
@@ -33,11 +34,20 @@ from workbench.model.traffic import LINGER
 
 MAX_FLOWS = 1 << 20
 """Flows that may go on into the next round (128 bytes each)."""
-ROUND = 1 << 19
+ROUND = 1 << 21
 """Records in a round."""
 MAX_THREADS = 16
 _SLICE = 1 << 13
 """Rows handed on at a time: so many stay in the processor's cache while they become columns."""
+
+
+class _Job(Enum):
+    """What a thread may do beside counting."""
+
+    DECODE = auto()
+    """Frame the next block and decode it."""
+    READ = auto()
+    """Another one is framing: read on meanwhile."""
 
 
 @dataclass(slots=True)
@@ -63,6 +73,7 @@ class Engine:
     def __init__(
         self,
         before_block: Callable[[], None],
+        ahead: Callable[[], bool],
         in_order: Callable[[Block], None],
         on_rows: Callable[[Rows], None],
         *,
@@ -70,10 +81,13 @@ class Engine:
         capacity: int = MAX_FLOWS,
         before: Sequence[Tunnel] = (),
     ) -> None:
-        """before_block: called by any thread, and may raise. in_order: called with each block once
-        it is decoded, in file order, by any thread. on_rows: called with finished flows, by the
-        thread that calls `run`. before: tunnels that an earlier reading of the file has met."""
+        """before_block: called by any thread, and may raise. ahead: called by a thread that would
+        wait otherwise; reads on ahead of the blocks, False where there is nothing to do. in_order:
+        called with each block once it is decoded, in file order, by any thread. on_rows: called
+        with finished flows, by the thread that calls `run`. before: tunnels that an earlier reading
+        of the file has met."""
         self._before_block = before_block
+        self._ahead = ahead
         self._in_order = in_order
         self._on_rows = on_rows
         self._capacity = capacity
@@ -142,19 +156,24 @@ class Engine:
 
     def _work(self, part: int) -> None:
         """Count and decode as long as there is something to do; part 0: until the round ends."""
+        spare = True  # it may be worth while to read ahead
         try:
-            while (job := self._job(part)) is not None:
+            while (job := self._job(part, spare)) is not None:
+                if job is _Job.READ:
+                    spare = self._ahead()
+                    continue
                 if isinstance(job, _Dealt):
                     self._count(part, job)
                 else:
                     self._decode(part)
+                spare = True
         except BaseException as error:  # raised again by `run`
             with self._turn:
                 self._failure = self._failure or error
                 self._turn.notify_all()
 
-    def _job(self, part: int) -> "_Dealt | bool | None":
-        """A block to count, True for one to frame and decode, None at the end."""
+    def _job(self, part: int, spare: bool) -> "_Dealt | _Job | None":
+        """A block to count, or what else there is to do; None at the end."""
         with self._turn:
             while True:
                 if self._closed or self._failure is not None:
@@ -164,9 +183,11 @@ class Engine:
                     return way
                 if self._left > 0 and not self._framing and len(self._ways) < self._threads + 2:
                     self._framing = True
-                    return True
+                    return _Job.DECODE
                 if part == 0 and self._left <= 0 and not self._framing and not self._ways:
                     return None
+                if spare and self._framing:
+                    return _Job.READ
                 self._turn.wait()
 
     def _count(self, part: int, way: _Dealt) -> None:

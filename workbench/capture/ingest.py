@@ -77,6 +77,7 @@ class _Job:
             self._reader = reader
             self._engine = Engine(
                 self._look_up,
+                reader.fill,
                 self._count,
                 self._hand_on,
                 threads=threads,

@@ -201,6 +201,10 @@ class Reader:
         """gzip or zstd; empty for plain."""
         return self._packed
 
+    def fill(self) -> bool:
+        """Read on ahead of `blocks`, from any thread; False where there is nothing to do."""
+        return self._ahead.fill()
+
     def fingerprint(self, upto: int | None = None) -> str:
         """Of the bytes read so far (for a pipe too), or the first `upto` of them.
 
