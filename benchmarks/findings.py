@@ -2,8 +2,8 @@
 
     python benchmarks/findings.py [--flows N] [--keep FILE]
 
-Adding up flows for the detectors (contacts, logins by the minute, rhythms) takes most of it; the
-generated site logs in a great deal: half of its flows are on services that detectors look at.
+Adding up flows for the detectors (contacts, logins by the minute, rhythms, days) takes most of it;
+the generated site logs in a great deal: half of its flows are on services that detectors look at.
 """
 
 import argparse

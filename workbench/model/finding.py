@@ -140,6 +140,20 @@ class Thresholds:
     """Median departure from the median interval, as a share of it."""
     administers: int = 3
     """Servers that a host which administers others reaches on one service."""
+    usual_days: int = 7
+    """Recorded days that show what is usual for a host."""
+    volume_factor: float = 5.0
+    """Times the usual busiest hour of a day, for an unusual volume."""
+    volume_mb: int = 200
+    """Megabytes sent or received in an hour, below which no volume is unusual."""
+    volume_flows: int = 1000
+    """The same for flows of a client that were answered."""
+    volume_peers: int = 20
+    """The same for servers that a client used."""
+    hour_flows: int = 5
+    """Flows of a client in an hour, to be at work in it."""
+    role_peers: int = 3
+    """Clients, servers administered or outside servers, for a new role."""
     expected_roles: tuple[str, ...] = (
         "admin", "backup", "deployment", "jump", "management", "monitoring", "scanner",
     )  # fmt: skip
@@ -167,6 +181,13 @@ THRESHOLD_WORDS: Mapping[str, str] = {
     "beacon_beats": "contacts at regular intervals, for a beacon",
     "beacon_jitter": "median departure from the interval, as a share of it",
     "administers": "servers that a host which administers others reaches",
+    "usual_days": "recorded days that show what is usual for a host",
+    "volume_factor": "times its usual busiest hour of a day, for a volume",
+    "volume_mb": "megabytes in an hour, below which none is unusual",
+    "volume_flows": "the same for flows of a client",
+    "volume_peers": "the same for servers that it uses",
+    "hour_flows": "flows of a client in an hour, to be at work in it",
+    "role_peers": "clients, or servers, that a host in a new role has",
     "expected_roles": "values of the label role that talk to many by trade",
 }
 """Name of a threshold → what it is, in a line."""
@@ -223,6 +244,23 @@ RHYTHM_DTYPES: Mapping[str, Any] = {
 }
 """One row a conversation with enough flows."""
 
+DAY_DTYPES: Mapping[str, Any] = {
+    "host": np.int32,
+    "day": np.int64,  # since 1970-01-01, UTC
+    "seen": np.uint32,  # a bit for each hour of the day with a flow of it
+    "hours": np.uint32,  # the same: a flow as a client, in which both ends said something
+    "busy": np.uint32,  # the same: at least `hour_flows` of those
+    "sent": np.int64,  # bytes in the hour with most of them, by the hour in which flows begin
+    "sent_hour": np.int64,  # that hour since 1970, the earliest of equal ones
+    "received": np.int64,
+    "received_hour": np.int64,
+    "flows": np.int64,  # as a client, with something said
+    "flows_hour": np.int64,
+    "peers": np.int64,  # servers of those
+    "peers_hour": np.int64,
+}
+"""One row a host and day with a flow."""
+
 Columns = Mapping[str, NDArray[Any]]
 
 
@@ -260,6 +298,8 @@ class Traces:
     """LOGIN_DTYPES."""
     rhythms: Columns
     """RHYTHM_DTYPES."""
+    days: Columns
+    """DAY_DTYPES."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Flows added up for the detectors: how contacts went, logins by the minute, rhythms."""
+"""Flows added up for the detectors: how contacts went, logins by the minute, rhythms, days."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 
 from workbench.model.finding import (
     CONTACT_DTYPES,
+    DAY_DTYPES,
     LOGIN_DTYPES,
     RHYTHM_DTYPES,
     Columns,
@@ -112,6 +113,45 @@ _RHYTHMS = """
     WHERE interval_us >= 1000000 AND jitter_us <= interval_us * $jitter
 """
 _CROWD = 3
+# Hours are counted from a day long before any time that flows may claim: division rounds down.
+# Pings are no use of a server.
+_DAYS = """
+    WITH pairs AS (
+        SELECT client, server, (first_us + 1036800000000000000) // 3600000000 AS hour,
+            sum(bytes_to_server) AS up, sum(bytes_to_client) AS down,
+            count(*) FILTER (contact = 2 AND protocol NOT IN (1, 58)) AS used
+        FROM judged GROUP BY ALL
+    ),
+    ends AS (
+        SELECT client AS host, hour, sum(up) AS sent, sum(down) AS received, sum(used) AS flows,
+            count(*) FILTER (used > 0) AS peers
+        FROM pairs GROUP BY ALL
+        UNION ALL
+        SELECT server, hour, sum(down), sum(up), 0, 0 FROM pairs GROUP BY ALL
+    ),
+    hourly AS (
+        SELECT host, hour, 1::UINTEGER << (hour % 24)::UINTEGER AS bit,
+            least(sum(sent), 1000000000000000000)::BIGINT AS sent,
+            least(sum(received), 1000000000000000000)::BIGINT AS received,
+            sum(flows)::BIGINT AS flows, sum(peers)::BIGINT AS peers
+        FROM ends GROUP BY ALL
+    ),
+    daily AS (
+        SELECT host, hour // 24 - 12000000 AS day,
+            bit_or(bit) AS seen,
+            coalesce(bit_or(bit) FILTER (flows > 0), 0) AS hours,
+            coalesce(bit_or(bit) FILTER (flows >= $least), 0) AS busy,
+            max({'most': sent, 'at': -hour}) AS s, max({'most': received, 'at': -hour}) AS r,
+            max({'most': flows, 'at': -hour}) AS f, max({'most': peers, 'at': -hour}) AS p
+        FROM hourly GROUP BY ALL
+    )
+    SELECT host, day, seen, hours, busy,
+        s.most AS sent, -s.at - 288000000 AS sent_hour,
+        r.most AS received, -r.at - 288000000 AS received_hour,
+        f.most AS flows, -f.at - 288000000 AS flows_hour,
+        p.most AS peers, -p.at - 288000000 AS peers_hour
+    FROM daily
+"""
 
 
 def read_traces(
@@ -121,7 +161,7 @@ def read_traces(
     limits: Thresholds,
     cancelled: Stop,
 ) -> Traces:
-    """Contacts of all conversations, logins on `services` (protocol, port), and what is regular.
+    """Contacts of all conversations, logins on `services` (protocol, port), what is regular, days.
 
     In no order. Raises Cancelled once `cancelled()` is true.
     """
@@ -134,8 +174,9 @@ def read_traces(
         contacts = _columns(cursor, "FROM contacts", {}, CONTACT_DTYPES)
         logins = _columns(cursor, _LOGINS, wanted, LOGIN_DTYPES)
         rhythms = _columns(cursor, _RHYTHMS, evenly, RHYTHM_DTYPES)
+        days = _columns(cursor, _DAYS, {"least": limits.hour_flows}, DAY_DTYPES)
         cursor.execute("DROP VIEW judged; DROP TABLE contacts; DROP TABLE sixes")
-    return Traces(contacts, logins, rhythms)
+    return Traces(contacts, logins, rhythms, days)
 
 
 def _literals(window: Window) -> dict[str, str]:

@@ -6,14 +6,16 @@ from workbench.analysis.findings.controllers import commands
 from workbench.analysis.findings.credentials import credentials
 from workbench.analysis.findings.departures import departures, exfiltration
 from workbench.analysis.findings.discovery import discovery
-from workbench.analysis.findings.logins import FAMILIES, logins
+from workbench.analysis.findings.logins import FAMILIES, Login, logins
 from workbench.analysis.findings.movement import chains, fan_outs, movement
 from workbench.analysis.findings.reconnaissance import reconnaissance
 from workbench.analysis.findings.remote import listings, remote_work
+from workbench.analysis.findings.roles import merged, roles
 from workbench.analysis.findings.scene import Scene
 from workbench.analysis.findings.secrets import secrets
 from workbench.analysis.findings.sharpen import sharpened
 from workbench.analysis.findings.talk import Talk
+from workbench.analysis.findings.usual import unusual
 from workbench.model.errors import Cancelled
 from workbench.model.finding import Finding, Level
 from workbench.model.net import UDP
@@ -44,19 +46,22 @@ def detect(scene: Scene, cancelled: Stop = None) -> tuple[Finding, ...]:
     scouting = (*stage(reconnaissance(scene)), *stage(discovery(scene)))
     scouts = _suspects(scene, scouting)
     guesses = stage(credentials(scene, scouts))
-    moves = stage(_moves(scene, scouts))
+    fresh = logins(scene)
+    moves = stage(_moves(scene, fresh, scouts))
     suspects = _suspects(scene, (*scouting, *guesses, *moves))
-    odd = (*stage(departures(scene, scouts)), *stage(exfiltration(scene, suspects)))
+    odd = merged((
+        *moves, *stage(departures(scene, scouts)), *stage(exfiltration(scene, suspects)),
+        *stage(roles(scene, fresh, moves)), *stage(unusual(scene)),
+    ))  # fmt: skip
     talk = Talk(scene)
     sharp = stage((
         *listings(talk, scouts), *secrets(talk), *remote_work(talk, scouts),
         *commands(talk, scouts),
     ))  # fmt: skip
-    return ordered(sharpened(scene, (*scouting, *guesses, *moves, *odd), sharp))
+    return ordered(sharpened(scene, (*scouting, *guesses, *odd), sharp))
 
 
-def _moves(scene: Scene, scouts: Mapping[int, int]) -> Iterator[Finding]:
-    found = logins(scene)
+def _moves(scene: Scene, found: tuple[Login, ...], scouts: Mapping[int, int]) -> Iterator[Finding]:
     weighed = movement(scene, found, scouts)
     wide = tuple(fan_outs(scene, found, scouts))
     told = {(one.host, one.technique) for one in wide}

@@ -18,7 +18,7 @@ FAMILIES = ("smb", "rdp", "dcom", "winrm", "ssh", "vnc", "remote-support", "lega
 """Risky services by which people (and intruders) work on other machines."""
 POPULAR = 3
 """Clients of a server on one service: another one is no news."""
-_SIGN_IN = ("smb", "dcom")
+SIGN_IN = ("smb", "dcom")
 """What every member of a domain uses of its controllers."""
 _DOMAIN_PORTS = (53, 88, 389)
 _DYNAMIC = 49_152
@@ -111,7 +111,7 @@ def _signs_in(scene: Scene, table: Columns) -> Mask:
     for contacts in every:
         answers = (contacts["used"] > 0) & np.isin(contacts["port"], _DOMAIN_PORTS)
         domain[scene.machine[contacts["server"][answers & (contacts["protocol"] != ICMP)]]] = True
-    kinds = [FAMILIES.index(slug) for slug in _SIGN_IN]
+    kinds = [FAMILIES.index(slug) for slug in SIGN_IN]
     return np.asarray(domain[table["target"]] & np.isin(table["family"], kinds))
 
 

@@ -23,11 +23,12 @@ _HOUR = 3_600_000_000
 
 
 def secrets(talk: Talk) -> Iterator[Finding]:
-    """DCSync, roasting, refused logins, relaying, poisoned names."""
+    """DCSync, roasting, refused logins, accounts elsewhere, relaying, poisoned names."""
     yield from _dcsync(talk)
     yield from _kerberoasting(talk)
     yield from _as_rep(talk)
     yield from _refused(talk)
+    yield from _elsewhere(talk)
     yield from _relayed(talk)
     yield from _poisoned(talk)
 
@@ -176,6 +177,54 @@ def _guesses(
             subject="" if spray else f"{scene.address(burst[0].target):x}",
         ),
     )
+
+
+def _elsewhere(talk: Talk) -> Iterator[Finding]:
+    """An account that had one host or two, and now logs in from another that others use."""
+    scene = talk.scene
+    usual: dict[str, list[Line]] = {}
+    for one in talk.earlier:
+        if one.said.act in (Act.RESPONSE, Act.LOGIN) and (account := _account(one)):
+            usual.setdefault(account, []).append(one)
+    users: dict[int, set[str]] = {}
+    for account, lines in usual.items():
+        for one in lines:
+            users.setdefault(one.host, set()).add(account)
+    for host, lines in by_host(talk.of(Act.RESPONSE, Act.LOGIN)):
+        strange = [one for one in lines if _strange(usual.get(_account(one), []), host)]
+        if not strange or scene.expected[host] or not scene.inside[host]:
+            continue
+        accounts = {_account(one) for one in strange}
+        homes = {one.host for account in accounts for one in usual[account]}
+        own = users.get(host, set())
+        named = listed(one.said.what for one in strange if one.said.act is Act.RESPONSE)
+        words = Words(
+            "account-elsewhere",
+            Stage.CREDENTIALS,
+            "T1078",
+            f"Logs in as {listed(accounts)}, whose host is another",
+            f"{listed(accounts)} logged in from {scene.names(homes)} before, and now from "
+            f"{scene.name(host)}"
+            + (f", where {listed(own)} logged in" if own else "")
+            + (f"; it calls itself {named}" if named else ""),
+            impact=Level.MEDIUM,
+            unseen="whether a person sits elsewhere today, or somebody has the password",
+        )
+        level = Level.MEDIUM if own and len(own) < _CROWD else Level.LOW
+        yield talk.finding(strange, level, words)
+
+
+def _strange(before: list[Line], host: int) -> bool:
+    """Logins in several hours, all from at most two hosts, none of them this one."""
+    homes = {one.host for one in before}
+    hours = {one.fact.first_us // _HOUR for one in before}
+    return len(hours) >= _ROUTINE_HOURS and len(homes) < _CROWD and host not in homes
+
+
+def _account(line: Line) -> str:
+    """A person's account without its domain; empty for machines and for nobody."""
+    name = line.said.who.lower().rpartition("\\")[2].partition("@")[0]
+    return "" if name.endswith("$") or name in ("", "anonymous", "guest") else name
 
 
 # ── in the middle ──────────────────────────────────────────────────────────────────────────

@@ -52,10 +52,9 @@ class Talk:
         self.scene = scene
         self.all = tuple(self._lines(scene.spoken))
         """By time; between machines of which the server is of this site."""
-        self._before = {
-            (one.said.act, one.said.what, one.host, one.target)
-            for one in self._lines(scene.spoken_before)
-        }
+        self.earlier = tuple(self._lines(scene.spoken_before))
+        """The same of the earlier window; empty without one."""
+        self._before = {(one.said.act, one.said.what, one.host, one.target) for one in self.earlier}
 
     def _lines(self, facts: Iterable[Spoken]) -> Iterator[Line]:
         scene = self.scene
