@@ -50,7 +50,8 @@ class Gate:
         if self.kind is GateKind.RULE:
             return f"rule {self.name}"
         seen = self.kind is GateKind.SEEN
-        return f"{self.name} was seen" if seen else f"{self.name} is not protected"
+        verb = "are" if self.name.startswith("hosts ") else "is"  # those of no segment are several
+        return f"{self.name} was seen" if seen else f"{self.name} {verb} not protected"
 
     @property
     def text(self) -> str:

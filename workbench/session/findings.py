@@ -25,7 +25,7 @@ from workbench.model.traffic import (
     Tell,
     format_time,
 )
-from workbench.session.listening import listened
+from workbench.session.listening import listened, unread
 from workbench.store import FlowQuery, FlowView, Store
 
 FILE = "findings.yaml"
@@ -212,6 +212,11 @@ class Findings:
             kind = "no capture is" if not numbers else "every capture is"
             raise InputError(f"{kind} called {against!r}: there is nothing to compare")
         return Window(captures=_known(rest)), Window(captures=_known(numbers))
+
+    @property
+    def unread(self) -> bool:
+        """Whether the next look has payload to read; what it says is kept only by a writer."""
+        return unread(self._store, self._site.captures())
 
     def _detect(
         self,

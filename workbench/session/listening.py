@@ -34,15 +34,35 @@ def listened(
     return tuple(problems)
 
 
+def unread(store: Store, captures: Iterable[CaptureReport]) -> bool:
+    """Whether there is a capture that can be listened to, and that nobody listened to."""
+    known = store.heard(capture.PARSERS)
+    return any(
+        report.id is not None
+        and known.get(report.id, ("", ""))[0] != report.fingerprint
+        and _there(report)
+        for report in captures
+    )
+
+
+def _there(report: CaptureReport) -> bool:
+    try:
+        unchanged(report)
+    except CaptureError:
+        return False
+    return True
+
+
 def _listen(
     store: Store, report: CaptureReport, number: int, progress: Tell, cancelled: Stop
 ) -> str:
     try:
-        found = capture.listen(unchanged(report), progress, cancelled)
+        path = unchanged(report)
+        if store.read_only:
+            return "its payload was not read, as another process has the workspace: look again"
+        found = capture.listen(path, progress, cancelled)
     except CaptureError as error:
         return str(error)
-    if store.read_only:
-        return "open the workspace for writing to have its payload read"
     with suppress(StoreError):  # being loaded into: the next look will keep it
         store.keep_heard(number, report.fingerprint, capture.PARSERS, found)
         return found.problem

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from workbench.cli import records
-from workbench.cli.commands.opening import Options, day, moment, open_session
+from workbench.cli.commands.opening import Options, day, moment, open_findings, open_session
 from workbench.cli.meter import Meter
 from workbench.cli.output import emit, pages
 from workbench.cli.table import say
@@ -27,7 +27,7 @@ def findings(options: Options) -> int:
     """Find, in order of time; or suppress one, or show its flows."""
     if options.suppress or options.lift:
         return _settle(options)
-    with open_session(options) as session, Meter() as meter:
+    with open_findings(options) as session, Meter() as meter:
         found = session.findings.find(
             baseline=moment(options.baseline),
             against=options.against,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.cli.table import say
-from workbench.model.errors import InputError
+from workbench.model.errors import InputError, StoreError
 from workbench.model.filters import NO_FILTER, Filter, parse_time
 
 if TYPE_CHECKING:
@@ -27,6 +27,20 @@ def open_session(options: Options, *, create: bool = False, on: date | None = No
         raise InputError(f"{folder}: {problem}; `workbench ingest {folder} CAPTURE` makes one")
 
     return Session.open(folder, on=on, sharing=not create)
+
+
+def open_findings(options: Options, *, on: date | None = None) -> "Session":
+    """The session in which findings are looked for: a writer, if payload is still to be read."""
+    session = open_session(options, on=on)
+    if not session.findings.unread:
+        return session
+    session.close()
+    from workbench.session import Session
+
+    try:
+        return Session.open(options.workspace, on=on)
+    except StoreError:  # somebody else is in it, or it may not be written
+        return open_session(options, on=on)
 
 
 def chosen(session: "Session", options: Options) -> Filter:

@@ -1,6 +1,6 @@
 """The report for the people who sign a policy off."""
 
-from workbench.cli.commands.opening import Options, day, moment, open_session
+from workbench.cli.commands.opening import Options, day, moment, open_findings
 from workbench.cli.meter import Meter
 from workbench.cli.output import TABLE_LIMIT
 from workbench.cli.table import say
@@ -22,7 +22,7 @@ def report(options: Options) -> int:
         exports=tuple(options.exports),
         kernel=not options.no_kernel,
     )
-    with open_session(options, on=day(options.on)) as session, Meter() as meter:
+    with open_findings(options, on=day(options.on)) as session, Meter() as meter:
         if options.policy:
             session.read_draft(options.policy)
         paths = write_report(

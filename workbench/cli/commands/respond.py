@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from workbench.cli import records
-from workbench.cli.commands.opening import Options, moment, open_session, save
+from workbench.cli.commands.opening import Options, moment, open_findings, save
 from workbench.cli.commands.see import CONVERSATION_COLUMNS
 from workbench.cli.meter import Meter
 from workbench.cli.output import emit, emit_object
@@ -15,6 +15,7 @@ from workbench.model.finding import Finding
 from workbench.model.net import format_address, service_text
 from workbench.model.packets import printable
 from workbench.model.response import Answer, Replayed, Without
+from workbench.model.text import plural
 from workbench.model.traffic import format_time
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def respond(options: Options) -> int:
     Exit 1: it would not have stopped the finding, or a guardrail is broken.
     """
     _check(options)
-    with open_session(options) as session, Meter() as meter:
+    with open_findings(options) as session, Meter() as meter:
         found = _found(session, options, meter)
         finding = _known([options.finding], found)[0]
         answered = _answered(session, options, finding, found, meter)
@@ -118,9 +119,10 @@ def _print_answer(session: "Session", answered: "Answered", diff: str) -> None:
     if not cost.rows and not cost.doubtful:
         say("nothing else that was recorded would break")
         return
+    doubt = f"; cannot tell for {len(cost.doubtful):,} more" if cost.doubtful else ""
     say(
-        f"would break {len(cost.rows)} other conversations ({cost.flows} flows, {len(cost.hosts)} "
-        f"hosts); cannot tell for {len(cost.doubtful)} more"
+        f"would break {plural(len(cost.rows), 'other conversation')} "
+        f"({plural(cost.flows, 'flow')}, {plural(len(cost.hosts), 'host')}){doubt}"
     )
     emit(_lost(session, answered), "table", columns=("effect", *CONVERSATION_COLUMNS))
 
@@ -158,7 +160,7 @@ def _answer_record(session: "Session", finding: Finding, answered: "Answered", d
 
 def replay(options: Options) -> int:
     """Each step and what becomes of it. Exit 1 when the intrusion is not stopped."""
-    with open_session(options) as session, Meter() as meter:
+    with open_findings(options) as session, Meter() as meter:
         found = _found(session, options, meter)
         chosen = _chosen(session, options, found)
         if not chosen:
