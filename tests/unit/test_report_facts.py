@@ -77,6 +77,13 @@ def test_nothing_protected_is_said_and_never_called_covered(session: Session) ->
     assert "unsaved draft" in page
 
 
+def test_no_rules_are_not_called_fine(session: Session) -> None:
+    for rule in session.draft.policy.rules:
+        session.draft.remove_rule(rule.id)
+    report = gather(session, FIXED)
+    assert points(report)["rules"].startswith("not done: There are no rules")
+
+
 def test_guardrails_crown_jewels_and_exports_are_told(session: Session) -> None:
     rail = Guardrail("no-ssh", Assertion.NEVER, ("any",), ("db",), ("tcp/5432",), "<b>never</b>")
     session.draft.put_guardrail(rail)

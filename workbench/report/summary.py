@@ -66,7 +66,7 @@ def _figures(report: Report) -> Iterator[Figure]:
         working += f", {report.traced:,} of them traces of an intruder"
     yield Figure(f"{blocked:,}", "would be blocked", working)
     first, last = report.exposure.scenarios[0], report.exposure.scenarios[-1]
-    yield Figure(f"{first.score:.0f} → {last.score:.1f}", "exposure", "no policy → this policy")
+    yield Figure(f"{first.score:.1f} → {last.score:.1f}", "exposure", "no policy → this policy")
     sure = report.findings_by.get("high", 0)
     yield Figure(f"{sure:,}", "sure findings", f"of {count(report.findings.total, 'finding')}")
 
@@ -144,6 +144,8 @@ def _rules(report: Report) -> Point:
     bare = sum(not one.rule.reason for one in report.rules)
     if bare:
         flagged["without a reason"] = bare
+    if not report.rules:
+        return Point(OPEN, "There are no rules: nothing is allowed to what is protected", "rules")
     total = count(len(report.rules), "rule")
     if not flagged:
         return Point(OK, f"{total}, each used, narrow and with a reason", "rules")
