@@ -1,16 +1,33 @@
 """Departures from what is usual for a host: volumes, hours and roles, over weeks."""
 
 import random
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from findings_site import BEGIN, HOUR, SECOND, failed, inventory, look, of_kind, only, seen
+from findings_site import (
+    BEGIN,
+    HOUR,
+    SECOND,
+    failed,
+    inventory,
+    look,
+    of_kind,
+    only,
+    ping,
+    seen,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from store_samples import load
 
-from workbench.model.finding import Finding, Level, Thresholds
+from workbench.analysis.findings import SERVICES
+from workbench.model.finding import Finding, Level, Thresholds, Window
 from workbench.model.net import format_address, parse_address
 from workbench.model.spoken import Act, Said, Spoken
 from workbench.model.traffic import Flow
+from workbench.store import Store
 
 DC, FILES, WEB, DB, JUMP = (f"10.2.0.{last}" for last in (10, 20, 30, 40, 50))
 PCS = tuple(f"10.1.0.{last}" for last in range(11, 19))
@@ -284,3 +301,64 @@ def test_an_account_on_a_host_that_nobody_has(tmp_path: Path) -> None:
 )
 def test_accounts_that_may(tmp_path: Path, before: Any, account: str) -> None:
     assert not logged_in(tmp_path, before, answer(PCS[5], account, at(17, 10)))
+
+
+# ── days ───────────────────────────────────────────────────────────────────────────────────
+
+
+def days_of(folder: Path, flows: list[Flow], window: Window) -> dict[str, list[int]]:
+    with Store.open(folder / "flows.duckdb") as store:
+        load(store, flows)
+        found = store.traces(window, SERVICES, Thresholds()).days
+    return {name: column.tolist() for name, column in found.items()}
+
+
+def test_a_day_in_hours_and_figures(tmp_path: Path) -> None:
+    flows = [seen(PCS[0], WEB, 443, at(0, 9) + one, bytes_to_server=7) for one in range(5)]
+    flows += [seen(PCS[0], DB, 5432, at(0, 22), bytes_to_server=35)]
+    days = days_of(tmp_path, flows, Window(captures=(1,)))
+    row = {name: column[days["host"].index(0)] for name, column in days.items()}
+    hour = BEGIN // SECOND // HOUR + 1
+    assert (row["seen"], row["hours"], row["busy"]) == (1 << 9 | 1 << 22, 1 << 9 | 1 << 22, 1 << 9)
+    assert (row["sent"], row["sent_hour"], row["received_hour"]) == (35, hour, hour)
+    assert (row["flows"], row["peers"], row["day"]) == (5, 1, hour // 24)
+
+
+def test_times_before_1970_and_pings(tmp_path: Path) -> None:
+    flow = seen(PCS[0], WEB, 443, 0, first_us=-1, last_us=0)
+    days = days_of(tmp_path, [flow], Window(before_us=5))
+    assert (days["day"], days["seen"]) == ([-1, -1], [1 << 23, 1 << 23])
+    (tmp_path / "pings").mkdir()
+    pings = [ping(PCS[0], WEB, at(0, 9)), ping(PCS[0], DB, at(0, 9))]
+    assert not any(days_of(tmp_path / "pings", pings, Window(captures=(1,)))["peers"])
+
+
+def test_a_short_recording_is_not_added_up_by_days(tmp_path: Path) -> None:
+    assert not days_of(tmp_path, weeks(0, 2), Window())["day"]
+
+
+# ── order ──────────────────────────────────────────────────────────────────────────────────
+
+SEVERAL = (
+    [seen(PCS[0], f"203.0.113.{last}", 443, at(17, 10), bytes_to_server=90 * MB)
+     for last in (66, 67, 68, 69)],
+    night(PCS[1], WEB, 3389), night(JUMP, DB, 22, hour=2),
+    [seen(pc, PCS[2], 8080, at(17, 10)) for pc in PCS[3:]],
+    [seen(WEB, f"203.0.113.{last}", 443, at(18, 10)) for last in range(80, 85)],
+    [seen(PCS[4], one, 3389, at(17, 10 + number)) for number, one in enumerate((WEB, DB, DC))],
+)  # fmt: skip
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.sets(st.integers(0, len(SEVERAL) - 1), min_size=1), st.integers(0, 99))
+def test_order_and_cuts_change_nothing(bad: set[int], seed: int) -> None:
+    dice = random.Random(seed)
+    flows = [*NOW, *(one for number in bad for one in SEVERAL[number])]
+    with tempfile.TemporaryDirectory() as folder:
+        once = of_kind(look(Path(folder), flows, before=BEFORE), *KINDS)
+    dice.shuffle(flows)
+    half = len(flows) // 2
+    before = dice.sample(BEFORE, len(BEFORE))
+    with tempfile.TemporaryDirectory() as folder:
+        again = of_kind(look(Path(folder), flows[:half], flows[half:], before=before), *KINDS)
+    assert once and again == once

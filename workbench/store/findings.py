@@ -113,6 +113,7 @@ _RHYTHMS = """
     WHERE interval_us >= 1000000 AND jitter_us <= interval_us * $jitter
 """
 _CROWD = 3
+_DAY_US = 86_400_000_000
 # Hours are counted from a day long before any time that flows may claim: division rounds down.
 # Pings are no use of a server.
 _DAYS = """
@@ -174,9 +175,19 @@ def read_traces(
         contacts = _columns(cursor, "FROM contacts", {}, CONTACT_DTYPES)
         logins = _columns(cursor, _LOGINS, wanted, LOGIN_DTYPES)
         rhythms = _columns(cursor, _RHYTHMS, evenly, RHYTHM_DTYPES)
-        days = _columns(cursor, _DAYS, {"least": limits.hour_flows}, DAY_DTYPES)
+        days = _days(cursor, window, limits)
         cursor.execute("DROP VIEW judged; DROP TABLE contacts; DROP TABLE sixes")
     return Traces(contacts, logins, rhythms, days)
+
+
+def _days(cursor: Connection, window: Window, limits: Thresholds) -> Columns:
+    """What hosts did day by day; empty for a whole recording too short to be its own baseline."""
+    if window == Window():
+        span = "SELECT coalesce(max(begun_us) - min(first_us), 0) FROM contacts"
+        [(length,)] = cursor.execute(span).fetchall()
+        if length < (limits.usual_days - 1) * _DAY_US:
+            return {name: np.empty(0, kind) for name, kind in DAY_DTYPES.items()}
+    return _columns(cursor, _DAYS, {"least": limits.hour_flows}, DAY_DTYPES)
 
 
 def _literals(window: Window) -> dict[str, str]:
