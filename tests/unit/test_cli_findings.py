@@ -73,3 +73,20 @@ def test_several_hosts_are_not_protected() -> None:
     several = Gate(GateKind.UNPROTECTED, "hosts without a segment in 10.1.0.0/24")
     assert several.reason == "hosts without a segment in 10.1.0.0/24 are not protected"
     assert Gate(GateKind.UNPROTECTED, "jump").reason == "jump is not protected"
+
+
+def test_a_suppression_that_takes_hold_of_nothing_says_so(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(number: str, *more: str) -> str:
+        line = ["findings", str(folder), "--suppress", number, "--reason", "audit", *more]
+        main(line)
+        done = capsys.readouterr()
+        return done.out + done.err
+
+    number = next(iter(listed(folder, capsys)))
+    assert "is over: --until takes today or a later day" in told(number, "--until", "2020-01-01")
+    assert not (folder / "findings.yaml").exists()
+    assert "there is no such finding now" in told("deadbeef")
+    assert "it is still shown" in told(number)
+    assert listed(folder, capsys)[number]["suppressed"] == "audit"

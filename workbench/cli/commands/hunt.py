@@ -25,8 +25,8 @@ FLOW_COLUMNS = (
 
 def findings(options: Options) -> int:
     """Find, in order of time; or suppress one, or show its flows."""
-    if options.suppress or options.lift:
-        return _settle(options)
+    if options.lift:
+        return _lift(options)
     with open_findings(options) as session, Meter() as meter:
         found = session.findings.find(
             baseline=moment(options.baseline),
@@ -34,6 +34,8 @@ def findings(options: Options) -> int:
             progress=meter.tell,
             cancelled=meter.cancelled,
         )
+        if options.suppress:
+            return _suppress(session, options, found)
         if options.evidence:
             return _evidence(session, options, found)
         chosen = _chosen(session, options, found)
@@ -42,14 +44,21 @@ def findings(options: Options) -> int:
     return 0
 
 
-def _settle(options: Options) -> int:
+def _lift(options: Options) -> int:
     with open_session(options) as session:
-        if options.lift:
-            session.findings.lift(options.lift)
-            say(f"finding {options.lift} is no longer suppressed")
-        else:
-            session.findings.suppress(options.suppress, options.reason, day(options.until))
-            say(f"finding {options.suppress} is suppressed; it is still shown, as such")
+        session.findings.lift(options.lift)
+        say(f"finding {options.lift} is no longer suppressed")
+    return 0
+
+
+def _suppress(session: "Session", options: Options, found: tuple[Finding, ...]) -> int:
+    until = day(options.until)
+    if until and until < session.findings.today:
+        raise InputError(f"{until} is over: --until takes today or a later day")
+    session.findings.suppress(options.suppress, options.reason, until)
+    known = any(one.id == options.suppress for one in found)
+    what = "it is still shown, as such" if known else "but there is no such finding now"
+    say(f"finding {options.suppress} is suppressed; {what}")
     return 0
 
 
