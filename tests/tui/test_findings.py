@@ -171,6 +171,18 @@ async def test_the_story_of_a_host_and_of_the_next_one(bench: WorkbenchApp) -> N
         assert title(bench).startswith(f" {every(bench)} findings"), "back on the list"
 
 
+async def test_a_long_name_is_cut_and_not_lost(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "7")
+        assert bench.session is not None
+        go_to(bench, lambda one: True)
+        host = under_cursor(bench).host
+        bench.session.draft.rename_host(host, "an-unbroken-name-of-" + "very-" * 12 + "long")
+        await press(pilot, "t")
+        assert "Story of an-unbroken-name-of-very-" in shown(bench)
+
+
 async def test_suppressed_is_said_counted_and_lifted(bench: WorkbenchApp, site: Path) -> None:
     async with bench.run_test(size=(120, 40)) as pilot:
         await settle(pilot)

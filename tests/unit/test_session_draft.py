@@ -11,6 +11,7 @@ from session_site import INVENTORY, OTHER, POLICY, WEB, site
 from workbench.model.errors import DocumentError, FileChanged, InputError, PolicyError
 from workbench.model.net import parse_address
 from workbench.model.policy import Protection, Rule, Segment
+from workbench.model.site import Host
 from workbench.model.verdict import Class, Verdict
 from workbench.session import Session
 from workbench.session.history import LIMIT
@@ -42,14 +43,21 @@ def test_undo_and_redo_walk_the_same_way(session: Session) -> None:
         edit()
         drafts.append(session.draft.present)
     assert session.draft.undo() == "rule old removed"
-    assert session.draft.undo() == "role=web on 1 host(s)"
+    assert session.draft.undo() == "role=web on 1 host"
     assert session.draft.present is drafts[1]
     assert session.draft.undo() == "rule ssh added"
     assert session.draft.undo() is None and not session.draft.changed
     assert [session.draft.redo() for _ in range(4)] == [
-        "rule ssh added", "role=web on 1 host(s)", "rule old removed", None,
+        "rule ssh added", "role=web on 1 host", "rule old removed", None,
     ]  # fmt: skip
     assert session.draft.present is drafts[-1]
+
+
+def test_a_host_with_several_addresses_is_one_host(session: Session) -> None:
+    both = Host("router", (parse_address(OTHER), parse_address("10.0.0.78")))
+    session.draft.merge_hosts((both,), "a list")
+    session.draft.label_hosts(both.addresses, {"role": "router"})
+    assert session.draft.undo() == "role=router on 1 host"
 
 
 def test_an_edit_forgets_what_was_undone(session: Session) -> None:
@@ -282,7 +290,7 @@ def test_imported_hosts_join_those_seen_and_undo_takes_them_away(session: Sessio
     assert (fact.name, fact.segments, fact.first_us) == ("db-2", ("db",), None)
     assert new in session.resolved.segment("db")
     assert session.hosts(session.parse("db-2")) == (fact,)
-    assert session.last_change()[0] == "1 host(s) from more.csv"
+    assert session.last_change()[0] == "1 host from more.csv"
     assert session.summary().draft_changes == 0
     session.draft.undo()
     assert len(session.table.hosts) == seen

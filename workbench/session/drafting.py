@@ -159,7 +159,8 @@ class Drafting:
         told = ", ".join(
             key if value is None else f"{key}={value}" for key, value in labels.items()
         )
-        self._inventory(edited, f"{told} on {len(addresses)} host(s)")
+        count = len({edited.by_address[address].name for address in addresses})
+        self._inventory(edited, f"{told} on {plural(count, 'host')}")
 
     def rename_host(self, address: int, name: str) -> None:
         known = self.inventory.by_address.get(address)
@@ -170,7 +171,9 @@ class Drafting:
 
     def merge_hosts(self, found: tuple[Host, ...], source: str) -> None:
         """Take in hosts that were imported from elsewhere."""
-        self._inventory(hosts.merge(self.inventory, found), f"{len(found)} host(s) from {source}")
+        self._inventory(
+            hosts.merge(self.inventory, found), f"{plural(len(found), 'host')} from {source}"
+        )
 
     # ── history ────────────────────────────────────────────────────────────────────────────
 
