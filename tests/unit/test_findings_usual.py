@@ -190,11 +190,20 @@ def test_administration_by_night_is_worse(tmp_path: Path) -> None:
 
 def test_by_day_on_a_weekend(tmp_path: Path) -> None:
     [one] = told(tmp_path, *night(PCS[0], WEB, 443, day=15, hour=11))
-    assert one.kind == "unusual-hour" and "Saturday" in one.why
+    assert one.kind == "unusual-hour" and "Saturday" in one.title
+
+
+def test_a_working_day_after_two_of_leave_is_one(tmp_path: Path) -> None:
+    friday = (at(0, 0), at(7, 0))
+    away = [one for one in BEFORE if format_address(one.client) != PCS[0] or not any(
+        0 <= one.first_us - BEGIN - begin * SECOND < 24 * HOUR * SECOND
+        for begin in friday)]  # fmt: skip
+    assert len(away) < len(BEFORE)
+    assert not of_kind(look(tmp_path, NOW, before=away), *KINDS)
 
 
 def test_a_late_hour_and_a_single_question_are_nothing(tmp_path: Path) -> None:
-    late = night(PCS[0], WEB, 443, hour=18.2)
+    late = night(PCS[0], WEB, 443, hour=19.2)
     assert told(tmp_path, *late, *night(PCS[1], WEB, 443)[:2]) == []
 
 

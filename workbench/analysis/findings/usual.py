@@ -5,87 +5,34 @@ All hours are of UTC.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from statistics import median
 
 import numpy as np
 
+from workbench.analysis.findings.diary import HOUR_US, MEASURES, Day, Usual
 from workbench.analysis.findings.logins import FAMILIES, SIGN_IN, family
 from workbench.analysis.findings.scene import Rows, Scene, many, pick
-from workbench.model.finding import Columns, Evidence, Finding, Level, Stage, Traces
+from workbench.model.finding import Columns, Evidence, Finding, Level, Stage
 from workbench.model.net import ICMP, ICMPV6, TCP
 from workbench.model.text import short_bytes
 
-HOUR_US = 3_600_000_000
-_MEASURES = ("sent", "received", "flows", "peers")
 _WORDS = ("sent", "received", "of its flows", "servers used")
 _SENT, _RECEIVED, _FLOWS, _PEERS = range(4)
 _LEAST_HOURS = 6
 """Hours in which a host was seen, to say anything of it."""
 _LEAST_DAYS = 3
 """Days of it that make a habit."""
+_WEEKS = 2
+"""Recorded days of one day of the week that tell it from others."""
 _CROWD = 3
 """Hosts at work in the same odd hour: that is the site's."""
+_DOWNLOADS = 2
+"""What people fetch varies more than what they send: so many times the thresholds."""
 _MOST = 0.8
 """The largest conversations that make up so much of the hour are its evidence."""
 _WEB = (80, 443)
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """One machine on one day; sets of hours are bits."""
-
-    number: int
-    seen: int
-    hours: int
-    busy: int
-    most: tuple[tuple[int, int], ...]
-    """By measure: the largest figure of an hour, and minus that hour."""
-
-    def __or__(self, other: "Day") -> "Day":
-        """Of another address of the same machine."""
-        return Day(
-            self.number,
-            self.seen | other.seen,
-            self.hours | other.hours,
-            self.busy | other.busy,
-            tuple(map(max, self.most, other.most)),
-        )
-
-    def figure(self, measure: int) -> int:
-        return self.most[measure][0]
-
-    def begin_us(self, measure: int) -> int:
-        return -self.most[measure][1] * HOUR_US
-
-
-Diary = Mapping[int, Mapping[int, Day]]
-"""Machine → day → what it did."""
-
-
-class Usual:
-    """The days of all machines of the site, and which of them tell what is usual."""
-
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
-        self.now = _diary(scene, scene.now)
-        self.then = None if scene.before is None else _diary(scene, scene.before)
-        self.recorded: dict[int, int] = {}
-        """Day of the past → hours in which anybody was seen."""
-        for days in (self.now if self.then is None else self.then).values():
-            for one in days.values():
-                self.recorded[one.number] = self.recorded.get(one.number, 0) | one.seen
-
-    def past(self, host: int, day: int) -> list[Day]:
-        """Days of a host that a day is compared with, by date."""
-        days = self.now.get(host, {}) if self.then is None else self.then.get(host, {})
-        return [days[one] for one in sorted(days) if self.then is not None or one < day]
-
-    def recorded_days(self, day: int) -> list[int]:
-        return [one for one in self.recorded if self.then is not None or one < day]
-
-    def enough(self, day: int) -> bool:
-        return len(self.recorded_days(day)) >= self.scene.limits.usual_days
 
 
 def unusual(scene: Scene) -> Iterator[Finding]:
@@ -93,23 +40,6 @@ def unusual(scene: Scene) -> Iterator[Finding]:
     usual = Usual(scene)
     yield from _volumes(usual)
     yield from _odd_hours(usual)
-
-
-def _diary(scene: Scene, traces: Traces) -> Diary:
-    table = pick(traces.days, scene.inside[traces.days["host"]] & ~scene.many[traces.days["host"]])
-    figures = [table[name].tolist() for name in _MEASURES]
-    when = [(-table[f"{name}_hour"]).tolist() for name in _MEASURES]
-    most = [tuple(zip(*pair, strict=True)) for pair in zip(figures, when, strict=True)]
-    plain = [table[name].tolist() for name in ("day", "seen", "hours", "busy")]
-    found: dict[int, dict[int, Day]] = {}
-    hosts = scene.machine[table["host"]].tolist()
-    for host, (day, seen, hours, busy), peaks in zip(
-        hosts, zip(*plain, strict=True), zip(*most, strict=True), strict=True
-    ):
-        one = Day(day, seen, hours, busy, peaks)
-        mine = found.setdefault(host, {})
-        mine[one.number] = mine[one.number] | one if one.number in mine else one
-    return found
 
 
 # ── volume ─────────────────────────────────────────────────────────────────────────────────
@@ -131,7 +61,9 @@ def _volumes(usual: Usual) -> Iterator[Finding]:
 def _volume(usual: Usual, host: int) -> Finding | None:
     """The first day with an hour far above the busiest hours of the days before."""
     limits = usual.scene.limits
-    least = (limits.volume_mb * 1_000_000,) * 2 + (limits.volume_flows, limits.volume_peers)
+    size = limits.volume_mb * 1_000_000
+    least = (size, _DOWNLOADS * size, limits.volume_flows, limits.volume_peers)
+    factors = [limits.volume_factor * (_DOWNLOADS if one == _RECEIVED else 1) for one in range(4)]
     for number in sorted(usual.now[host]):
         day = usual.now[host][number]
         if all(day.figure(one) < least[one] for one in range(4)):
@@ -144,7 +76,7 @@ def _volume(usual: Usual, host: int) -> Finding | None:
             one
             for one in range(4)
             if day.figure(one) >= least[one]
-            and _far(day.figure(one), [each.figure(one) for each in past], limits.volume_factor)
+            and _far(day.figure(one), [each.figure(one) for each in past], factors[one])
         ]
         if above:
             return _much(usual, host, day, past, above)
@@ -193,7 +125,7 @@ def _much(
         f"busiest hour of a day has {usually} (median of {many(len(past), 'day')}{short})",
         unseen="why: a copy, an update and a theft look alike",
         evidence=scene.evidence(table, rows),
-        subject=_MEASURES[measure],
+        subject=MEASURES[measure],
     )
 
 
@@ -279,29 +211,34 @@ def _odd(usual: Usual, host: int) -> dict[int, int]:
         past = [one for one in usual.past(host, number) if one.hours]
         if len(past) < max(_LEAST_DAYS, usual.scene.limits.usual_days // 2):
             continue
-        known = 0
-        for one in past:
-            known |= one.hours
-        odd = day.busy & ~_about(known) & _well_recorded(usual, number)
-        same = [one for one in usual.recorded_days(number) if (one - number) % 7 == 0]
-        if len(same) >= 2 and not {one.number for one in past} & set(same) and len(past) >= 4:
-            odd = day.busy  # a day of the week on which it never works
+        odd = day.busy & ~_about(_hours(past)) & usual.known(number).hours
+        if _rests(usual, past, number):
+            odd = day.busy
         if odd:
             found[number] = odd
     return found
 
 
+def _hours(days: Iterable[Day]) -> int:
+    return reduce(or_, (one.hours for one in days), 0)
+
+
+def _rests(usual: Usual, past: Sequence[Day], number: int) -> bool:
+    """A day of the week on which the host never works, nor half of those who have days off.
+
+    Or which it left out so often that no leave explains it.
+    """
+    same = usual.known(number).same
+    if len(same) < _WEEKS or same & {one.number for one in past}:
+        return False
+    return len(same) >= 2 * _WEEKS or usual.known(number).quiet
+
+
 def _about(hours: int) -> int:
-    """And the hours beside them: clocks change, people come early."""
-    day = (1 << 24) - 1
-    return (hours | hours << 1 | hours >> 1 | hours >> 23 | hours << 23) & day
-
-
-def _well_recorded(usual: Usual, day: int) -> int:
-    """Hours in which somebody of the site was seen on enough days."""
-    masks = [usual.recorded[one] for one in usual.recorded_days(day)]
-    least = usual.scene.limits.usual_days
-    return sum(1 << hour for hour in range(24) if sum(one >> hour & 1 for one in masks) >= least)
+    """And two hours before and after: clocks change, people come early and stay late."""
+    twice = hours | hours << 24
+    around = twice | twice << 1 | twice << 2 | twice >> 1 | twice >> 2
+    return (around | around >> 24) & (1 << 24) - 1
 
 
 def _at_work(usual: Usual, host: int, odd: Mapping[int, int], crowd: bool) -> Finding:
@@ -317,8 +254,11 @@ def _at_work(usual: Usual, host: int, odd: Mapping[int, int], crowd: bool) -> Fi
     past = [one for one in usual.past(host, number) if one.hours]
     more = len(odd) - 1
     weekday = ("Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday")
-    hours = f"{first:02}:00 to {(last + 1) % 24:02}:00 UTC on a {weekday[number % 7]}"
-    why = f"a client from {hours}, and never about that time on {many(len(past), 'day')} before"
+    name = weekday[number % 7]
+    hours = f"{first:02}:00 to {(last + 1) % 24:02}:00 UTC on a {name}"
+    day_off = _about(_hours(past)) >> first & 1
+    never = "on that day of the week" if day_off else "about that time"
+    why = f"a client from {hours}, and never {never} in {many(len(past), 'day')} before"
     why += f"; {', '.join(admin)} among what it used" if admin else ""
     why += f"; so on {many(more, 'more day')}" if more else ""
     why += "; others were at work then too" if crowd else ""
@@ -327,7 +267,7 @@ def _at_work(usual: Usual, host: int, odd: Mapping[int, int], crowd: bool) -> Fi
         kind="unusual-hour",
         stage=Stage.DEPARTURE,
         technique="T1021" if admin else "T1078",
-        title=f"At work at {first:02}:00 UTC, an hour at which it never was",
+        title=f"At work {f'on a {name}' if day_off else f'at {first:02}:00 UTC'}, as it never was",
         host=scene.address(host),
         peers=scene.addresses(servers or table["target"][rows]),
         first_us=begin,
