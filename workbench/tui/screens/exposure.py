@@ -15,15 +15,8 @@ from workbench.model.packets import printable
 from workbench.model.vulnerability import Exposed
 from workbench.session.exposure import CROWN
 from workbench.session.guarding import RiskyRow
-from workbench.tui.exposed.acts import (
-    Scores,
-    crown_it,
-    form_of,
-    guard_it,
-    hosts_of,
-    scores_of,
-    target_of,
-)
+from workbench.tui.desk import Stopped, Tell
+from workbench.tui.exposed import acts
 from workbench.tui.exposed.chokes import chokes_sheet
 from workbench.tui.exposed.paths import Step, imagined, paths_sheet
 from workbench.tui.exposed.places import places_sheet
@@ -34,7 +27,7 @@ from workbench.tui.exposed.sheet import WORDS, Look, Page, Parts, Sheet
 from workbench.tui.exposed.weak import TOTALS, weak_sheet
 from workbench.tui.glyphs import CLASS_STYLES
 from workbench.tui.screens.base import Rows
-from workbench.tui.screens.sheets import SheetScreen, Stopped, Tell
+from workbench.tui.screens.sheets import SheetScreen
 from workbench.tui.widgets.compared import Head
 from workbench.tui.widgets.facts import figure
 from workbench.tui.widgets.pagedtable import PagedTable
@@ -105,7 +98,7 @@ class ExposureScreen(SheetScreen):
         self._by = "segment"
         self._total = TOTALS[0]
         self._narrowed = False
-        self._scores: Scores = ()
+        self._scores: acts.Scores = ()
 
     def body(self) -> Iterable[Widget]:
         yield PageLine({name: title for name, (title, _) in PAGES.items()}, self._page)
@@ -124,22 +117,22 @@ class ExposureScreen(SheetScreen):
         how, chosen = (self._by, self._total, self._narrowed), self.bench.chosen
 
         def question(tell: Tell, stopped: Stopped) -> Sheet:
-            target = target_of(session) if known is None else known
-            hosts = hosts_of(session, chosen) if chosen else None
+            target = acts.target_of(session) if known is None else known
+            hosts = acts.hosts_of(session, chosen) if chosen else None
             ends = foothold, target, scenario
             return page(session, Look(*ends, *how, hosts, self.size.width, tell, stopped))
 
         stopped = self.seek((self._page, *how[:2]), question)
-        self.ask("scores", lambda: scores_of(session, stopped), self._show_scores)
+        self.ask("scores", lambda: acts.scores_of(session, stopped), self._show_scores)
         if known is None:
-            self.ask("target", lambda: target_of(session), self._show_target)
+            self.ask("target", lambda: acts.target_of(session), self._show_target)
         self._titles()
 
     def _show_target(self, target: str) -> None:
         self._target = target
         self._tell_ends()
 
-    def _show_scores(self, scores: Scores) -> None:
+    def _show_scores(self, scores: acts.Scores) -> None:
         self._scores = scores
         self._tell_ends()
 
@@ -246,7 +239,7 @@ class ExposureScreen(SheetScreen):
         elif self._page == "places" and isinstance(key, str):
             self._foothold = key
             self._go("reach")
-        elif form := form_of(self.opened, gates_of(key)):
+        elif form := acts.form_of(self.opened, gates_of(key)):
             self.app.push_screen(form)
         else:
             self.action_conversations()
@@ -276,12 +269,12 @@ class ExposureScreen(SheetScreen):
     def action_guard(self) -> None:
         if isinstance(row := self._key, RiskyRow):
             service = row.service.id
-            self.bench.edit(lambda session: guard_it(session, service))
+            self.bench.edit(lambda session: acts.guard_it(session, service))
 
     def action_crown(self) -> None:
         if isinstance(name := self._key, str):
             self._target = None if self._target in ("", CROWN) else self._target
-            self.bench.edit(lambda session: crown_it(session, name))
+            self.bench.edit(lambda session: acts.crown_it(session, name))
 
     def action_shut(self) -> None:
         if gates := gates_of(self._key):

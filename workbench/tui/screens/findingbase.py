@@ -1,7 +1,5 @@
 """What the list of findings and the story of a host share: looking, with a way to stop; acts."""
 
-import threading
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
@@ -9,24 +7,19 @@ from typing import ClassVar, TypeVar
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.message import Message
 from textual.widgets import Static
 
 from workbench.model.errors import WorkbenchError
 from workbench.model.finding import Finding
 from workbench.model.packets import printable
-from workbench.model.traffic import Progress
+from workbench.tui.desk import Stopped, Tell
 from workbench.tui.found.panel import FindingPanel, finding_parts
 from workbench.tui.found.rows import Part
-from workbench.tui.screens.base import Rows, WorkScreen
+from workbench.tui.screens.base import Rows
+from workbench.tui.screens.seeking import SeekingScreen
 from workbench.tui.widgets.pagedtable import PagedTable
-from workbench.tui.widgets.progress import ProgressLine
 
 T = TypeVar("T")
-Tell = Callable[[Progress], None]
-Stopped = Callable[[], bool]
-_SOON = 0.4
-"""Seconds without an answer before the progress line appears."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +31,11 @@ class Baseline:
     against: str = ""
 
 
-class FindingBase(WorkScreen):
+class FindingBase(SeekingScreen):
     """Holds a PagedTable and a FindingPanel. Subclasses say which finding the cursor is on."""
 
     TAB = "findings"
+    QUESTION = "findings"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t", "story", "story", id="findings.story",
                 tooltip="What this host did and what was done to it, on a timeline"),
@@ -56,22 +50,11 @@ class FindingBase(WorkScreen):
                 tooltip="Read findings.yaml and look through the traffic again"),
     ]  # fmt: skip
 
-    class Looking(Message):
-        """How far a search is."""
-
-        def __init__(self, number: int, progress: Progress) -> None:
-            super().__init__()
-            self.number = number
-            self.progress = progress
-
     def __init__(self, baseline: Baseline = Baseline()) -> None:
         super().__init__()
         self.baseline = baseline
         self.found: tuple[Finding, ...] = ()
         """Every finding, whatever is shown of them."""
-        self._halt = threading.Event()
-        self._search = 0
-        self._busy = False
         self.trouble = True
         """Words stand in place of findings, as they do in the beginning."""
 
@@ -85,46 +68,25 @@ class FindingBase(WorkScreen):
         self, more: Callable[[tuple[Finding, ...], Stopped], T], show: Callable[[T], None]
     ) -> None:
         """Find in a thread, and `more` there; `show` here. A search under way is given up."""
-        self._halt.set()
-        halt = self._halt = threading.Event()
-        self._search += 1
-        number, began = self._search, time.monotonic()
         findings, baseline = self.opened.findings, self.baseline
 
-        def tell(progress: Progress) -> None:
-            if time.monotonic() - began > _SOON:
-                self.post_message(self.Looking(number, progress))
-
-        def question() -> tuple[tuple[Finding, ...], T]:
+        def question(tell: Tell, stopped: Stopped) -> tuple[tuple[Finding, ...], T]:
             found = findings.find(
                 baseline=baseline.moment,
                 against=baseline.against,
                 progress=tell,
-                cancelled=halt.is_set,
+                cancelled=stopped,
             )
-            return found, more(found, halt.is_set)
+            return found, more(found, stopped)
 
         def answer(value: tuple[tuple[Finding, ...], T]) -> None:
-            self._rest()
             self.trouble = False
             self.found, told = value
             show(told)
 
-        self._busy = True
-        self.ask("findings", question, answer, self._not_found)
-
-    @on(Looking)
-    def _looking(self, message: Looking) -> None:
-        message.stop()
-        if self._busy and message.number == self._search:
-            self.query_one(ProgressLine).progress = message.progress
-
-    def _rest(self) -> None:
-        self._busy = False
-        self.query_one(ProgressLine).progress = self.bench.progress
+        self.look(question, answer, self._not_found)
 
     def _not_found(self, error: WorkbenchError) -> None:
-        self._rest()
         self.found = ()
         self.nothing(f"{error}   f5 looks again.")
 
@@ -140,19 +102,12 @@ class FindingBase(WorkScreen):
         self._seen = None  # findings.yaml may be another one by now; nothing is found twice
 
     def on_unmount(self) -> None:
-        self._halt.set()
+        self._stop.set()
 
     def action_again(self) -> None:
         self.reload()
 
-    def action_back(self) -> None:
-        """Stop a search, before anything else."""
-        if not self._busy:
-            super().action_back()
-            return
-        self._halt.set()
-        self.forget("findings")
-        self._rest()
+    def stopped(self) -> None:
         self.nothing("Stopped before the end. f5 looks again.")
 
     # ── the one under the cursor ───────────────────────────────────────────────────────────

@@ -13,11 +13,12 @@ from textual.widgets import Static
 
 from workbench.model.finding import Finding, FindingSettings, Level, Stage, Thresholds
 from workbench.model.packets import printable
+from workbench.tui.desk import Stopped
 from workbench.tui.found.panel import FindingPanel
 from workbench.tui.found.rows import ORDERS, VIEWS, FindingRows, Triage, columns, headline
 from workbench.tui.glyphs import CLASS_STYLES
 from workbench.tui.lines import clock
-from workbench.tui.screens.findingbase import Baseline, FindingBase, Stopped
+from workbench.tui.screens.findingbase import Baseline, FindingBase
 from workbench.tui.widgets.pagedtable import PagedTable
 
 _STAGES = (None, *Stage)

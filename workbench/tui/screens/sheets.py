@@ -1,80 +1,38 @@
-"""A screen whose table takes a while to work out: numbered, with progress, stopped by Escape."""
+"""A screen of one sheet: a table, and what stands above it."""
 
-import threading
-import time
 from collections.abc import Callable
 from typing import Any, cast
 
 from textual import on
-from textual.message import Message
 
 from workbench.model.errors import WorkbenchError
 from workbench.model.traffic import Progress
+from workbench.tui.desk import Stopped, Tell
 from workbench.tui.exposed.sheet import Sheet
-from workbench.tui.screens.base import WorkScreen
+from workbench.tui.screens.seeking import SOON, SeekingScreen
 from workbench.tui.widgets.compared import Head
 from workbench.tui.widgets.pagedtable import PagedTable, Row
-from workbench.tui.widgets.progress import ProgressLine
-
-Tell = Callable[[Progress], None]
-Stopped = Callable[[], bool]
-_SOON = 0.4
-"""Seconds without an answer before the progress line appears."""
 
 
-class SheetScreen(WorkScreen):
+class SheetScreen(SeekingScreen):
     """Holds one PagedTable and one Head. Subclasses call `seek`, and may look at `sheet`."""
 
-    class Looking(Message):
-        """How far the present question is."""
-
-        def __init__(self, number: int, progress: Progress) -> None:
-            super().__init__()
-            self.number = number
-            self.progress = progress
+    QUESTION = "sheet"
 
     def __init__(self) -> None:
         super().__init__()
         self.sheet: Sheet | None = None
-        self.busy = False
         self._of: object = None
         """What the table shows is of: the cursor stays where it was while that is the same."""
-        self._stop = threading.Event()
-        self._question = 0
 
     def seek(self, of: object, question: Callable[[Tell, Stopped], Sheet]) -> Stopped:
         """Ask for a sheet, and give up what was asked before; whether this is given up."""
-        self._stop.set()
-        stop = self._stop = threading.Event()
-        self._question += 1
-        number, began = self._question, time.monotonic()
-
-        def tell(progress: Progress) -> None:
-            if time.monotonic() - began > _SOON:
-                self.post_message(self.Looking(number, progress))
-
-        def show(sheet: Sheet) -> None:
-            self._rest()
-            self._show(of, sheet)
-
-        self.busy = True
-        waiting = Progress("working it out", 0, 0)
-        self.set_timer(_SOON, lambda: self.post_message(self.Looking(number, waiting)))
-        self.ask("sheet", lambda: question(tell, stop.is_set), show, self._failed)
-        return stop.is_set
-
-    @on(Looking)
-    def _looking(self, message: Looking) -> None:
-        message.stop()
-        if self.busy and message.number == self._question:
-            self.query_one(ProgressLine).progress = message.progress
-
-    def _rest(self) -> None:
-        self.busy = False
-        self.query_one(ProgressLine).progress = self.bench.progress
+        given_up = self.look(question, lambda sheet: self._show(of, sheet), self._failed)
+        waiting = self.Looking(self._question, Progress("working it out", 0, 0))
+        self.set_timer(SOON, lambda: self.post_message(waiting))
+        return given_up
 
     def _failed(self, error: WorkbenchError) -> None:
-        self._rest()
         self.say(str(error))
 
     def say(self, words: str) -> None:
@@ -108,12 +66,5 @@ class SheetScreen(WorkScreen):
     def _sorted(self) -> None:
         self.query_one(PagedTable).show_rows(self._in_order())
 
-    def action_back(self) -> None:
-        """Stop what is being worked out, before anything else."""
-        if not self.busy:
-            super().action_back()
-            return
-        self._stop.set()
-        self.forget("sheet")
-        self._rest()
+    def stopped(self) -> None:
         self.say("Stopped. ] and [ turn to other pages; back here it is worked out again.")
