@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widget import Widget
@@ -14,10 +12,8 @@ from workbench.model.finding import Finding
 from workbench.model.packets import MOST_SAVED, printable
 from workbench.model.traffic import Flow
 from workbench.tui.asking import Pager
-from workbench.tui.lines import plural, row_of
-from workbench.tui.screens.base import Rows
+from workbench.tui.lines import plural
 from workbench.tui.screens.flowlist import FlowsBase
-from workbench.tui.widgets.pagedtable import PagedTable
 
 if TYPE_CHECKING:
     from workbench.session import Session
@@ -52,17 +48,6 @@ class FindingFlowsScreen(FlowsBase):
         crumbs = f"{self._crumbs()} › {plural(pager.view.total, 'flow')}"
         note = "   all of them, whatever the filter" if self.bench.chosen else ""
         self.query_one("#crumbs", Static).update(Content.assemble(crumbs, (note, "not bold $dim")))
-
-    def subject(self) -> Rows | None:
-        session, flow = self.opened, self.query_one(PagedTable).key
-        if not isinstance(flow, Flow):
-            return None
-
-        def rows() -> NDArray[np.int64]:
-            row = row_of(session, flow)
-            return np.array([] if row is None else [row], np.int64)
-
-        return rows
 
     def action_save(self) -> None:
         from workbench.tui.screens.savepackets import SavePacketsScreen

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -13,7 +14,7 @@ from textual.widgets import Static
 from workbench.model.packets import MOST_SAVED
 from workbench.model.traffic import Flow
 from workbench.tui.asking import Pager
-from workbench.tui.lines import FLOW_COLUMNS, flow_row, plural
+from workbench.tui.lines import FLOW_COLUMNS, flow_row, plural, row_of
 from workbench.tui.screens.base import Rows, WorkScreen
 from workbench.tui.widgets.pagedtable import PagedTable, Row
 
@@ -77,6 +78,17 @@ class FlowsBase(WorkScreen):
     def on_unmount(self) -> None:
         if self._pager is not None:
             self._pager.close()
+
+    def subject(self) -> Rows | None:
+        session, flow = self.opened, self.query_one(PagedTable).key
+        if not isinstance(flow, Flow):
+            return None
+
+        def rows() -> NDArray[np.int64]:
+            row = row_of(session, flow)
+            return np.array([] if row is None else [row], np.int64)
+
+        return rows
 
 
 class FlowListScreen(FlowsBase):
