@@ -3,7 +3,8 @@
     python benchmarks/generate_capture.py /tmp/full-size.pcap --shape full-size
     python benchmarks/decode.py /tmp/full-size.pcap [FILE ...] [--rounds N]
 
-read() fills one buffer of 1 MiB again and again, on one processor. `read_capture` gives its flows
+read() fills one buffer of 1 MiB again and again, on one processor; it begins on a page, which makes
+read() up to twice as fast as into memory as malloc gives it. `read_capture` gives its flows
 to nobody; on one core the whole process, with all its threads, is bound to one processor. The file
 is in the page cache; each run is a fresh fork; interleaved, medians. A file named for a shape of
 generate_capture.py has aims, shown beside.
@@ -11,6 +12,7 @@ generate_capture.py has aims, shown beside.
 
 import argparse
 import inspect
+import mmap
 import os
 import pickle
 import statistics
@@ -28,7 +30,7 @@ PARALLEL = "threads" in inspect.signature(read_capture).parameters
 
 
 def read(path: Path) -> tuple[int, int]:
-    buffer = memoryview(bytearray(1 << 20))
+    buffer = mmap.mmap(-1, 1 << 20)
     with path.open("rb", buffering=0) as file:
         while file.readinto(buffer):
             pass

@@ -9,8 +9,9 @@ from threading import Lock, Thread
 import numpy as np
 
 from workbench.capture.inflate import Source
+from workbench.capture.memory import on_a_page
 
-CHUNK = 1 << 23
+CHUNK = 1 << 22
 """Bytes read at a time."""
 MARGIN = 1 << 20
 """Bytes that may be carried from one buffer to the front of the next."""
@@ -81,7 +82,7 @@ class ReadAhead:
         try:
             return self._shelf.get_nowait()
         except Empty:
-            return np.empty(MARGIN + CHUNK, np.uint8).data
+            return on_a_page(MARGIN + CHUNK, np.uint8).data
 
     def more(self, rest: memoryview, tick: Callable[[], None] | None = None) -> memoryview:
         """`rest`, at most MARGIN bytes, and what follows it; just `rest` at the end.

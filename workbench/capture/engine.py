@@ -25,6 +25,7 @@ from workbench.capture.decoding import PacketDecoder, TunnelList
 from workbench.capture.ends import Bools, Rows
 from workbench.capture.fragments import Fragments
 from workbench.capture.kernel import skipped
+from workbench.capture.memory import on_a_page
 from workbench.capture.reader import ROOM, Block
 from workbench.capture.recording import tunnel_rows, tunnels
 from workbench.capture.table import FlowTable
@@ -250,9 +251,9 @@ class Engine:
         room = max(room, 2 * ROOM)
         return _Dealt(
             block,
-            np.empty(room * layout.PACKET_WORDS, np.uint64),
-            np.empty(room, np.uint64),
-            np.empty((self._threads, room), np.uint32),
+            on_a_page(room * layout.PACKET_WORDS, np.uint64),
+            on_a_page(room, np.uint64),
+            on_a_page((self._threads, room), np.uint32),
             np.empty(self._threads, np.int64),
             waiting=self._threads,
         )

@@ -20,6 +20,7 @@ from workbench.capture import framing, layout
 from workbench.capture.ahead import Loan, ReadAhead
 from workbench.capture.inflate import inflated
 from workbench.capture.links import link_name
+from workbench.capture.memory import on_a_page
 from workbench.capture.pcap import MAGICS, MAX_CAPTURED, Pcap, Shape, Unreadable, read_header
 from workbench.capture.pcapng import MAX_INTERFACES, SECTION, Pcapng
 from workbench.capture.rawfile import RawFile, RawStream, open_raw
@@ -27,7 +28,7 @@ from workbench.capture.state import State
 from workbench.capture.window import Contents, Window
 from workbench.model.errors import CaptureError
 
-ROOM = 32768
+ROOM = 16384
 """Records in a block at most."""
 _LAST = (1 << 63) - 1
 _ANOTHER = "not the file that was read before, or cut since"
@@ -317,7 +318,7 @@ class Reader:
         """Room for the records of a block."""
         with suppress(Empty):
             return Loan(self._rooms.get_nowait(), self._rooms)
-        return Loan(np.empty((ROOM, layout.RECORD_WORDS), np.uint64).data, self._rooms)
+        return Loan(on_a_page((ROOM, layout.RECORD_WORDS), np.uint64).data, self._rooms)
 
     def _troubles(self) -> Counter[str]:
         kinds = ("strays", "beyond", "broken", "empty", "timeless", "odd_times")

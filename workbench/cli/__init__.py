@@ -4,7 +4,6 @@ Exit status: 0 done, or the answer is yes; 1 the honest answer is no; 2 usage or
 clear line on stderr; 130 stopped by Ctrl-C.
 """
 
-import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -17,7 +16,6 @@ from workbench.model.packets import printable
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
-    gc.set_threshold(100_000)  # frozen values make no cycles; looking for them costs a third
     forgiving_streams()
     options = parse(sys.argv[1:] if arguments is None else arguments)
     try:

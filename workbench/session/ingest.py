@@ -16,13 +16,13 @@ from workbench.capture import (
 )
 from workbench.model.errors import CaptureError, DuplicateCapture
 from workbench.model.net import ANY_SERVICE, ServiceRange
-from workbench.model.policy import Policy
 from workbench.model.recording import Ending
 from workbench.model.traffic import CaptureReport, Progress, Stop, Tell
 from workbench.session.folder import POLICY, STORE, workspace_folder
 from workbench.session.reading import Reading
 
 if TYPE_CHECKING:
+    from workbench.model.policy import Policy
     from workbench.store import Store
     from workbench.store.loading import Loading
 
@@ -65,7 +65,7 @@ def _saved_hints(path: Path) -> tuple[ServiceRange, ...]:
     return service_hints(load_policy(read_text(path), str(path)))
 
 
-def service_hints(policy: Policy) -> tuple[ServiceRange, ...]:
+def service_hints(policy: "Policy") -> tuple[ServiceRange, ...]:
     """The user's services are evidence for direction; `any` says nothing."""
     ranges = (one for group in policy.services for one in group.ranges)
     return tuple(one for one in ranges if one != ANY_SERVICE)
