@@ -165,3 +165,40 @@ def test_files_cut_anywhere_and_loaded_in_any_order_are_one(
                 read_ == sorted(read_, key=lambda one: parts[one[0] - 1][0].first_us or 0)
                 for read_ in map(list, sought)
             )
+
+
+def read_growing(folder: Path, store: Store, packets: Sequence[Timed], edges: list[int]) -> None:
+    """Load a file that has so many packets each time it is looked at."""
+    path, before = folder / "growing.pcap", None
+    for size in edges:
+        path.write_bytes(pcap(packets[:size]))
+        batches: list[FlowColumns] = []
+        report = read_capture(path, on_flows=batches.append, before=before)
+        with store.load(JUDGE) as job:
+            if before is None:
+                job.begin(report.path, report.fingerprint)
+            else:
+                job.extend(1)
+            for columns in batches:
+                job.flows(1, columns)
+            job.finish(1, report)
+        [before] = store.captures()
+
+
+@settings(max_examples=25, deadline=None)
+@given(traffic(), st.data())
+def test_a_file_read_in_several_goes_holds_what_one_reading_finds(
+    packets: list[Timed], data: st.DataObject
+) -> None:
+    borders = data.draw(st.lists(st.integers(1, max(1, len(packets) - 1)), max_size=5, unique=True))
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        with Store.open(folder / "whole.duckdb") as store:
+            load(store, [read(folder, "whole", packets)])
+            [whole], shares = store.captures(), store.flow_shares()
+        with Store.open(folder / "goes.duckdb") as store:
+            read_growing(folder, store, packets, sorted({*borders, len(packets)}))
+            [found] = store.captures()
+            assert (found.packets, found.flows) == (whole.packets, whole.flows)
+            assert store.flow_shares() == shares
+            assert shares[1].total.flows == whole.flows

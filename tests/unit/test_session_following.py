@@ -9,8 +9,10 @@ from session_site import DB, OTHER, WEB, opened
 
 from workbench.model.errors import CaptureError
 from workbench.model.traffic import CaptureReport
-from workbench.session import follow_folder
+from workbench.session import Session, follow_folder, ingest_folder
 from workbench.store.loading import Loading
+
+WEB_BYTES = bytes(map(int, WEB.split(".")))
 
 
 def told(workspace: Path, paths: list[Path], rounds: int) -> list[CaptureReport | CaptureError]:
@@ -58,3 +60,30 @@ def test_after_an_error_in_the_middle_of_one_file_the_others_are_loaded(
     said = told(tmp_path / "ws", files, 60)
     assert ("CaptureReport", "c.pcap") in names(said)
     assert {name for kind, name in names(said) if kind == "CaptureError"} == {"a.pcap", "b.pcap"}
+
+
+def test_a_capture_read_on_counts_flows_not_their_pieces(tmp_path: Path) -> None:
+    path, packets = tmp_path / "growing.pcap", opened(OTHER, 7, WEB, 80) * 3
+    for size in range(1, len(packets) + 1):
+        path.write_bytes(pcap(packets[:size]))
+        [report], _ = ingest_folder(tmp_path / "ws", [path])
+        assert (report.packets, report.flows) == (size, 1)
+    with Session.open(tmp_path / "ws") as session:
+        assert [one.flows for one in session.captures()] == [1]
+        [capture] = session.quality().captures
+        assert (capture.shares.total.flows, capture.shares.mid_stream.flows) == (1, 0)
+
+
+def test_the_same_traffic_seen_at_another_place_changes_nothing(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.pcap", tmp_path / "other.pcap"
+    packets = [packet for port in range(5) for packet in opened(OTHER, 7 + port, WEB, 80)]
+    for size in (3, 5, len(packets)):
+        one.write_bytes(pcap(packets[:size]))
+        ingest_folder(tmp_path / "ws", [one])
+    other.write_bytes(pcap([packet for packet in packets if packet[26:30] == WEB_BYTES]))
+    ingest_folder(tmp_path / "ws", [other])
+    with Session.open(tmp_path / "ws") as session:
+        assert [one.flows for one in session.captures()] == [5, 5]
+        both, half = (one.shares for one in session.quality().captures)
+        assert (both.total.flows, both.mid_stream.flows, both.one_way.flows) == (5, 0, 0)
+        assert (half.total.flows, half.one_way.flows) == (5, 5)

@@ -175,6 +175,8 @@ class CaptureReport:
     wire_bytes: int
     """Sum of the lengths on the wire."""
     flows: int
+    """In a store, where what was read in several goes is put together; before, as they were read,
+    so that one that went on counts again."""
     problems: tuple[str, ...] = ()
     """One line each: cut short at byte N, bad block, …"""
     recording: Recording = NO_RECORDING

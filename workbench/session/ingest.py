@@ -192,7 +192,10 @@ class _Job:
 
         with store.load(Judge(judge_again, tuple(self._hints))) as load:
             reports = [self._tried(load, file, before) for file, before in new]
-        return tuple(report for report in reports if report), tuple(known)
+        flows = {report.id: report.flows for report in store.captures()}  # put together by now
+        return tuple(
+            replace(report, flows=flows[report.id]) for report in reports if report
+        ), tuple(known)
 
     def _tried(
         self, load: "Loading", file: _File, before: CaptureReport | None

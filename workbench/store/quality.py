@@ -22,10 +22,39 @@ _WHAT = """
     SELECT capture, protocol, outcome, direction, outcome = $one_way AS one_way,
         packets_to_server::HUGEINT + packets_to_client AS packets
 """
+_ALONE = """
+    WITH alone AS (SELECT flow FROM pieces GROUP BY flow HAVING min(capture) = max(capture))
+"""
+# What one capture has of a flow that others have, too. Its own pieces say whether it saw both ways
+# and the opening; of both ways the flow itself says what came of them.
+_SHARED = """
+    SELECT capture, protocol,
+        CASE WHEN pieces = 1 THEN best
+            WHEN sends_a AND sends_b THEN
+                CASE WHEN protocol = 6 AND NOT opened THEN $mid_stream ELSE whole END
+            WHEN best = 2 THEN best  -- refused
+            ELSE worst END AS outcome,
+        direction, outcome = $one_way AS one_way, packets
+    FROM (
+        SELECT capture, protocol, count(*) AS pieces,
+            min(outcome) AS best, max(outcome) AS worst, any_value(whole) AS whole,
+            max(direction) AS direction, bool_or(marks & 15 <> 0) AS opened,
+            sum(packets_to_server::HUGEINT + packets_to_client) AS packets,
+            bool_or(CASE WHEN turned THEN packets_to_client ELSE packets_to_server END > 0)
+                AS sends_a,
+            bool_or(CASE WHEN turned THEN packets_to_server ELSE packets_to_client END > 0)
+                AS sends_b
+        FROM (
+            SELECT pieces.*, flows.outcome AS whole,
+                pieces.client <> flows.client OR pieces.client_port <> flows.client_port AS turned
+            FROM pieces JOIN flows ON flows.id = pieces.flow ANTI JOIN alone USING (flow)
+        ) GROUP BY capture, protocol, flow
+    )
+"""
 _AS_CAPTURED = " ".join(
     (
-        "SELECT capture,", _COUNTS, "FROM (",
-        _WHAT, "FROM flows WHERE pieces < 2 UNION ALL", _WHAT, "FROM pieces",
+        _ALONE, "SELECT capture,", _COUNTS, "FROM (",
+        _WHAT, "FROM flows WHERE pieces < 2 OR id IN (FROM alone) UNION ALL", _SHARED,
         ") GROUP BY capture",
     )
 )  # fmt: skip

@@ -10,6 +10,19 @@ from workbench.store.joining import join_flows
 from workbench.store.judging import Judge, changed_hints, judge_by_degree, judge_by_hints
 
 _FORGOTTEN = "SELECT capture FROM unsettled ORDER BY capture"
+# A flow once in each capture that saw it, in however many pieces.
+_COUNT = """
+    UPDATE captures SET flows = counted.flows
+    FROM (
+        SELECT capture, count(*) AS flows
+        FROM (
+            SELECT capture FROM flows WHERE pieces < 2
+            UNION ALL
+            SELECT capture FROM (SELECT DISTINCT capture, flow FROM pieces)
+        ) GROUP BY capture
+    ) AS counted
+    WHERE counted.capture = captures.id AND counted.flows <> captures.flows
+"""
 
 
 def unsettled(cursor: Connection) -> tuple[int, ...]:
@@ -42,6 +55,7 @@ def settle(cursor: Connection, judge: Judge | None, fresh: Collection[int]) -> N
     if judge is not None:
         if fresh:
             join_flows(cursor, judge, fresh)
+            cursor.execute(_COUNT)
         judge_by_hints(cursor, judge)
         judge_by_degree(cursor, judge)
     rebuild_conversations(cursor)
