@@ -14,7 +14,7 @@ from workbench.cli import main
 TRUTH = json.loads((ROOT / "demo_data" / "truth.json").read_text())
 BREAK_IN = min(step["at"] for step in TRUTH["intrusion"]).removesuffix("Z")
 """The first beacon."""
-LOGIN, SCAN, CHAIN, TO_DB = "c1bc0bc6", "77520007", "f6b7ef71", "7ae404b9"
+LOGIN, SCAN, CHAIN, TO_DB = "3a68c152", "77520007", "f6b7ef71", "7ae404b9"
 """pc-07 → pc-03 over SMB; the port scan; pc-07 → app-2 → db-1; app-2 → db-1 over SSH."""
 HOPS = [("pc-07", "pc-03"), ("pc-07", "app-2"), ("app-2", "db-1")]
 

@@ -143,6 +143,54 @@ def test_a_suppression_that_ended_does_not_hold(site: Path) -> None:
         assert session.findings.find()[0].suppression is not None
 
 
+# ── ids ────────────────────────────────────────────────────────────────────────────────────
+
+TOLD_BETTER = {
+    "first-login": "admin-share",
+    "tool-transfer": "file-written",
+    "new-to-controller": "controller-command",
+}
+OLDER = {"c1bc0bc6": "admin-share", "dea9e92e": "file-written", "168c1c54": "controller-command"}
+"""Ids that were made of what payload told, and so changed once it could be read."""
+
+
+def test_payload_changes_no_id_and_ends_no_suppression(tmp_path: Path, capsys: Capsys) -> None:
+    site, capture = tmp_path / "site", tmp_path / "moved.pcapng"
+    site.mkdir()
+    shutil.copy(DEMO / "inventory.yaml", site)
+    shutil.copy(DEMO / "office.pcapng", capture)
+    assert main(["ingest", str(site), str(capture), "--quiet"]) == 0
+    away = capture.rename(tmp_path / "away.pcapng")
+    unread = {one["id"]: one for one in records(capsys, site)}
+    assert any("not read" in one["unseen"] for one in unread.values())
+    for name in unread:
+        told(capsys, site, "--suppress", name, "--reason", "a drill")
+
+    away.rename(capture)
+    read = {one["id"]: one for one in records(capsys, site)}
+    assert read.keys() == unread.keys()
+    changed = {unread[name]["kind"]: one["kind"] for name, one in read.items()
+               if one["kind"] != unread[name]["kind"]}  # fmt: skip
+    assert changed == TOLD_BETTER
+    assert all(one["suppressed"] == "a drill" for one in read.values())
+
+
+@pytest.mark.parametrize(("older", "kind"), OLDER.items())
+def test_ids_of_older_versions_still_do(site: Path, capsys: Capsys, older: str, kind: str) -> None:
+    (site / "findings.yaml").write_text(
+        f"workbench: 1\nsuppressions:\n  - {{id: '{older}', reason: a drill}}\n"
+    )
+    [known] = [one for one in records(capsys, site) if one["suppressed"]]
+    assert known["kind"] == kind and known["id"] != older
+    assert records(capsys, site, "--evidence", older) == records(
+        capsys, site, "--evidence", known["id"]
+    )
+    told(capsys, site, "--suppress", known["id"], "--reason", "told anew")
+    assert (site / "findings.yaml").read_text().count("reason") == 1
+    told(capsys, site, "--lift", older)
+    assert not any(one["suppressed"] for one in records(capsys, site))
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [

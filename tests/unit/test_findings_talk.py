@@ -165,3 +165,31 @@ def test_what_could_not_be_read_is_said(tmp_path: Path) -> None:
     flows = [*office(), seen(PC, OTHER, 445, 5000)]
     [one] = of_kind(look(tmp_path, flows, unheard=("a.pcap: gone",)), "first-login")
     assert "not read: a.pcap: gone" in one.unseen
+
+
+def test_who_put_aside_a_first_login_did_not_put_aside_a_sure_trace(tmp_path: Path) -> None:
+    """Payload shows a service made over it: as sure as the login was, or surer."""
+    made = call(PC, OTHER, "svcctl.CreateService", 5000)
+    dropped = said(PC, OTHER, 445, 4990, Said(Act.FILE, "ADMIN$\\x.exe"))
+    for name, facts in (("alone", (made,)), ("dropped", (dropped, made))):
+        flows = [*office(), seen(PC, OTHER, 445, 5000)]
+        folder = tmp_path / name
+        folder.mkdir()
+        [login] = of_kind(look(folder, flows), "first-login")
+        found = only(heard(folder, *facts), "remote-service")
+        assert found.confidence is (Level.HIGH if dropped in facts else Level.MEDIUM)
+        assert (login.id in found.known_by) == (found.confidence <= login.confidence)
+
+
+def test_refused_logins_are_the_guesses_that_flows_show(tmp_path: Path) -> None:
+    wrong = said(PC, FILES, 445, 4990, Said(Act.REFUSED, "SMB", "ann", 0xC000006D), 60)
+    brief = [seen(PC, FILES, 445, 4990 + at, bytes_to_server=900, bytes_to_client=900)
+             for at in range(60)]  # fmt: skip
+    (tmp_path / "flows").mkdir()
+    rough = only(look(tmp_path / "flows", [*office(), *brief]), "guessing")
+    (tmp_path / "said").mkdir()
+    found = look(tmp_path / "said", [*office(), *brief], spoken=(wrong,))
+    sharp = only(found, "refused-logins")
+    assert sharp.id == rough.id and not of_kind(found, "guessing")
+    kerberos = said(PC, DC, 88, 4990, Said(Act.REFUSED, "Kerberos", "ann", 24), 60)
+    assert only(heard(tmp_path, kerberos), "refused-logins").known_by[1:] == ()

@@ -4,7 +4,7 @@ Bulk data are numpy columns, as in model.traffic; host numbers index the HostTab
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum, StrEnum
@@ -92,13 +92,28 @@ class Finding:
     """At most MOST_EVIDENCE."""
     subject: str = ""
     """Tells findings of one kind and host apart: a service, a server."""
+    matter: tuple[str, str, str] | None = None
+    """Kind, technique and subject that flows alone give to the same; None for its own."""
+    also: tuple[str, ...] = ()
+    """Ids of findings in whose place it stands, and which were as sure as it is."""
     suppression: Suppression | None = None
     """In force."""
 
     @property
     def id(self) -> str:
-        """Eight hexadecimal digits: the same finding has the same id after every load."""
-        words = (self.kind, self.technique, format_address(self.host), self.subject)
+        """Eight hexadecimal digits: the same matter has the same id after every load, and whether
+        or not the payload of its capture could be read."""
+        return self._hashed(self.matter or (self.kind, self.technique, self.subject))
+
+    @property
+    def known_by(self) -> tuple[str, ...]:
+        """Its id, and others by which suppressions may know it: those of older versions, too."""
+        own = self._hashed((self.kind, self.technique, self.subject))
+        return tuple(dict.fromkeys((self.id, own, *self.also)))
+
+    def _hashed(self, matter: tuple[str, str, str]) -> str:
+        kind, technique, subject = matter
+        words = (kind, technique, format_address(self.host), subject)
         return hashlib.sha256("|".join(words).encode()).hexdigest()[:8]
 
 
@@ -309,8 +324,16 @@ class FindingSettings:
     thresholds: Thresholds = Thresholds()
     suppressions: tuple[Suppression, ...] = ()
 
-    def suppression(self, finding_id: str, on: date) -> Suppression | None:
-        """The one in force for a finding."""
-        return next(
-            (one for one in self.suppressions if one.id == finding_id and one.holds(on)), None
-        )
+    def suppression(self, finding: Finding, on: date) -> Suppression | None:
+        """The one in force for a finding, rather by its id than by others it is known by."""
+        held = {one.id: one for one in self.suppressions if one.holds(on)}
+        return next((held[name] for name in finding.known_by if name in held), None)
+
+
+def named(found: Iterable[Finding], name: str) -> Finding | None:
+    """The finding of an id, or else the first that is also known by it."""
+    every = tuple(found)
+    return next(
+        (one for one in every if one.id == name),
+        next((one for one in every if name in one.known_by), None),
+    )

@@ -79,9 +79,7 @@ class Findings:
             if self._last is None or self._last[0] != key:
                 self._last = (key, self._detect(now, before, settings, progress, cancelled))
             found = self._last[1]
-        return tuple(
-            replace(one, suppression=settings.suppression(one.id, self._on)) for one in found
-        )
+        return tuple(replace(one, suppression=settings.suppression(one, self._on)) for one in found)
 
     @property
     def latest(self) -> tuple[Finding, ...]:
@@ -173,13 +171,17 @@ class Findings:
 
     def suppress(self, finding_id: str, reason: str, until: date | None = None) -> None:
         """Say that a finding is known and harmless; written at once."""
-        self._change(
-            lambda settings: detectors.suppress(settings, Suppression(finding_id, reason, until))
-        )
+        entry, known_by = Suppression(finding_id, reason, until), self._known_by(finding_id)
+        self._change(lambda settings: detectors.suppress(settings, entry, known_by))
 
     def lift(self, finding_id: str) -> None:
         """Take a suppression back. Raises DocumentError when there is none."""
-        self._change(lambda settings: detectors.lift(settings, finding_id))
+        known_by = self._known_by(finding_id)
+        self._change(lambda settings: detectors.lift(settings, finding_id, known_by))
+
+    def _known_by(self, finding_id: str) -> tuple[str, ...]:
+        """All ids of a finding of the last look."""
+        return next((one.known_by for one in self.latest if one.id == finding_id), ())
 
     def check_threshold(self, name: str, text: str) -> None:
         """Raises DocumentError where `set_threshold` would."""

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 
 from workbench.analysis.findings.scene import SECOND, many
-from workbench.analysis.findings.talk import Line, Talk, Words, by_host
+from workbench.analysis.findings.talk import Line, Talk, Words, by_pair
 from workbench.analysis.findings.talk import told as listed
 from workbench.model.finding import Finding, Level, Stage
+from workbench.model.net import service_text
 from workbench.model.spoken import Act
 from workbench.model.text import duration
 
@@ -15,7 +16,7 @@ _LEAST = 300
 
 
 def commands(talk: Talk, scouts: Mapping[int, int]) -> Iterator[Finding]:
-    """By client and kind of command: values, mode of operation, program."""
+    """By client, controller and kind of command: values, mode of operation, program."""
     first: dict[int, int] = {}  # controller → when it was heard of
     begun: dict[tuple[int, int, str], int] = {}
     for one in talk.of(Act.COMMAND, Act.QUERY):
@@ -26,13 +27,12 @@ def commands(talk: Talk, scouts: Mapping[int, int]) -> Iterator[Finding]:
         begun.setdefault((one.host, one.target, kind), one.fact.first_us)
         groups.setdefault(kind, []).append(one)
     for kind, lines in sorted(groups.items()):
-        for host, mine in by_host(one for one in lines if talk.new(one)):
-            fresh = [one for one in mine
-                     if _weight(talk, one, begun[host, one.target, kind], first)]  # fmt: skip
-            if fresh:
-                level = max(_weight(talk, one, begun[host, one.target, kind], first)
-                            for one in fresh)  # fmt: skip
-                yield _finding(talk, kind, fresh, Level(level), first, scouts)
+        for mine in by_pair(one for one in lines if talk.new(one)):
+            moment = begun[mine[0].host, mine[0].target, kind]
+            weights = [_weight(talk, one, moment, first) for one in mine]
+            if any(weights):
+                fresh = [one for one, weight in zip(mine, weights, strict=True) if weight]
+                yield _finding(talk, kind, fresh, Level(max(weights)), first, scouts)
 
 
 def technique(what: str) -> str:
@@ -66,8 +66,7 @@ def _finding(
     first: Mapping[int, int],
     scouts: Mapping[int, int],
 ) -> Finding:
-    scene, host = talk.scene, lines[0].host
-    targets = {one.target for one in lines}
+    scene, host, target = talk.scene, lines[0].host, lines[0].target
     moment = lines[0].fact.first_us
     writers = {one.client for one in scene.spoken_before if one.said.act is Act.COMMAND}
     if scene.before is not None and level > Level.LOW and scene.address(host) not in writers:
@@ -80,17 +79,19 @@ def _finding(
     count = sum(one.fact.count for one in lines)
     since = "never in the baseline"
     if scene.before is None:
-        quiet = max(scene.quiet_us(moment) - scene.quiet_us(first[lines[0].target]), 0)
+        quiet = max(scene.quiet_us(moment) - scene.quiet_us(first[target]), 0)
         since = f"not in {duration(quiet)} of its traffic before"
     verb = {"T0858": "Changes the mode of", "T0843": "Downloads to"}.get(kind, "Writes to")
-    who = scene.names(targets) if len(targets) < 3 else many(len(targets), "controller")
+    fact, address = lines[0].fact, f"{scene.address(target):x}"
+    spoken = ("new-to-controller", "T0855", f"{service_text(fact.protocol, fact.port)} {address}")
     words = Words(
         "controller-command",
         Stage.DEPARTURE,
         kind,
-        f"{verb} {who}",
-        f"{scene.name(host)} sent {many(count, 'command')} ({names}) to {scene.names(targets)}, "
+        f"{verb} {scene.name(target)}",
+        f"{scene.name(host)} sent {many(count, 'command')} ({names}) to {scene.name(target)}, "
         f"{since}",
         unseen="whether the values were meant",
+        matter=spoken if kind == "T0855" else ("controller-command", kind, address),
     )
     return talk.finding(lines, level, words)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import fields, replace
 from typing import Any
 
@@ -31,19 +32,25 @@ def update_settings(old_text: str, settings: FindingSettings) -> str:
     return dump_settings(settings) if text is None else text
 
 
-def suppress(settings: FindingSettings, entry: Suppression) -> FindingSettings:
-    """With this suppression, in the place of an older one. Raises DocumentError."""
+def suppress(
+    settings: FindingSettings, entry: Suppression, known_by: Collection[str] = ()
+) -> FindingSettings:
+    """With this suppression, in the place of older ones, by these ids too. Raises DocumentError."""
     if not _ID.fullmatch(entry.id):
         raise DocumentError(f"{entry.id[:40]!r} is not the id of a finding (8 hexadecimal digits)")
     if not entry.reason.strip() or (problem := unprintable(entry.reason)):
         raise DocumentError(f"the reason {problem if entry.reason.strip() else 'is missing'}")
-    others = tuple(one for one in settings.suppressions if one.id != entry.id)
+    gone = {entry.id, *known_by}
+    others = tuple(one for one in settings.suppressions if one.id not in gone)
     return replace(settings, suppressions=(*others, entry))
 
 
-def lift(settings: FindingSettings, finding_id: str) -> FindingSettings:
-    """Without the suppression of a finding. Raises DocumentError when there is none."""
-    kept = tuple(one for one in settings.suppressions if one.id != finding_id)
+def lift(
+    settings: FindingSettings, finding_id: str, known_by: Collection[str] = ()
+) -> FindingSettings:
+    """Without the suppression of a finding, by these ids too. Raises DocumentError for none."""
+    gone = {finding_id, *known_by}
+    kept = tuple(one for one in settings.suppressions if one.id not in gone)
     if kept == settings.suppressions:
         raise DocumentError(f"finding {finding_id[:40]} is not suppressed")
     return replace(settings, suppressions=kept)

@@ -189,6 +189,7 @@ def _shares(talk: Talk, scouts: Mapping[int, int]) -> Iterator[Finding]:
             f"{verb} {names} on {scene.name(target)}",
             why,
             subject=f"{scene.address(target):x}",
+            matter=("first-login", "T1021.002", f"smb {scene.address(target):x}"),
         )
         yield talk.finding(lines, _weighed(talk, lines, level, scouts), words)
 
@@ -209,6 +210,7 @@ def _files(talk: Talk, files: list[Line], scouts: Mapping[int, int]) -> Iterator
             f"SMB: {names}",
             unseen="what is in it",
             subject=f"{scene.address(target):x}",
+            matter=("tool-transfer", "T1570", f"smb {scene.address(target):x}"),
         )
         level = Level.MEDIUM if hidden else Level.LOW
         yield talk.finding(lines, _weighed(talk, lines, level, scouts), words)

@@ -163,6 +163,9 @@ def _guesses(
     why += f", for {many(len(accounts - {''}), 'account')}" if accounts - {""} else ""
     why += "; after them one was let in" if after else ""
     slug = listed(one.said.what for one in burst)
+    rough = ("spraying", "T1110.003", "smb")
+    if not spray:
+        rough = ("guessing", "T1110", f"smb {scene.address(burst[0].target):x}")
     return talk.finding(
         burst,
         level,
@@ -175,6 +178,7 @@ def _guesses(
             why,
             unseen="which passwords were tried",
             subject="" if spray else f"{scene.address(burst[0].target):x}",
+            matter=rough if any(one.said.what == "SMB" for one in burst) else None,
         ),
     )
 
@@ -283,5 +287,6 @@ def _poisoned(talk: Talk) -> Iterator[Finding]:
             f"{scene.name(host)} answered {scene.names({one.host for one in lines})} that it is "
             f"{listed(names)}",
             unseen="whether they then logged in to it",
+            matter=("name-answers", "T1557.001", ""),
         )
         yield talk.finding(lines, level, words, host=host)

@@ -24,6 +24,7 @@ def sharpened(
 ) -> tuple[Finding, ...]:
     """The sharp ones take the place of the rough, and their confidence where it was higher."""
     better = {one.id: one for one in sharp}
+    alone = {one.id: one.confidence for one in sharp}
     kept = []
     sealed = any(one.said.act is Act.SEALED for one in scene.spoken)
     for one in rough:
@@ -36,6 +37,8 @@ def sharpened(
                 evidence=tuple(sorted({*one.evidence, *other.evidence})),
                 first_us=min(one.first_us, other.first_us),
                 last_us=max(one.last_us, other.last_us),
+                # Who put aside what was less sure did not put this aside.
+                also=other.also + (one.known_by if alone[other.id] <= one.confidence else ()),
             )
         if not same:
             kept.append(_unseen(scene, _let_in(scene, one), sealed))
@@ -43,6 +46,8 @@ def sharpened(
 
 
 def _same(rough: Finding, sharp: Finding) -> bool:
+    if rough.id == sharp.id:
+        return True
     if rough.host != sharp.host or not set(rough.peers) & set(sharp.peers):
         return False
     if rough.kind == "first-login":

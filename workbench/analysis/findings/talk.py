@@ -1,7 +1,7 @@
 """What payload says, beside the flows: facts by machine, and findings made of them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -42,7 +42,9 @@ class Words:
     why: str
     impact: Level = Level.HIGH
     unseen: str = ""
-    subject: str = field(default="")
+    subject: str = ""
+    matter: tuple[str, str, str] | None = None
+    """Kind, technique and subject that flows alone give to the same."""
 
 
 class Talk:
@@ -138,6 +140,7 @@ class Talk:
             unseen=words.unseen,
             evidence=tuple(evidence[:MOST_EVIDENCE]),
             subject=words.subject,
+            matter=words.matter,
         )
 
 

@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING
 
 from workbench.cli import records
-from workbench.cli.commands.opening import Options, day, moment, open_findings, open_session
+from workbench.cli.commands.opening import Options, day, moment, open_findings
 from workbench.cli.meter import Meter
 from workbench.cli.output import emit, pages
 from workbench.cli.table import say
 from workbench.model.errors import InputError
-from workbench.model.finding import Finding, Level
+from workbench.model.finding import Finding, Level, named
 
 if TYPE_CHECKING:
     from workbench.session import Session
@@ -25,8 +25,6 @@ FLOW_COLUMNS = (
 
 def findings(options: Options) -> int:
     """Find, in order of time; or suppress one, or show its flows."""
-    if options.lift:
-        return _lift(options)
     with open_findings(options) as session, Meter() as meter:
         found = session.findings.find(
             baseline=moment(options.baseline),
@@ -34,6 +32,8 @@ def findings(options: Options) -> int:
             progress=meter.tell,
             cancelled=meter.cancelled,
         )
+        if options.lift:
+            return _lift(session, options.lift, found)
         if options.suppress:
             return _suppress(session, options, found)
         if options.evidence:
@@ -44,10 +44,10 @@ def findings(options: Options) -> int:
     return 0
 
 
-def _lift(options: Options) -> int:
-    with open_session(options) as session:
-        session.findings.lift(options.lift)
-        say(f"finding {options.lift} is no longer suppressed")
+def _lift(session: "Session", name: str, found: tuple[Finding, ...]) -> int:
+    finding = named(found, name)
+    session.findings.lift(finding.id if finding else name)
+    say(f"finding {name} is no longer suppressed")
     return 0
 
 
@@ -55,15 +55,16 @@ def _suppress(session: "Session", options: Options, found: tuple[Finding, ...]) 
     until = day(options.until)
     if until and until < session.findings.today:
         raise InputError(f"{until} is over: --until takes today or a later day")
-    session.findings.suppress(options.suppress, options.reason, until)
-    known = any(one.id == options.suppress for one in found)
-    what = "it is still shown, as such" if known else "but there is no such finding now"
-    say(f"finding {options.suppress} is suppressed; {what}")
+    finding = named(found, options.suppress)
+    name = finding.id if finding else options.suppress
+    session.findings.suppress(name, options.reason, until)
+    what = "it is still shown, as such" if finding else "but there is no such finding now"
+    say(f"finding {name} is suppressed; {what}")
     return 0
 
 
 def _evidence(session: "Session", options: Options, found: tuple[Finding, ...]) -> int:
-    finding = next((one for one in found if one.id == options.evidence), None)
+    finding = named(found, options.evidence)
     if finding is None:
         raise InputError(f"no finding {options.evidence!r}; `workbench findings` lists them")
     with session.findings.flows_of(finding) as view:

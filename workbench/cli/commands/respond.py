@@ -11,7 +11,7 @@ from workbench.cli.output import emit, emit_object
 from workbench.cli.records import Record
 from workbench.cli.table import say
 from workbench.model.errors import InputError
-from workbench.model.finding import Finding
+from workbench.model.finding import Finding, named
 from workbench.model.net import format_address, service_text
 from workbench.model.packets import printable
 from workbench.model.response import Answer, Replayed, Without
@@ -80,11 +80,13 @@ def _found(session: "Session", options: Options, meter: Meter) -> tuple[Finding,
 
 
 def _known(ids: Sequence[str], found: Sequence[Finding]) -> tuple[Finding, ...]:
-    by_id = {one.id: one for one in found}
+    known = []
     for wanted in ids:
-        if wanted not in by_id:
+        finding = named(found, wanted)
+        if finding is None:
             raise InputError(f"no finding {wanted!r}; `workbench findings` lists them")
-    return tuple(by_id[wanted] for wanted in ids)
+        known.append(finding)
+    return tuple(dict.fromkeys(known))
 
 
 def _answered(
