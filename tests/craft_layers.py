@@ -143,3 +143,25 @@ def nflog(payload: bytes, order: str = "<", kind: int = 0x0800) -> bytes:
     attributes = struct.pack(order + "HH", 8, 1) + struct.pack(">HBB", kind, 0, 0)
     attributes += struct.pack(order + "HH", 6, 10) + b"x\0\0\0"
     return b"\x02\0\0\0" + attributes + struct.pack(order + "HH", 4 + len(payload), 9) + payload
+
+
+def per_packet(payload: bytes, link: int, fields: bytes = b"") -> bytes:
+    return struct.pack("<BBHI", 0, 0, 8 + len(fields), link) + fields + payload
+
+
+def erf(kind: int, payload: bytes, more: int = 0) -> bytes:
+    """more: extension headers."""
+    size = 16 + 8 * more + len(payload)
+    head = bytes(8) + struct.pack(">BBHHH", kind | (0x80 if more else 0), 4, size, 0, len(payload))
+    return (
+        head
+        + b"".join(bytes([0x80 if i < more - 1 else 3]) + bytes(7) for i in range(more))
+        + (payload)
+    )
+
+
+def cooked(payload: bytes, device: int, kind: int = 0x0019, version: int = 1) -> bytes:
+    """Of a device of an ARP hardware type."""
+    if version == 1:
+        return struct.pack(">HHH8sH", 0, device, 6, bytes(8), kind) + payload
+    return struct.pack(">HHIHBB8s", kind, 0, 3, device, 0, 6, bytes(8)) + payload

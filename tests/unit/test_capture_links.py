@@ -26,6 +26,7 @@ FLOW6 = f"17 {A6}:40000 {B6}:53"
 FRAME = ether(IP)
 TAGGED = ether(IP, tags=[(0x8100, 7)])
 WIFI_QOS = layers.wifi(IP, control=0x88)
+PREAMBLE = b"\x55" * 7 + b"\xd5"
 SNAP_IP = layers.SNAP + b"\x08\0" + IP
 
 
@@ -121,7 +122,32 @@ def flow(row: list[int]) -> str:
         (258, layers.pktap(IP, 12)),
         (258, layers.pktap(WIFI_QOS, 105)),
         (149, layers.pktap(FRAME)),
+        (0, b"\0\0\0\2" + IP),
+        (0, b"\0\0\x08\0" + IP),
+        (0, b"\0\x08\0\0" + IP),
+        (0, b"\xff\x03\0\x21" + IP),
+        (107, b"\x18\x41\3\xcf\0\x21" + IP),
+        (113, layers.cooked(layers.radiotap(WIFI_QOS), 803)),
+        (113, layers.cooked(layers.prism(WIFI_QOS), 802)),
+        (113, layers.cooked(WIFI_QOS, 801)),
+        (113, layers.cooked(b"\x18\x41\3\xcc" + IP, 770)),
+        (276, layers.cooked(layers.radiotap(WIFI_QOS), 803, version=2)),
+        (192, layers.per_packet(WIFI_QOS, 105)),
+        (192, layers.per_packet(layers.radiotap(WIFI_QOS), 127, bytes(24))),
+        (192, layers.per_packet(IP, 12)),
+        (197, layers.erf(2, b"\0\0" + FRAME)),
+        (197, layers.erf(16, b"\0\0" + FRAME, more=2)),
+        (197, layers.erf(1, b"\xff\x03\0\x21" + IP)),
+        (197, layers.erf(1, b"\x0f\0\x08\0" + IP, more=1)),
+        (197, layers.erf(22, IP)),
+        (219, layers.mpls(ether(IP, to=0x4C), 16)),
+        (219, layers.mpls(ether(IP, to=0x60), 16)),
+        (219, layers.mpls(bytes(4) + ether(IP, to=0x48), 16)),
+        (241, bytes(4) + PREAMBLE + FRAME),
+        (274, PREAMBLE + FRAME),
         (281, FRAME[:12] + bytes(4) + FRAME[12:]),
+        (284, FRAME[:12] + b"\xc0\x28\0\1" + FRAME[12:]),
+        (285, ether(bytes(2) + b"\xc0\x28\0\1\x08\0" + IP, 0xDADA)),
         (282, bytes(4) + FRAME),
         (1, ether(b"\x10\x01\0\0\0\1\x08\0" + IP, 0x88E5)[:14] + bytes(6) + b"\x08\0" + IP),
         (1, ether(bytes(14) + b"\x08\0" + IP, 0x8903)),
@@ -129,6 +155,13 @@ def flow(row: list[int]) -> str:
         (1, ether(bytes(4) + b"\x08\0" + IP, 0x8926)),
         (1, ether(bytes(6) + b"\x08\0" + IP, 0x893F)),
         (1, ether(bytes(4) + FRAME, 0x88E7, tags=[(0x88A8, 7)])),
+        (1, ether(b"\x10\x2e\0\7\x08\0" + IP, 0x892F)),
+        (1, ether(b"\x10\x2e\0\7\x81\0\0\5\x08\0" + IP, 0x892F)),
+        (1, ether(b"\0\1\0\x10" + bytes(8) + b"\x08\0" + IP, 0xD28B)),
+        (1, ether(b"\0\1\1\x20" + bytes(6) + b"\x08\0" + IP, 0xD28B)),
+        (1, ether(b"\0\3\0\1\0\2" + FRAME, 0x22F3)),
+        (1, ether(b"\0\x43\0\1\0\2" + bytes(4) + FRAME, 0x22F3)),
+        (1, ether(SNAP_IP, 0x8870)),
         (1, ether(layers.nsh(1, IP), 0x894F)),
         (1, ether(layers.nsh(3, FRAME), 0x894F)),
         (1, ether(layers.nsh(4, layers.nsh(5, layers.mpls(IP, 9))), 0x894F)),
@@ -140,6 +173,13 @@ def test_ip_is_found_on_every_link_type(link: int, packet: bytes) -> None:
     assert (decoded.flows, decoded.skipped) == ([FLOW], {})
     assert decoded.words(layout.PKT_BYTES) == [len(IP)]
     assert decoded.words(layout.PKT_PATH) == [64 << 32 | 1]
+
+
+def test_every_system_has_its_own_number_for_ipv6() -> None:
+    families = (10, 23, 24, 26, 28, 30)
+    packets = [bytes([*order]) + IP6 for n in families for order in ([n, 0, 0, 0], [0, 0, 0, n])]
+    packets.append(b"\0\0\x86\xdd" + IP6)
+    assert Decoded(packets, 0).flows == [FLOW6] * len(packets)
 
 
 @pytest.mark.parametrize(
@@ -159,6 +199,11 @@ def test_ip_is_found_on_every_link_type(link: int, packet: bytes) -> None:
         (178, b"XYZ" + bytes(40), "link type 178 (Juniper Ethernet)"),
         (149, bytes(120), "link type 149 (user 2)"),
         (143, bytes(60), "link type 143 (DOCSIS)"),
+        (0, b"\0\0\x08\6" + bytes(28), "ARP"),
+        (1, ether(b"\0\2\0\x10" + bytes(60), 0xD28B), "Arista"),
+        (192, b"\1" + layers.per_packet(IP, 12)[1:], "link type 192 (per-packet information)"),
+        (197, layers.erf(5, FRAME), "link type 197 (Endace ERF)"),
+        (197, layers.erf(2, b"", more=1), "cut inside the link header"),
         (258, layers.pktap(b""), "cut inside the link header"),
         (226, bytes(20), "cut inside the link header"),
         (219, layers.mpls(b"\x10" + bytes(40), 5), "MPLS without IP"),

@@ -50,10 +50,14 @@ WRAPPED = {
     10: (13, 100),
     106: (0, 100),
     240: (4, 1),
+    241: (12, 1),
+    274: (8, 1),
     282: (4, 1),
+    285: (0, 1),
 }
 """Link types that are some bytes before another: raw IP and PPP by other numbers, a byte for the
-direction, Solaris ipnet, OpenBSD encapsulation, FDDI, LLC over ATM, NetAnalyzer, switch tags."""
+direction, Solaris ipnet, OpenBSD encapsulation, FDDI, LLC over ATM, NetAnalyzer, preambles, switch
+tags."""
 
 # A layer: what is still to be decoded of a record, or of the packet inside a tunnel. Its first
 # words are those of a record; of TIME and OFFSET only the row needs to know.

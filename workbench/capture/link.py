@@ -155,7 +155,7 @@ class LinkDecoder:
             return self._typed(at + 16)
         if link == 100:  # LLC over ATM
             return self._ethertype(0, at)
-        if link == 281:  # Ethernet with the tag of a switch chip behind the source address
+        if link == 281 or link == 284:  # Ethernet with a switch chip's tag behind the addresses
             return self._typed(at + 16)
         if link == _CUT:
             return _CUT_LINK
@@ -189,16 +189,18 @@ class LinkDecoder:
     @cython.nogil
     @cython.exceptval(-1)
     def _loopback(self, at: cython.Py_ssize_t) -> cython.int:
-        """BSD loopback: the address family, in either byte order."""
+        """BSD loopback: the address family, in either byte order; or an EtherType, or PPP."""
         kind: cython.ulonglong
         if self.end - at < 4:
             return _CUT_LINK
-        kind = self._u16(at) << 16 | self._u16(at + 2)
-        if kind > 0xFFFF:
-            kind = self.buf[at]
-        if kind in (2, 10, 24, 28, 30):  # AF_INET, then every AF_INET6
+        kind = self._u16(at + 2)
+        if self._u16(at) == 0xFF03:
+            return self._ppp(at)
+        if self._u16(at):
+            kind = self.buf[at + 1] << 8 | self.buf[at]
+        if kind in (2, 10, 23, 24, 26, 28, 30):  # AF_INET, then every system's AF_INET6
             return self._ip(at + 4, _LOOPBACK_OTHER)
-        return _LOOPBACK_OTHER
+        return self._ethertype(kind, at + 4) if kind > 1535 else _LOOPBACK_OTHER
 
     @cython.cfunc
     @cython.nogil
@@ -232,8 +234,8 @@ class LinkDecoder:
                 return self._ppp(at + 6)
             elif kind == 0x894F:
                 return self._nsh(at)
-            elif kind == 0x6558:  # transparent Ethernet bridging
-                return self._ethernet(at)
+            elif kind == 0x6558 or kind == 0x88E7:  # transparent, and provider backbone bridging:
+                return self._ethernet(at if kind == 0x6558 else at + 4)  # a tag, the inner frame
             elif kind == 0x88E5:  # MACsec: readable where it only authenticates
                 if self.end - at < 8:
                     return _CUT_LINK
@@ -242,12 +244,14 @@ class LinkDecoder:
                 return self._typed(at + 14 if self.buf[at] & 0x20 else at + 6)
             elif kind == 0x8903:  # Cisco FabricPath: a tag, then the whole inner frame
                 return self._typed(at + 14)
-            elif kind == 0x8909 or kind == 0x893F:  # Cisco's security group tag; 802.1BR E-tag
+            elif kind in (0x8909, 0x893F, 0xDADA):  # Cisco's group tag; 802.1BR E-tag; Marvell DSA
                 return self._typed(at + 6)
-            elif kind == 0x8926:  # Cisco VN-tag: the port of a fabric extender
+            elif kind == 0x8926 or kind == 0x892F:  # a fabric extender's VN-tag; an HSR ring's
                 return self._typed(at + 4)
-            elif kind == 0x88E7:  # provider backbone bridging: a tag, then the whole inner frame
-                return self._ethernet(at + 4)
+            elif kind == 0xD28B or kind == 0x22F3:
+                return self._stamped(at) if kind == 0xD28B else self._trill(at)
+            elif kind == 0x8870:  # 802.3 without a length, for large frames
+                kind = 0
             elif kind > 1535:
                 return kind
             else:  # 802.3 length, then LLC
@@ -260,6 +264,26 @@ class LinkDecoder:
                 if kind < 1536:
                     return _SNAP
         return _DEEP
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
+    def _stamped(self, at: cython.Py_ssize_t) -> cython.int:
+        """Arista's tap aggregation: subtype, version, a time of 64 or 48 bits."""
+        if self.end - at < 4:
+            return _CUT_LINK
+        if self._u16(at) != 1:
+            return 0xD28B
+        return self._typed(at + 12 if self.buf[at + 3] == 0x10 else at + 10)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
+    def _trill(self, at: cython.Py_ssize_t) -> cython.int:
+        """RFC 6325: two nicknames and options, then the whole inner frame."""
+        if self.end - at < 6:
+            return _CUT_LINK
+        return self._ethernet(at + 6 + (self._u16(at) >> 6 & 31) * 4)
 
     @cython.cfunc
     @cython.nogil
@@ -295,10 +319,19 @@ class LinkDecoder:
     @cython.nogil
     @cython.exceptval(-1)
     def _is_frame(self, at: cython.Py_ssize_t) -> cython.int:
-        """Not IP, and Ethernet whose type is IP, ARP or a tag."""
-        if self.end - at < 15 or (self.buf[at] >= 0x45 and self.buf[at] >> 4 in (4, 6)):
+        """Ethernet whose type is IP, ARP or a tag, and not IP.
+
+        Many a vendor's addresses begin like IP: then the type is IP, and another IP header follows.
+        """
+        kind: cython.ulonglong
+        if self.end - at < 15:
             return 0
-        return self._u16(at + 12) in (0x0800, 0x86DD, 0x0806, 0x8100, 0x88A8)
+        kind = self._u16(at + 12)
+        if self.buf[at] >= 0x45 and self.buf[at] >> 4 in (4, 6):
+            if kind == 0x0800:
+                return self.buf[at + 14] == 0x45
+            return kind == 0x86DD and self.buf[at + 14] >> 4 == 6
+        return kind in (0x0800, 0x86DD, 0x0806, 0x8100, 0x88A8)
 
     @cython.cfunc
     @cython.nogil
@@ -356,6 +389,8 @@ class LinkDecoder:
         at += 2 if self.buf[at + 1] == 0 else 1  # a pad byte
         if self.buf[at] == 0xCC or self.buf[at] == 0x8E:
             return self._ip(at + 1, _FRAME_RELAY_OTHER)
+        if self.buf[at] == 0xCF:  # RFC 1973
+            return self._ppp(at + 1)
         if self.buf[at] != 0x80 or self.end - at < 6 or self.buf[at + 1]:
             return _FRAME_RELAY_OTHER
         if self._u16(at + 2) == 0x80C2:  # a bridged frame

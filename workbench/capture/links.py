@@ -43,7 +43,9 @@ LINK_TYPES = {
     186: "USB",
     187: "Bluetooth",
     189: "USB Linux",
+    192: "per-packet information",
     195: "802.15.4",
+    197: "Endace ERF",
     201: "Bluetooth with direction",
     204: "PPP with direction",
     205: "Cisco HDLC with direction",
@@ -57,6 +59,7 @@ LINK_TYPES = {
     231: "D-Bus",
     239: "NFLOG",
     240: "NetAnalyzer",
+    241: "NetAnalyzer, transparent",
     242: "IP over InfiniBand",
     247: "InfiniBand",
     249: "USBPcap",
@@ -66,9 +69,12 @@ LINK_TYPES = {
     258: "Apple PKTAP",
     266: "USB Darwin",
     271: "vsock",
+    274: "Ethernet with preamble",
     276: "Linux cooked v2",
     281: "Ethernet with Broadcom tag",
     282: "Ethernet behind Broadcom tag",
+    284: "Ethernet with DSA tag",
+    285: "Ethernet with typed DSA tag",
 }
 ETHERTYPES = {
     0x0806: "ARP",
@@ -114,6 +120,7 @@ ETHERTYPES = {
     0x893F: "802.1BR E-tag",
     0x894F: "NSH",
     0x9000: "loopback test",
+    0xD28B: "Arista",
 }
 
 

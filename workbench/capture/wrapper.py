@@ -5,7 +5,7 @@ a layer of the link type inside. One that is not what its link type says stays a
 counted as of an unknown link type.
 
 Sources: the tcpdump group's LINKTYPE pages; linux/netfilter/nfnetlink_log.h; Apple's bpf.h (PKTAP);
-OpenBSD's if_pflog.h.
+OpenBSD's if_pflog.h; Endace's ERF types.
 """
 
 # mypy: disable-error-code="untyped-decorator,no-any-return"
@@ -84,6 +84,13 @@ class Wrappers:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1)
+    def _named(self, link: cython.ulonglong, at: cython.Py_ssize_t) -> cython.int:
+        """The same, where a header says the link type: raw IP has several numbers."""
+        return self._is(_RAW if link == 12 or link == 14 else link, at)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
     def _wrapped(self, at: cython.Py_ssize_t) -> cython.int:
         """1 where a whole wrapper is before a packet."""
         link: cython.ulonglong = self.link
@@ -95,6 +102,12 @@ class Wrappers:
             return self._is(_RAW, at + (self.buf[at] + 3) // 4 * 4)
         if 178 <= link <= 181:
             return self._juniper(at)
+        if link == 113 or link == 276:
+            return self._cooked(at)
+        if link == 192:
+            return self._per_packet(at)
+        if link == 197:
+            return self._erf(at)
         return (link == 258 or link == 149) and self._pktap(at)
 
     @cython.cfunc
@@ -122,6 +135,54 @@ class Wrappers:
                 return 0
             at += (size + 3) // 4 * 4
         return 0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
+    def _cooked(self, at: cython.Py_ssize_t) -> cython.int:
+        """Linux cooked captures, v1 and v2, of devices whose packets have link headers still."""
+        size: cython.Py_ssize_t = 16 if self.link == 113 else 20
+        kind: cython.ulonglong
+        if self.end - at < size:
+            return 0
+        kind = self._u16(at + 2 if self.link == 113 else at + 8)
+        if 801 <= kind <= 803:  # wireless monitors: bare, Prism, radiotap
+            return self._is(105 if kind == 801 else 119 if kind == 802 else 127, at + size)
+        return kind == 770 and self._is(107, at + size)  # frame relay
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
+    def _per_packet(self, at: cython.Py_ssize_t) -> cython.int:
+        """CACE's per-packet information: little-endian; its length and the link type behind it."""
+        size: cython.Py_ssize_t
+        if self.end - at < 8 or self.buf[at] or self.buf[at + 6] or self.buf[at + 7]:
+            return 0
+        size = self.buf[at + 2] | self.buf[at + 3] << 8
+        return self._named(self.buf[at + 4] | self.buf[at + 5] << 8, at + max(size, 8))
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
+    def _erf(self, at: cython.Py_ssize_t) -> cython.int:
+        """Endace's extensible record format: a type, perhaps more headers, then the frame."""
+        kind: cython.int
+        more: cython.bint
+        if self.end - at < 16:
+            return 0
+        kind = self.buf[at + 8] & 0x7F
+        more = self.buf[at + 8] & 0x80 != 0
+        at += 16
+        while more:
+            if self.end - at < 8:
+                return 0
+            more = self.buf[at] & 0x80 != 0
+            at += 8
+        if kind in (2, 11, 16, 20):  # Ethernet, behind two bytes
+            return self._is(1, at + 2)
+        if kind in (1, 10, 15, 19):  # PPP or Cisco HDLC
+            return self._is(9, at)
+        return (kind == 22 or kind == 23) and self._is(_RAW, at)
 
     @cython.cfunc
     @cython.nogil
@@ -157,4 +218,4 @@ class Wrappers:
         inner = self.buf[at + 8] | self.buf[at + 9] << 8
         if self.buf[at + 2] or self.buf[at + 3] or size < 48 or self.buf[at + 4] != 1:
             return 0
-        return self._is(_RAW if inner == 12 or inner == 14 else inner, at + size)
+        return self._named(inner, at + size)
