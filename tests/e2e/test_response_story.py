@@ -110,7 +110,7 @@ def test_a_guardrail_says_no_until_the_policy_keeps_it(
 ) -> None:
     assert main(["check", str(site)]) == 0
     assert main(["respond", str(site), LOGIN, "--guardrail", "--save"]) == 1
-    assert f"guardrail finding-{LOGIN} is broken" in capsys.readouterr().err
+    assert f"guardrail finding-{LOGIN} does not hold yet" in capsys.readouterr().err
     assert main(["check", str(site)]) == 1
     assert main(["respond", str(site), LOGIN, "--guardrail"]) == 1
     assert "there is nothing to change" in capsys.readouterr().err

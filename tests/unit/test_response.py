@@ -221,13 +221,18 @@ def test_costs_are_what_works_and_is_not_the_findings_own() -> None:
         ]
     )
     simulator = Simulator(table)
-    before = simulator.simulate(policy(("a", "b", "any"), ("a", "c", "any"), ("b", "d", "any")))
+    let = [("a", "b", "any"), ("a", "c", "any"), ("a", "d", "any"), ("b", "d", "any")]
+    before = simulator.simulate(policy(*let))
     after = Simulator(table).simulate(policy())
     row = responses.rows_of(table, (A,))[own]
     found = responses.cost(before, after, np.array([row]))
     assert [table.at(one).server for one in found.rows] == [C]
     assert [table.at(one).client for one in found.doubtful] == [B]
     assert (found.flows, found.bytes, found.hosts) == (1, 10, (A, C))
+    assert found.text == (
+        "newly blocked 4: 1 of the intrusion itself, 1 failed anyway, 1 cannot be told, "
+        "1 works today"
+    )
 
 
 # ── the session ────────────────────────────────────────────────────────────────────────────
@@ -274,6 +279,26 @@ def test_taking_an_answer_is_one_step_of_undo(session: Session) -> None:
     assert session.draft.last_edit == answered.edit.label
     assert session.draft.undo() == answered.edit.label
     assert session.policy == before
+
+
+@pytest.mark.parametrize("kind", ["port-scan", "admin-share", "login-chain"])
+def test_what_an_answer_blocks_is_what_the_draft_then_says(session: Session, kind: str) -> None:
+    """The header counts the intruder's own and what failed anyway: one line tells the parts."""
+    answered = session.response.narrow(by_kind(session, kind))
+    blocked = answered.cost.blocked
+    if answered.changed:
+        session.response.take(answered)
+        assert session.last_change()[1].newly_blocked == blocked
+    assert answered.cost.text.startswith(f"newly blocked {blocked}")
+    assert blocked > len(answered.cost.rows) or not answered.changed
+
+
+def test_a_guardrail_breaks_nothing_by_not_holding_yet(session: Session) -> None:
+    answered = session.response.guardrail(by_kind(session, "admin-share"))
+    assert answered.broken == () and len(answered.unmet) == 1
+    session.response.take(answered)
+    again = session.response.guardrail(by_kind(session, "admin-share"))
+    assert not again.changed and again.broken == () and again.unmet == answered.unmet
 
 
 def test_an_answer_to_another_draft_is_refused(session: Session) -> None:

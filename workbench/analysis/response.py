@@ -276,12 +276,15 @@ def cost(before: Simulation, after: Simulation, own: NDArray[np.int64]) -> Cost:
     table = after.table
     others = np.ones(len(table), np.bool_)
     others[own] = False
-    others &= after.classes != Class.EXCLUDED
-    lost = others & (after.verdicts == Verdict.BLOCKED) & (before.verdicts != Verdict.BLOCKED)
+    judged = after.classes != Class.EXCLUDED
+    others &= judged
+    blocked = (after.verdicts == Verdict.BLOCKED) & (before.verdicts != Verdict.BLOCKED) & judged
+    lost = others & blocked
     unclear = others & (after.verdicts == Verdict.UNCERTAIN)
     unclear &= np.isin(before.verdicts, (Verdict.ALLOWED, Verdict.OUT_OF_SCOPE))
     works = table["outcome"] == Outcome.ESTABLISHED
     cannot_tell = np.isin(table["outcome"], (Outcome.ONE_WAY, Outcome.MID_STREAM))
+    failed = np.isin(table["outcome"], (Outcome.REFUSED, Outcome.UNANSWERED))
     rows = _largest(table, lost & works)
     ends = np.unique(np.concatenate([table["client"][rows], table["server"][rows]]))
     return Cost(
@@ -290,6 +293,9 @@ def cost(before: Simulation, after: Simulation, own: NDArray[np.int64]) -> Cost:
         flows=int(table["flows"][rows].sum()),
         bytes=int(table["bytes"][rows].sum()),
         hosts=tuple(sorted(table.hosts.addresses[at] for at in ends.tolist())),
+        blocked=int(np.count_nonzero(blocked)),
+        intrusion=int(np.count_nonzero(blocked & ~others)),
+        failed=int(np.count_nonzero(lost & failed)),
     )
 
 

@@ -174,3 +174,22 @@ class Cost:
     bytes: int
     hosts: tuple[int, ...]
     """Addresses of the ends of `rows`, ascending."""
+    blocked: int = 0
+    """All conversations that the edit blocks and the draft did not."""
+    intrusion: int = 0
+    """Of them: the finding's own, and those of the intrusion."""
+    failed: int = 0
+    """Of the rest: refused or unanswered in the recording. They are nobody's loss."""
+
+    @property
+    def text(self) -> str:
+        """`newly blocked 83: 81 of the intrusion itself, 1 failed anyway, 1 works today`."""
+        unclear = self.blocked - self.intrusion - self.failed - len(self.rows)
+        counts = (
+            (self.intrusion, "of the intrusion itself"),
+            (self.failed, "failed anyway"),
+            (unclear, "cannot be told"),
+            (len(self.rows), "works today" if len(self.rows) == 1 else "work today"),
+        )
+        told = ", ".join(f"{count:,} {what}" for count, what in counts if count)
+        return f"newly blocked {self.blocked:,}" + (f": {told}" if told else "")

@@ -44,7 +44,9 @@ class Answered:
     cost: Cost
     """What else would break."""
     broken: tuple[BrokenGuardrail, ...]
-    """Guardrails that the edit breaks, and new ones that do not hold yet."""
+    """Guardrails that the edit breaks."""
+    unmet: tuple[BrokenGuardrail, ...]
+    """Those that it adds, and which do not hold yet: nothing breaks by them."""
     draft: Policy
     """What was edited."""
 
@@ -97,7 +99,7 @@ class Response:
         )
         if answered.changed:
             return answered
-        return replace(answered, broken=self._session.check(guarded(replace(draft, guardrails=()))))
+        return replace(answered, unmet=self._session.check(guarded(replace(draft, guardrails=()))))
 
     def narrow(
         self,
@@ -327,12 +329,14 @@ class Response:
         )
         old, new = session.simulation, session.try_policy(edited)
         _check(cancelled)
+        broken, unmet = self._broken(draft, edited)
         return Answered(
             edit=Edit(answer, edited, label, tuple(_notes(edited == draft, left_out))),
             before=before,
             after=after,
             cost=responses.cost(old, new, np.unique(np.concatenate(own))),
-            broken=self._broken(draft, edited),
+            broken=broken,
+            unmet=unmet,
             draft=draft,
         )
 
@@ -343,15 +347,21 @@ class Response:
             return np.array([], np.int64)
         return responses.rows_within(parts, self._session.table)
 
-    def _broken(self, draft: Policy, edited: Policy) -> tuple[BrokenGuardrail, ...]:
+    def _broken(
+        self, draft: Policy, edited: Policy
+    ) -> tuple[tuple[BrokenGuardrail, ...], tuple[BrokenGuardrail, ...]]:
         """Guardrails as they were meant before the edit: one that only speaks of fewer hosts now
-        counts as broken where the old one would be."""
+        counts as broken where the old one would be. Apart from them, new ones."""
         was, now = self._session.resolve(draft), self._session.resolve(edited)
         known = {one.box.id for one in was.guardrails}
         fresh = tuple(one for one in now.guardrails if one.box.id not in known)
         meant = replace(now, guardrails=(*was.guardrails, *fresh))
         already = {one.id for one in analysis.check(was)}
-        return tuple(one for one in analysis.check(meant) if one.id not in already)
+        broken = tuple(one for one in analysis.check(meant) if one.id not in already)
+        return (
+            tuple(one for one in broken if one.id in known),
+            tuple(one for one in broken if one.id not in known),
+        )
 
 
 def _notes(same: bool, left_out: int) -> Iterator[str]:

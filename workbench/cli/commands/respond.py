@@ -52,7 +52,7 @@ def respond(options: Options) -> int:
         elif answered.changed:
             say("nothing is saved; --save makes the edit")
     kept = answered.edit.answer is Answer.GUARDRAIL or answered.after.stopped
-    return 0 if kept and not answered.broken else 1
+    return 0 if kept and not (answered.broken or answered.unmet) else 1
 
 
 def _check(options: Options) -> None:
@@ -116,8 +116,12 @@ def _print_answer(session: "Session", answered: "Answered", diff: str) -> None:
     for note in answered.edit.notes:
         say(note)
     say(f"now: {answered.before.text}; then: {answered.after.text}")
+    if cost.blocked:
+        say(cost.text)
     for one in answered.broken:
         say(f"guardrail {one.id} is broken: {one.witness} ({one.because})")
+    for one in answered.unmet:
+        say(f"guardrail {one.id} does not hold yet: {one.witness} ({one.because})")
     if not cost.rows and not cost.doubtful:
         say("nothing else that was recorded would break")
         return
@@ -151,9 +155,14 @@ def _answer_record(session: "Session", finding: Finding, answered: "Answered", d
         "diff": diff,
         "before": _replayed_record(session, answered.before),
         "after": _replayed_record(session, answered.after),
+        "newly_blocked": {
+            "conversations": answered.cost.blocked,
+            "of_the_intrusion": answered.cost.intrusion,
+            "failed": answered.cost.failed,
+        },
         "breaks": [one for one in lost if one["effect"] == "breaks"],
         "cannot_tell": [one for one in lost if one["effect"] != "breaks"],
-        "broken": list(map(records.guardrail_record, answered.broken)),
+        "broken": list(map(records.guardrail_record, (*answered.broken, *answered.unmet))),
     }
 
 

@@ -183,6 +183,8 @@ def answer_parts(
         told, tone = FATES[hop.fate]
         parts += [(f"  hop {hop.number}  {printable(ends)}  ", ""), (told, tone),
                   (f"  {printable(hop.because)}\n", "dim")]  # fmt: skip
+    if cost.blocked:  # what the header will count
+        parts.append((f"\n{cost.text[0].upper()}{cost.text[1:]}", "dim"))
     if not cost.rows:
         parts.append(("\nNothing else that works today would break\n", "allowed"))
     else:
@@ -195,9 +197,9 @@ def answer_parts(
         parts += [("Cannot be told for  ", "dim"), (f"{told}\n", "uncertain")]
         parts += _conversations(session, cost.doubtful)
     for broken in answered.broken:
-        parts.append(
-            (f"! guardrail {broken.id} does not hold: {printable(broken.witness)}\n", "warn")
-        )
+        parts.append((f"! guardrail {broken.id} breaks: {printable(broken.witness)}\n", "warn"))
+    for one in answered.unmet:
+        parts.append((f"! It does not hold yet: {printable(one.witness)}\n", "warn"))
     return parts
 
 
