@@ -158,11 +158,11 @@ def test_a_file_that_was_filled_up_with_zeros() -> None:
     """As file systems leave it after a crash: not a million empty packets of 1970."""
     reader, found = read(file_of() + bytes(4000))
     assert found == expected()
-    assert reader.problems == ["250 records are nothing but zeros and were skipped"]
+    assert reader.problems == ["250 records of nothing but zeros: skipped"]
     reader, found = read(file_of() + bytes(16) + file_of(packets=PACKETS[:1])[24:] + bytes(7))
     assert found == expected() + expected()[:1]
     assert reader.problems[0].startswith("cut short: the packet at byte ")
-    assert reader.problems[1:] == ["1 records are nothing but zeros and were skipped"]
+    assert reader.problems[1:] == ["1 record of nothing but zeros: skipped"]
 
 
 @pytest.mark.parametrize("name", VARIANTS)

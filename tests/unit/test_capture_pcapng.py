@@ -42,8 +42,9 @@ def test_block_counts_of_the_suite(shared_data: Path, order: str, number: int) -
     assert dict(reader.block_counts) == counts
     assert len(packets) == sum(counts.get(kind, 0) for kind in ("EPB", "SPB", "OPB"))
     assert reader.interfaces == counts.get("IDB", 0)
-    assert {line.split(" ", 1)[1] for line in reader.problems} <= {
-        "packets carry no time and took that of the packet before"
+    assert {line.split(" ", 2)[2] for line in reader.problems} <= {
+        "without a time: given that of the packet before, or the first one's",
+        "without a time, and none has one: flows are shown at 1970-01-01",
     }
 
 
@@ -180,8 +181,8 @@ def test_many_interfaces() -> None:
     reader, found = read(Pcapng().section().data + one * (limit + 3) + packets.data)
     assert (len(found), reader.interfaces) == (2, limit + 3)
     assert sorted(reader.problems) == [
-        "1 packets of interfaces that are not described were skipped",
-        f"2 packets of interfaces after a section's first {limit} were skipped",
+        "1 packet of interfaces that are not described: skipped",
+        f"2 packets of interfaces after a section's first {limit:,}: skipped",
     ]
     reader, found = read(Pcapng().section().data * 2 + one + packets.data)
     assert len(found) == 1  # a new section knows nothing of the last one's interfaces
@@ -224,7 +225,7 @@ def test_a_packet_that_claims_more_than_its_block_is_skipped() -> None:
     file = Pcapng().section().interface().block(6, broken).enhanced(PACKET)
     reader, packets = read(file.data)
     assert len(packets) == 1
-    assert reader.problems == ["1 packets claim more bytes than their block holds and were skipped"]
+    assert reader.problems == ["1 packet with fewer bytes in the block than claimed: skipped"]
 
 
 def test_simple_packets_obey_the_snap_length() -> None:
@@ -241,3 +242,47 @@ def test_other_blocks_are_counted_by_name() -> None:
     wanted = {"SHB": 1, "JEB": 1, "DSB": 1, "CB": 1, "DCB": 2, "other": 2}
     assert dict(reader.block_counts) == wanted
     assert reader.problems == []
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_packets_without_time_at_the_front_take_the_first_time_that_follows(big: bool) -> None:
+    file = Pcapng(big).section().interface(1, 0, (9, b"\x09")).simple(PACKET).simple(PACKET)
+    file.block(4, names_block(big=big)).block(0xBAD, bytes(5000)).simple(PACKET).interface()
+    file.enhanced(PACKET, T0 * 1000).simple(PACKET).enhanced(PACKET, T0 + 9, interface=1)
+    reader, packets = read(file.data)
+    assert [time for time, *_ in packets] == [T0] * 5 + [T0 + 9]
+    assert reader.dated and reader.problems == [
+        "4 packets without a time: given that of the packet before, or the first one's"
+    ]
+
+
+def test_looking_for_a_time_counts_nothing_twice() -> None:
+    plain = Pcapng().section().interface().enhanced(PACKET, T0)
+    file = Pcapng().section().interface().simple(PACKET)
+    for one in (plain, file):
+        one.obsolete(PACKET, T0).enhanced(PACKET, 2**63).enhanced(PACKET, interface=7)
+    one, two = (read(file.data)[0] for file in (plain, file))
+    assert one.drops == two.drops == 7
+    told = [
+        "packet of interfaces that are not described: skipped",
+        "time before 1970 or after 9999: clamped",
+    ]
+    assert one.problems == [f"1 {line}" for line in told]
+    assert [line for line in two.problems if "without" not in line] == one.problems
+
+
+def test_the_time_is_sought_no_further_than_a_megabyte() -> None:
+    far = Pcapng().section().interface().simple(PACKET).block(0xBAD, bytes(MARGIN))
+    reader, packets = read(far.enhanced(PACKET, T0).data)
+    assert [time for time, *_ in packets] == [0, T0] and reader.dated
+    other = Pcapng().section().interface().simple(PACKET).section().interface()
+    reader, packets = read(other.enhanced(PACKET, T0).data)
+    assert [time for time, *_ in packets] == [0, T0]
+
+
+def test_no_packet_has_a_time() -> None:
+    reader, packets = read(Pcapng().section().interface().simple(PACKET).data)
+    assert packets[0][0] == 0 and not reader.dated
+    assert reader.problems == [
+        "1 packet without a time, and none has one: flows are shown at 1970-01-01"
+    ]

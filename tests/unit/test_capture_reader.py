@@ -94,7 +94,7 @@ def test_time_before_the_epoch_is_clamped_and_said(tmp_path: Path) -> None:
     file.enhanced(PACKET, 2**64 - 1)
     report = report_of(tmp_path, file.data)
     assert report.first_us == 0
-    assert report.problems == ("2 times before 1970 or after 9999 were clamped",)
+    assert report.problems == ("2 times before 1970 or after 9999: clamped",)
 
 
 def test_simple_packets_take_the_time_of_the_one_before(tmp_path: Path) -> None:
@@ -102,7 +102,24 @@ def test_simple_packets_take_the_time_of_the_one_before(tmp_path: Path) -> None:
     report = report_of(tmp_path, file.data)
     assert (report.packets, report.flows, report.truncated_packets) == (2, 2, 1)
     assert report.first_us == report.last_us == T0
-    assert report.problems == ("1 packets carry no time and took that of the packet before",)
+    assert report.problems == (
+        "1 packet without a time: given that of the packet before, or the first one's",
+    )
+
+
+def test_packets_without_any_time_say_so_and_no_time_is_made_up(tmp_path: Path) -> None:
+    file = Pcapng().section().interface().simple(PACKET).simple(OTHER)
+    none = report_of(tmp_path, file.data)
+    assert (none.packets, none.flows, none.first_us, none.last_us) == (2, 2, None, None)
+    assert none.problems == (
+        "2 packets without a time, and none has one: flows are shown at 1970-01-01",
+    )
+    path = tmp_path / "x.pcap"
+    for packet in (file.enhanced(PACKET), file.simple(OTHER)):
+        path.write_bytes(packet.data)
+        found = read_capture(path, on_flows=lambda flows: None, before=none)
+        assert found.first_us == found.last_us == T0
+        assert found.recording.captured_bytes == found.wire_bytes > none.wire_bytes
 
 
 def test_blocks_that_are_no_packets_are_passed_over(tmp_path: Path) -> None:
@@ -115,14 +132,14 @@ def test_a_packet_of_an_unknown_interface(tmp_path: Path) -> None:
     file = Pcapng().section().interface().enhanced(PACKET, interface=3).enhanced(PACKET)
     report = report_of(tmp_path, file.data)
     assert report.packets == 1
-    assert report.problems == ("1 packets of interfaces that are not described were skipped",)
+    assert report.problems == ("1 packet of interfaces that are not described: skipped",)
 
 
 def test_an_oversized_packet_block_is_skipped_and_said(tmp_path: Path) -> None:
     file = Pcapng().section().interface().enhanced(bytes(MAX_CAPTURED + 100)).enhanced(PACKET)
     report = report_of(tmp_path, file.data)
     assert report.packets == 1
-    assert report.problems == (f"1 packets of more than {MAX_CAPTURED} bytes were skipped",)
+    assert report.problems == (f"1 packet of more than {MAX_CAPTURED:,} bytes: skipped",)
 
 
 def test_a_broken_block_ends_the_file_and_says_where(tmp_path: Path) -> None:
@@ -246,7 +263,7 @@ def test_snap_length_and_odd_lengths_are_reported(tmp_path: Path) -> None:
     data = craft.pcap([PACKET, PACKET, b""], wire=[1500, 10, 60], snaplen=96)
     report = report_of(tmp_path, data)
     assert (report.truncated_packets, report.snaplen, report.wire_bytes) == (2, 96, 1570)
-    assert report.problems == ("1 packets claim fewer bytes on the wire than were captured",)
+    assert report.problems == ("1 packet with fewer bytes on the wire than were captured",)
     assert report.skipped == {"no bytes captured": 1}
 
 

@@ -18,7 +18,6 @@ OUTER = (
     "a packet inside a tunnel counts to the flow inside; tshark counts the tunnel's ends as well"
 )
 SILENCE = "more than 60 s of silence: a flow each; tshark's UDP streams never end"
-NO_TIME = "simple packet blocks carry no time: two of the pair's packets lie 42 years apart"
 TWICE = "tshark gives some answers a stream of their own and lists the pair twice"
 DEVIATIONS: dict[str, dict[str, tuple[int, int, str]]] = {
     # file → figure → ours, tshark's, why
@@ -92,14 +91,6 @@ DEVIATIONS: dict[str, dict[str, tuple[int, int, str]]] = {
     "tcpdump/heapoverflow-tcp_print.pcap": {
         "tcp pairs": (1, 0, "the header is cut behind its ports: a stream to tshark, but no pair"),
     },
-    "pcapng-suite/le/test100.pcapng": {"udp": (4, 3, NO_TIME)},
-    "pcapng-suite/le/test011.pcapng": {"udp": (3, 2, NO_TIME)},
-    "pcapng-suite/le/test016.pcapng": {"udp": (3, 2, NO_TIME)},
-    "pcapng-suite/le/test018.pcapng": {"udp": (3, 2, NO_TIME)},
-    "pcapng-suite/be/test100.pcapng": {"udp": (4, 3, NO_TIME)},
-    "pcapng-suite/be/test011.pcapng": {"udp": (3, 2, NO_TIME)},
-    "pcapng-suite/be/test016.pcapng": {"udp": (3, 2, NO_TIME)},
-    "pcapng-suite/be/test018.pcapng": {"udp": (3, 2, NO_TIME)},
 }
 UNREADABLE = {"tcpdump/kday6.pcap": {"link type 182 (multi-link frame relay)": 1}}
 """tshark cannot read these at all: what we say of their records."""

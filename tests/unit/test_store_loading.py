@@ -13,7 +13,7 @@ import pytest
 import store_samples as samples
 
 from workbench.model.errors import DuplicateCapture, StoreBusy, StoreError
-from workbench.model.traffic import CaptureReport, ConversationTable, Flow, HostTable
+from workbench.model.traffic import CaptureReport, Conversation, ConversationTable, Flow, HostTable
 from workbench.store import FlowQuery, Store, loading
 
 
@@ -189,6 +189,15 @@ def test_a_capture_is_gone_on_with(store: Store) -> None:
     assert conversation.flows == 6  # type: ignore[attr-defined]
     with pytest.raises(StoreError, match="no capture 7"), store.load() as job:
         job.extend(7)
+
+
+def test_a_flow_without_a_time_does_not_say_when_a_conversation_began(store: Store) -> None:
+    dated = samples.flow(client_port=1, first_us=100, last_us=200)
+    never = samples.flow(first_us=0, last_us=0)
+    samples.load(store, [dated, never, replace(never, server_port=22)])
+    found = {one.port: one for one in everything(store)[2] if isinstance(one, Conversation)}
+    assert (found[443].first_us, found[443].last_us) == (100, 200)
+    assert (found[22].first_us, found[22].last_us) == (0, 0)
 
 
 CRASH = """

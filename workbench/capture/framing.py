@@ -60,7 +60,7 @@ class Splitter:
     described = cython.declare(cython.ulonglong, visibility="public")
     """How many interfaces the section describes: more than `known` when the table is full."""
     now = cython.declare(cython.ulonglong, visibility="public")
-    """Time of the last packet that carries one."""
+    """Time of the last packet that carries one; 0 before there is one."""
     count = cython.declare(cython.Py_ssize_t, visibility="readonly")
     """Records of the last split."""
     at = cython.declare(cython.Py_ssize_t, visibility="readonly")
@@ -70,7 +70,7 @@ class Splitter:
     obsolete = cython.declare(cython.ulonglong, visibility="readonly")
     """Whole packet blocks of each kind, those that gave no record among them."""
     timeless = cython.declare(cython.ulonglong, visibility="readonly")
-    """Simple packets: they carry no time and take that of the packet before them."""
+    """Simple packets: they carry no time and take `now`."""
     odd_times = cython.declare(cython.ulonglong, visibility="readonly")
     """Time stamps before 1970 or after 9999; they were clamped."""
     strays = cython.declare(cython.ulonglong, visibility="readonly")

@@ -5,6 +5,8 @@ Source: draft-ietf-opsawg-pcapng.
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from workbench.capture import framing, layout
 from workbench.capture.ahead import MARGIN
 from workbench.capture.pcap import MAX_CAPTURED
@@ -40,6 +42,8 @@ _KINDS = {
 _TSRESOL, _TSOFFSET = 9, 14
 _IFDROP, _OSDROP = 5, 7
 _UNKNOWN = (1 << 64) - 1
+_LOOK = 4096
+"""Records looked at together in search of a time."""
 _MANY = 1 << 40
 """More drops than that are nonsense."""
 
@@ -64,12 +68,17 @@ class Pcapng:
         self._contents = contents
         self._interfaces = interfaces
         self._name_records = 0
+        self._looked = False
 
     def splits(self) -> Iterator[None]:
         """Each time, the splitter holds some records more."""
         window, splitter = self._window, self._splitter
         at = 0
         while True:
+            if not splitter.now and not self._looked and self._simple(at):
+                window.drop(at)
+                at = 0
+                splitter.now = self._first_time()
             stop = splitter.split_pcapng(window.buffer, at, len(window), window.base)
             at = splitter.at
             self.next = window.base + at
@@ -88,6 +97,35 @@ class Pcapng:
             elif not self._other():
                 return
             self.next = window.base
+
+    def _simple(self, at: int) -> bool:
+        return len(self._window) - at >= 4 and self._int(at, 4) == _SPB
+
+    def _first_time(self) -> int:
+        """When the first packet was made that carries a time, 0 where none of those near does.
+
+        What comes before it without one can take that. Nothing moves: only the bytes at hand are
+        looked at, once in a file.
+        """
+        self._looked = True
+        window, real = self._window, self._splitter
+        window.fill(MARGIN)
+        records = np.zeros((_LOOK, layout.RECORD_WORDS), np.uint64)
+        look = framing.Splitter(records.data, np.array(self._interfaces).data, MAX_CAPTURED)
+        look.big, look.known, look.described = real.big, real.known, real.described
+        at, end = 0, min(len(window), MARGIN)
+        while True:
+            stop = look.split_pcapng(window.buffer, at, end, window.base)
+            if look.now:
+                times = records[: look.count, layout.REC_TIME]
+                return int(times[times > 0][0])
+            at = look.at
+            if stop == framing.OTHER and window.buffer[at : at + 4] != SECTION:
+                at += max(12, self._int(at + 4, 4))
+            elif stop != framing.FULL:
+                return 0
+            if at > end:
+                return 0
 
     @property
     def drops(self) -> int | None:

@@ -27,20 +27,22 @@ from workbench.capture.rawfile import RawFile, RawStream, open_raw
 from workbench.capture.state import State
 from workbench.capture.window import Contents, Window
 from workbench.model.errors import CaptureError
+from workbench.model.text import plural
 
 ROOM = 16384
 """Records in a block at most."""
 _LAST = (1 << 63) - 1
 _ANOTHER = "not the file that was read before, or cut since"
-_TROUBLES = {
-    "oversized": f"packets of more than {MAX_CAPTURED} bytes were skipped",
-    "strays": "packets of interfaces that are not described were skipped",
-    "beyond": f"packets of interfaces after a section's first {MAX_INTERFACES} were skipped",
-    "empty": "records are nothing but zeros and were skipped",
-    "broken": "packets claim more bytes than their block holds and were skipped",
-    "timeless": "packets carry no time and took that of the packet before",
-    "odd_times": "times before 1970 or after 9999 were clamped",
+_TROUBLES = {  # what is counted, and what is wrong with it
+    "oversized": ("packet", f"of more than {MAX_CAPTURED:,} bytes: skipped"),
+    "strays": ("packet", "of interfaces that are not described: skipped"),
+    "beyond": ("packet", f"of interfaces after a section's first {MAX_INTERFACES:,}: skipped"),
+    "empty": ("record", "of nothing but zeros: skipped"),
+    "broken": ("packet", "with fewer bytes in the block than claimed: skipped"),
+    "timeless": ("packet", "without a time: given that of the packet before, or the first one's"),
+    "odd_times": ("time", "before 1970 or after 9999: clamped"),
 }
+_DATELESS = ("packet", "without a time, and none has one: flows are shown at 1970-01-01")
 _OTHERS = {  # what files begin with that are no captures to us, and what to do about it
     b"snoop\0": "a Solaris snoop file: convert it with editcap",
     b"GMBU": "a Microsoft Network Monitor file: convert it with editcap",
@@ -168,6 +170,11 @@ class Reader:
         here = self._framer.drops if isinstance(self._framer, Pcapng) else None
         before = self._contents.drops
         return None if here is None and before is None else min((here or 0) + (before or 0), _LAST)
+
+    @property
+    def dated(self) -> bool:
+        """Whether the packets have a time: simple packets of pcapng may come without any."""
+        return self._splitter.now > 0 or not self._troubles()["timeless"]
 
     @property
     def cut_short(self) -> str:
@@ -308,7 +315,10 @@ class Reader:
             yield Block(self._window.buffer, self._records.buffer, self._splitter.count, loans)
             self._records = self._room()
             self._splitter.use(self._records.buffer)
-        self.problems += [f"{count} {_TROUBLES[kind]}" for kind, count in self._troubles().items()]
+        said = _TROUBLES if self.dated else _TROUBLES | {"timeless": _DATELESS}
+        for kind, count in self._troubles().items():
+            what, why = said[kind]
+            self.problems.append(f"{plural(count, what)} {why}")
         if (size := self.size) < self._raw.first_size:
             self.problems.append(
                 f"the file shrank from {self._raw.first_size} to {size} bytes while it was read"

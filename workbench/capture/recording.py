@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from workbench.capture import layout
 from workbench.capture.tally import BUCKETS, GAPS, Tally
 from workbench.model.recording import Gap, Recording, Tunnel
+from workbench.model.text import plural
 from workbench.model.traffic import CaptureReport
 
 _KINDS = {name: kind for kind, name in layout.TUNNELS.items()}
@@ -43,7 +44,7 @@ def recording(tally: Tally) -> Recording:
 def tally_problems(tally: Tally) -> list[str]:
     """What is wrong with the records themselves, one line each."""
     if tally.longer:
-        return [f"{tally.longer} packets claim fewer bytes on the wire than were captured"]
+        return [f"{plural(tally.longer, 'packet')} with fewer bytes on the wire than were captured"]
     return []
 
 
@@ -98,8 +99,13 @@ def read_on(before: CaptureReport, part: CaptureReport) -> CaptureReport:
 
 def _both(before: CaptureReport, part: CaptureReport) -> Recording:
     one, two = before.recording, part.recording
+    sums = {
+        name: getattr(one, name) + getattr(two, name)
+        for name in ("captured_bytes", "steps_back", "compared", "copies")
+    }
     if before.last_us is None or before.first_us is None or part.first_us is None:
-        return one if part.first_us is None else two
+        some = one if part.first_us is None else two  # the other one has no times to add
+        return replace(some, **sums)
     gaps = [*one.gaps, *two.gaps]
     back = before.last_us - part.first_us
     if back <= 0:
@@ -119,13 +125,10 @@ def _both(before: CaptureReport, part: CaptureReport) -> Recording:
         activity = halves
     step = max((one.step_back_us, one.step_back_at_us), (two.step_back_us, two.step_back_at_us))
     return Recording(
-        captured_bytes=one.captured_bytes + two.captured_bytes,
+        **sums,
         gaps=tuple(heapq.nlargest(GAPS, gaps, key=lambda gap: gap.length_us)),
-        steps_back=one.steps_back + two.steps_back,
         step_back_us=step[0],
         step_back_at_us=step[1],
-        compared=one.compared + two.compared,
-        copies=one.copies + two.copies,
         activity=tuple(activity.get(at, 0) for at in range(max(activity, default=-1) + 1)),
         bucket_us=width,
     )

@@ -106,7 +106,7 @@ def print_capture(one: CaptureQuality) -> None:
     report = one.report
     print(f"capture {report.id}: {printable(report.path.rpartition('/')[2])}")
     _print_facts(capture_facts(one))
-    if report.recording.activity:
+    if report.first_us is not None and report.recording.activity:
         width = max(16, (line_width() or 100) - _LABEL - 2)
         step = duration(report.recording.bucket_us)
         print(f"  {'activity':{_LABEL}}{sparkline(report.recording.activity, width)}")

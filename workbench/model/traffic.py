@@ -170,7 +170,7 @@ class CaptureReport:
     """Names of the interfaces' link types, each once."""
     interfaces: int
     first_us: int | None
-    """Microseconds since the epoch of the earliest packet; None without packets."""
+    """Microseconds since the epoch of the earliest packet; None without packets, or times."""
     last_us: int | None
     wire_bytes: int
     """Sum of the lengths on the wire."""

@@ -11,7 +11,8 @@ AGGREGATE = """
         -- Added up as 128-bit numbers, then capped: a hostile log may exceed what arrays hold.
         least(sum(packets_to_server::HUGEINT + packets_to_client), 9223372036854775807) AS packets,
         least(sum(bytes_to_server::HUGEINT + bytes_to_client), 9223372036854775807) AS bytes,
-        min(first_us) AS first_us,
+        -- 0: the packets of a flow carried no time.
+        coalesce(min(first_us) FILTER (first_us <> 0), 0) AS first_us,
         max(last_us) AS last_us,
         -- Best first: established, refused, mid-stream, one-way, unanswered, numbered as in the
         -- list. Taking the last three from 8 gives each its place in it.
