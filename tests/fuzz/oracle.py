@@ -162,29 +162,42 @@ class dribbling:  # noqa: N801 - used like a function
         self._reader, self._step = room.reader, step
 
     def __enter__(self) -> None:
-        self._whole = ahead = self._reader.ReadAhead
+        self._whole = stream, file = self._reader.ReadAhead, self._reader.Copying
         step = self._step
 
         class Drops:
+            """A source, or a plain file, that gives a drop at a time."""
+
             def __init__(self, source: Any) -> None:
                 self._source, self._most = source, float(step)
 
-            def readinto(self, buffer: memoryview, /) -> int | None:
-                got: int | None = self._source.readinto(buffer[: int(self._most)])
+            def _drop(self, buffer: memoryview) -> memoryview:
+                drop = buffer[: int(self._most)]
                 self._most *= 1.1
+                return drop
+
+            def readinto(self, buffer: memoryview, /) -> int | None:
+                got: int | None = self._source.readinto(self._drop(buffer))
                 return got
 
-            def __getattr__(self, name: str) -> Any:
-                return getattr(self._source, name)
+            def read_at(self, place: int, buffer: memoryview) -> int:
+                got: int = self._source.read_at(place, self._drop(buffer))
+                return got
 
-        class SlowAhead(ahead):  # type: ignore[misc, valid-type]
-            def __init__(self, source: Any, *more: Any, **others: Any) -> None:
-                super().__init__(Drops(source), *more, **others)
+            @property
+            def position(self) -> int:
+                at: int = self._source.position
+                return at
 
-        self._reader.ReadAhead = SlowAhead
+            @position.setter
+            def position(self, at: int) -> None:
+                self._source.position = at
+
+        self._reader.ReadAhead = lambda source: stream(Drops(source))
+        self._reader.Copying = lambda raw: file(Drops(raw))
 
     def __exit__(self, *_: object) -> None:
-        self._reader.ReadAhead = self._whole
+        self._reader.ReadAhead, self._reader.Copying = self._whole
 
 
 def same(a: Seen, b: Seen, name_a: str, name_b: str) -> None:

@@ -1,7 +1,14 @@
-"""Buffers filled from a source, ahead of their use: by a thread of their own where filling takes
-time, else by whichever thread has nothing better to do."""
+"""Buffers filled with a capture's bytes, ahead of their use.
 
+Where the bytes take time to come (inflated, or from a pipe) a thread of its own waits for them. A
+plain file's are copied out of the page cache, at gigabytes a second; next to that there is little
+else to do, so several threads copy at once, whenever they have nothing better to do.
+"""
+
+from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from queue import Empty, Queue, SimpleQueue
 from threading import Lock, Thread
@@ -10,6 +17,7 @@ import numpy as np
 
 from workbench.capture.inflate import Source
 from workbench.capture.memory import on_a_page
+from workbench.capture.rawfile import RawFile
 
 CHUNK = 1 << 22
 """Bytes read at a time."""
@@ -19,6 +27,7 @@ _AHEAD = 2
 """Buffers filled before they are asked for."""
 _TICK = 0.1
 """Seconds between ticks."""
+Tick = Callable[[], None] | None
 
 
 class Loan:
@@ -34,49 +43,38 @@ class Loan:
         self._shelf.put(self.buffer)
 
 
-class ReadAhead:
-    """The bytes of a source as growing pieces."""
+class Feed(ABC):
+    """The bytes of a capture as growing pieces."""
 
-    def __init__(self, source: Source, *, ahead: bool) -> None:
-        """ahead: False starts no thread. What is just copied from the page cache is best used by
-        the processor that copied it."""
-        self._source = source
+    def __init__(self) -> None:
         self._shelf: SimpleQueue[memoryview] = SimpleQueue()
-        self._full: Queue[tuple[memoryview, int | BaseException]] = Queue(_AHEAD)
         self.loan: Loan | None = None
         """Hold it as long as the bytes that `more` gave last are used."""
-        self._reading = Lock()
-        self._ended = False
-        self._closing = False
-        self._thread = Thread(target=self._run, name="read-ahead", daemon=True) if ahead else None
-        if self._thread is not None:
-            self._thread.start()
 
-    def _run(self) -> None:
-        while not self._ended and not self._closing:
-            self._full.put(self._read())
+    def more(self, rest: memoryview, tick: Tick = None) -> memoryview:
+        """`rest`, at most MARGIN bytes, and what follows it; just `rest` at the end.
+
+        Valid as long as the `loan` is held. Must not be called again after the end. `tick` is
+        called before and while waiting, and may raise. Raises Damaged or OSError when reading
+        fails.
+        """
+        buffer, got = self._take(tick)
+        start = MARGIN - len(rest)
+        buffer[start:MARGIN] = rest
+        self.loan = Loan(buffer, self._shelf)
+        return buffer[start : MARGIN + got]
 
     def fill(self) -> bool:
         """Fill one buffer ahead, in the thread that calls; False where there is nothing to do."""
-        if self._thread is not None or not self._reading.acquire(blocking=False):
-            return False
-        try:
-            if self._ended or self._full.full():
-                return False
-            self._full.put(self._read())
-            return True
-        finally:
-            self._reading.release()
+        return False
 
-    def _read(self) -> tuple[memoryview, int | BaseException]:
-        buffer = self._empty()
-        got: int | BaseException
-        try:
-            got = self._source.readinto(buffer[MARGIN:]) or 0
-        except BaseException as error:  # raised again by `more`, where it belongs
-            got = error
-        self._ended = not isinstance(got, int) or not got
-        return buffer, got
+    def close(self) -> None:
+        """End what is going on; the file may be closed afterwards."""
+        return
+
+    @abstractmethod
+    def _take(self, tick: Tick) -> tuple[memoryview, int]:
+        """The next buffer and how many bytes behind MARGIN are filled: none at the end."""
 
     def _empty(self) -> memoryview:
         try:
@@ -84,28 +82,37 @@ class ReadAhead:
         except Empty:
             return on_a_page(MARGIN + CHUNK, np.uint8).data
 
-    def more(self, rest: memoryview, tick: Callable[[], None] | None = None) -> memoryview:
-        """`rest`, at most MARGIN bytes, and what follows it; just `rest` at the end.
 
-        Valid as long as the `loan` is held. Must not be called again after the end. `tick` is
-        called before and while waiting, and may raise. Raises Damaged or OSError when reading
-        fails.
-        """
-        if self._thread is None:
-            if tick is not None:
-                tick()
-            with self._reading:
-                buffer, got = self._read() if self._full.empty() else self._full.get_nowait()
-        else:
-            buffer, got = self._wait(tick)
+class ReadAhead(Feed):
+    """A stream, read by a thread of its own."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__()
+        self._source = source
+        self._full: Queue[tuple[memoryview, int | BaseException]] = Queue(_AHEAD)
+        self._closing = False
+        self._thread = Thread(target=self._run, name="read-ahead", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        ended = False
+        while not ended and not self._closing:
+            buffer = self._empty()
+            got: int | BaseException
+            try:
+                got = self._source.readinto(buffer[MARGIN:]) or 0
+            except BaseException as error:  # raised again by `more`, where it belongs
+                got = error
+            ended = not isinstance(got, int) or not got
+            self._full.put((buffer, got))
+
+    def _take(self, tick: Tick) -> tuple[memoryview, int]:
+        buffer, got = self._wait(tick)
         if isinstance(got, BaseException):
             raise got
-        start = MARGIN - len(rest)
-        buffer[start:MARGIN] = rest
-        self.loan = Loan(buffer, self._shelf)
-        return buffer[start : MARGIN + got]
+        return buffer, got
 
-    def _wait(self, tick: Callable[[], None] | None) -> tuple[memoryview, int | BaseException]:
+    def _wait(self, tick: Tick) -> tuple[memoryview, int | BaseException]:
         while tick is not None:
             tick()
             try:
@@ -115,9 +122,69 @@ class ReadAhead:
         return self._full.get()
 
     def close(self) -> None:
-        """End the thread; the source may be closed afterwards."""
         self._closing = True
-        while self._thread is not None and self._thread.is_alive():
+        while self._thread.is_alive():
             with suppress(Empty):  # it may wait for room
                 self._full.get_nowait()
             self._thread.join(0.001)
+
+
+class Copying(Feed):
+    """A plain file, copied by the threads that call: each takes the next stretch of it."""
+
+    def __init__(self, file: RawFile) -> None:
+        """From the file's position on, which follows what `more` gives."""
+        super().__init__()
+        self._file = file
+        self._lock = Lock()
+        self._place = file.position  # of the next stretch to be copied
+        self._ahead: deque[_Stretch] = deque()
+        self._ended = False
+
+    def fill(self) -> bool:
+        with self._lock:
+            if self._ended or len(self._ahead) >= _AHEAD:
+                return False
+            stretch = self._stretch()
+            self._ahead.append(stretch)
+        stretch.copy(self._file)
+        return True
+
+    def _stretch(self) -> "_Stretch":
+        place = self._place
+        self._place += CHUNK
+        return _Stretch(place, self._empty())
+
+    def _take(self, tick: Tick) -> tuple[memoryview, int]:
+        if tick is not None:
+            tick()
+        with self._lock:
+            begun = bool(self._ahead)
+            stretch = self._ahead.popleft() if begun else self._stretch()
+        if not begun:
+            stretch.copy(self._file)
+        got = stretch.got.result()
+        if got < len(stretch.buffer) - MARGIN:  # the end, for now: what comes next begins here
+            with self._lock:
+                self._ahead.clear()
+                self._place = stretch.place + got
+                self._ended = not got
+        self._file.position = stretch.place + got
+        return stretch.buffer, got
+
+
+class _Stretch:
+    """Some bytes of a file on their way into a buffer."""
+
+    __slots__ = ("buffer", "got", "place")
+
+    def __init__(self, place: int, buffer: memoryview) -> None:
+        self.place = place
+        self.buffer = buffer
+        self.got: Future[int] = Future()
+
+    def copy(self, file: RawFile) -> None:
+        try:
+            self.got.set_result(file.read_at(self.place, self.buffer[MARGIN:]))
+        except BaseException as error:  # raised again where the bytes are needed
+            self.got.set_exception(error)

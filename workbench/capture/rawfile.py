@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 
 from workbench.capture.files import STANDARD_INPUT, Fingerprint, sampled
@@ -58,6 +59,7 @@ class RawFile:
         self._head = head
         self._tick = tick
         self._stopped = False
+        self._moving = Lock()
         self._poll: Callable[[int], Sequence[object]] | None = None
         self._passed: Fingerprint | None = None
         if self.seekable:
@@ -130,17 +132,26 @@ class RawFile:
         """
         if self._passed is not None:
             return self._passed.hexdigest()
-        return sampled(self._read_at, self.position if upto is None else upto)
+        return sampled(self._sample, self.position if upto is None else upto)
 
-    def _read_at(self, size: int, offset: int) -> bytes:
+    def _sample(self, size: int, offset: int) -> bytes:
+        data = bytearray(size)
+        return bytes(data[: self.read_at(offset, memoryview(data))])
+
+    def read_at(self, offset: int, buffer: memoryview) -> int:
+        """Fill the buffer from a byte of a seekable file, in any thread; fewer bytes at the end.
+
+        `position` stays as it is.
+        """
         try:
-            return os.pread(self._stream.fileno(), size, self._start + offset)
+            return os.preadv(self._stream.fileno(), [buffer], self._start + offset)
         except io.UnsupportedOperation:  # in memory
-            here, data = self._stream.tell(), bytearray(size)
-            self._stream.seek(self._start + offset)
-            got = self._stream.readinto(memoryview(data)) or 0
-            self._stream.seek(here)
-            return bytes(data[:got])
+            with self._moving:
+                here = self._stream.tell()
+                self._stream.seek(self._start + offset)
+                got = self._stream.readinto(buffer) or 0
+                self._stream.seek(here)
+                return got
 
     def stop(self) -> None:
         """Reads that wait, in whatever thread, end now."""

@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 
 from workbench.capture import framing, layout
-from workbench.capture.ahead import Loan, ReadAhead
+from workbench.capture.ahead import Copying, Feed, Loan, ReadAhead
 from workbench.capture.inflate import inflated
 from workbench.capture.links import link_name
 from workbench.capture.memory import on_a_page
@@ -101,13 +101,14 @@ class Reader:
         self._raw = open_raw(path, tick) if stream is None else RawFile(path, stream, tick)
         try:
             source, self._packed = inflated(self._raw)
-            jump = state.offset if state and self._raw.seekable and not self._packed else 0
+            plain = self._raw.seekable and not self._packed
+            jump = state.offset if state and plain else 0
             head = self._raw.peek(4) if jump else b""
             if jump > self._raw.size:
                 raise CaptureError(path, _ANOTHER)
-            if jump:
+            if plain:
                 self._raw.seek(jump)
-            self._ahead = ReadAhead(source, ahead=bool(self._packed) or not self._raw.seekable)
+            self._feed: Feed = Copying(self._raw) if plain else ReadAhead(source)
         except OSError as error:
             self._raw.close()
             raise CaptureError(path, error.strerror or "cannot be read") from error
@@ -115,7 +116,7 @@ class Reader:
             self._raw.close()
             raise
         try:
-            self._window = Window(self._ahead, jump, self.problems, tick)
+            self._window = Window(self._feed, jump, self.problems, tick)
             self._framer = self._begin() if state is None else self._resume(state, head)
         except BaseException:
             self.__exit__(None, None, None)
@@ -131,7 +132,7 @@ class Reader:
         traceback: TracebackType | None,
     ) -> None:
         self._raw.stop()
-        self._ahead.close()
+        self._feed.close()
         self._raw.close()
 
     @property
@@ -211,7 +212,7 @@ class Reader:
 
     def fill(self) -> bool:
         """Read on ahead of `blocks`, from any thread; False where there is nothing to do."""
-        return self._ahead.fill()
+        return self._feed.fill()
 
     def fingerprint(self, upto: int | None = None) -> str:
         """Of the bytes read so far (for a pipe too), or the first `upto` of them.
@@ -311,7 +312,7 @@ class Reader:
     def blocks(self) -> Iterator[Block]:
         """All records in file order, or all that follow the state this reader began with."""
         for _ in self._framer.splits():
-            loans = self._ahead.loan, self._records
+            loans = self._feed.loan, self._records
             yield Block(self._window.buffer, self._records.buffer, self._splitter.count, loans)
             self._records = self._room()
             self._splitter.use(self._records.buffer)

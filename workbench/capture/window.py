@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from workbench.capture.ahead import ReadAhead
+from workbench.capture.ahead import Feed
 from workbench.capture.inflate import Damaged
 
 
@@ -49,7 +49,7 @@ class Window:
 
     def __init__(
         self,
-        ahead: ReadAhead,
+        feed: Feed,
         base: int,
         problems: list[str],
         tick: Callable[[], None] | None = None,
@@ -60,7 +60,7 @@ class Window:
         """Where they begin in the inflated file."""
         self.ended = False
         """There is nothing more to read."""
-        self._ahead = ahead
+        self._feed = feed
         self._problems = problems
         self._tick = tick
 
@@ -72,7 +72,7 @@ class Window:
         while len(self.buffer) < wanted and not self.ended:
             have = len(self.buffer)
             try:
-                self.buffer = self._ahead.more(self.buffer, self._tick)
+                self.buffer = self._feed.more(self.buffer, self._tick)
                 self.ended = len(self.buffer) == have
             except Damaged as damage:
                 self._end(f"{damage} at byte {self.base + have} of the content")
