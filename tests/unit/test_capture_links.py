@@ -233,17 +233,35 @@ TUNNELS = [
     (layers.over_ip(47, layers.erspan(FRAME, version=1)), "ERSPAN 0"),
     (layers.over_ip(47, layers.erspan(FRAME, 5)), "ERSPAN 5"),
     (layers.over_ip(47, layers.erspan(FRAME, 6, version=3)), "ERSPAN 6"),
+    (
+        layers.over_ip(47, layers.gre(0x22EB, layers.erspan(FRAME, 6)[8:], sequence=True)),
+        "ERSPAN 6",
+    ),
+    (layers.over_ip(47, b"\x20\1\x64\0\0\x50\x2a\0" + FRAME), "GRE 42"),
+    (layers.over_ip(47, layers.gre(0x8200, WIFI_QOS)), "GRE 0"),
+    (layers.over_ip(47, layers.gre(0x9000, layers.wifi(IP))), "GRE 0"),
+    (layers.over_udp(4754, layers.gre(0x0800, IP, key=42)), "GRE 42"),
     (layers.over_ip(97, b"\x30\0" + FRAME), "Ethernet in IP 0"),
     (layers.over_ip(137, layers.mpls(IP, 5)), "MPLS in IP 0"),
     (layers.over_udp(6635, layers.mpls(IP, 5)), "MPLS in IP 0"),
     (layers.over_udp(4789, layers.vxlan(FRAME)), "VXLAN 77"),
     (layers.over_udp(8472, layers.vxlan(FRAME)), "VXLAN 77"),
     (layers.over_udp(4789, b"\x88\0\0\5" + layers.vxlan(FRAME)[4:]), "VXLAN 77"),
+    (layers.over_udp(4789, b"\x88\x48\0\5" + layers.vxlan(FRAME)[4:]), "VXLAN 77"),
+    (
+        layers.over_udp(4789, b"\x68\xff\1\2" + layers.vxlan(FRAME)[4:7] + b"\xff" + FRAME),
+        "VXLAN 77",
+    ),
+    (
+        layers.over_udp(48879, b"\xc8\x80\x40\1" + layers.vxlan(FRAME)[4:7] + b"\x80" + FRAME),
+        "VXLAN 77",
+    ),
     (layers.over_udp(4790, layers.vxlan_gpe(1, IP)), "VXLAN-GPE 77"),
     (layers.over_udp(4790, layers.vxlan_gpe(3, FRAME)), "VXLAN-GPE 77"),
     (layers.over_udp(4790, layers.vxlan_gpe(4, layers.nsh(1, IP))), "VXLAN-GPE 77"),
     (layers.over_udp(6081, layers.geneve(0x6558, FRAME, options=bytes(8))), "GENEVE 77"),
     (layers.over_udp(6081, layers.geneve(0x0800, IP)), "GENEVE 77"),
+    (layers.over_udp(6081, b"\0\x3f" + layers.geneve(0x0800, IP)[2:7] + b"\1" + IP), "GENEVE 77"),
     (layers.over_udp(2152, layers.gtp(IP)), "GTP-U 9"),
     (layers.over_udp(2152, layers.gtp(IP, extensions=b"\1\0\0\xc0\1\0\0\0")), "GTP-U 9"),
     (layers.over_udp(1701, layers.l2tp(b"\xff\x03\0\x21" + IP)), f"L2TP {3 << 16 | 4}"),
@@ -328,7 +346,7 @@ def test_ipv6_in_tunnels() -> None:
         layers.over_udp(5247, b"\1" + layers.capwap(FRAME)[1:]),  # DTLS
         layers.over_udp(5247, b"\0\x10\2\x80\0\0\1\0" + FRAME),  # later fragment
         layers.over_udp(53, layers.vxlan(FRAME)),
-        layers.over_udp(4789, layers.otv(FRAME)),  # VXLAN's port
+        layers.over_udp(48879, b"\x12\x34\1\0\0\1" + bytes(6) + FRAME),  # somebody's own port
         layers.over_udp(4341, b"\xc1" + layers.lisp(IP)[1:]),  # encrypted
         layers.over_udp(4341, b"\x20" + layers.lisp(IP)[1:]),  # asks for an echo of no nonce
         layers.over_udp(4341, layers.lisp(bytes(40))),

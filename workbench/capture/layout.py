@@ -201,10 +201,12 @@ OTV overlay, LISP instance."""
 TUNNEL_PORTS = {
     4789: VXLAN,
     8472: VXLAN,  # what Linux used before the port was assigned; OTV as well
+    48879: VXLAN,  # Cisco's ACI fabric
     4790: VXLAN_GPE,
     6081: GENEVE,
     3544: TEREDO,
     2152: GTP_U,
+    4754: GRE,
     6635: MPLS,
     1701: L2TP,
     37008: TZSP,

@@ -132,8 +132,8 @@ class Tunnels:
             return self._is(_QUOTE >> 32, _RAW, at + 8)
         if self.kind == _PROTOCOL + 4 or self.kind == _PROTOCOL + 41:
             return self._is(_IP_IN_IP, _RAW, at)
-        if self.kind == _PROTOCOL + 137:
-            return self._is(_MPLS, _LABELS, at)
+        if self.kind == _PROTOCOL + 137 or self.kind == _MPLS:
+            return self._is(_MPLS, _LABELS, at + 8 if self.kind == _MPLS else at)
         if self.kind == _PROTOCOL + 143:  # Ethernet right behind segment routing
             return self._is(_ETHERIP, _ETHERNET, at)
         if self.end - at < 4:
@@ -147,8 +147,8 @@ class Tunnels:
         at += 8  # behind the UDP header
         if self.kind == _VXLAN or self.kind == _VXLAN_GPE:
             return self._vxlan(at)
-        if self.kind == _GENEVE:
-            return self._geneve(at)
+        if self.kind == _GENEVE or self.kind == _GRE:
+            return self._geneve(at) if self.kind == _GENEVE else self._gre(at)
         if self.kind == _GTP_U:
             return self._gtp(at)
         if self.kind == _TEREDO:
@@ -157,11 +157,9 @@ class Tunnels:
             return self._l2tp(at)
         if self.kind == _CAPWAP:
             return self._capwap(at)
-        if self.kind == _LISP:
-            return self._lisp(at)
-        if self.kind == _GUE:
-            return self._gue(at)
-        return self._is(_MPLS, _LABELS, at) if self.kind == _MPLS else self._tzsp(at)
+        if self.kind == _LISP or self.kind == _GUE:
+            return self._lisp(at) if self.kind == _LISP else self._gue(at)
+        return self._tzsp(at)
 
     @cython.cfunc
     @cython.nogil
@@ -171,6 +169,9 @@ class Tunnels:
         kind: cython.ulonglong = self._u16(at + 2)
         routes: cython.bint = flags & 0x4000 != 0
         if flags & 7 == 1:  # PPTP: always a key; no sequence number, no payload
+            if kind == 0x6400 and flags & 0x2000 and self.end - at > 8:  # MikroTik's EoIP
+                self.key = self.buf[at + 6] | self.buf[at + 7] << 8
+                return self._is(_GRE, _ETHERNET, at + 8)
             if kind != 0x880B or flags & 0x3000 != 0x3000 or self.end - at < 12:
                 return 0
             self.key = self._u16(at + 6)
@@ -185,19 +186,19 @@ class Tunnels:
             at += 4
         if flags & 0x1000:
             at += 4
-        for _ in range(16 if routes else 0):
+        while routes:
             if self.end - at < 4:
                 return 0
             routes = self.buf[at + 3] != 0
             at += 4 + cython.cast(cython.Py_ssize_t, self.buf[at + 3])
-            if not routes:
-                break
         if kind == 0x88BE or kind == 0x22EB:
             return self._erspan(kind, at, flags)
         if kind == 0x880B:
             return self._is(_GRE, _PPP, at)
         if kind == 0x883E and self.end - at > 4:  # WCCP, with or without a header of its own
             return self._is(_GRE, _RAW, at if self.buf[at] >> 4 == 4 else at + 4)
+        if kind == 0x9000 or 0x8200 <= kind <= 0x82FF:  # Aruba's access points
+            return self._is(_GRE, 105, at)
         return self._is(_GRE, _ETHERTYPE | kind, at)
 
     @cython.cfunc
@@ -207,14 +208,12 @@ class Tunnels:
         self, kind: cython.ulonglong, at: cython.Py_ssize_t, flags: cython.ulonglong
     ) -> cython.int:
         """Type I has no header; II and III have one that begins with version 1 and 2."""
-        session: cython.ulonglong
         if kind == 0x88BE and not flags & 0x1000:
             return self._is(_ERSPAN, _ETHERNET, at)
-        if self.end - at < 12 or self.buf[at] >> 4 != (1 if kind == 0x88BE else 2):
+        if self.end - at < 12 or self.buf[at] >> 4 not in (1, 2):
             return 0
-        session = self._u16(at + 2) & 0x3FF
-        self.key = session
-        if kind == 0x88BE:
+        self.key = self._u16(at + 2) & 0x3FF
+        if self.buf[at] >> 4 == 1:
             return self._is(_ERSPAN, _ETHERNET, at + 8)
         flags = self._u16(at + 10)
         at += 20 if flags & 1 else 12  # a platform specific subheader
@@ -229,11 +228,9 @@ class Tunnels:
         following: cython.ulonglong = self.buf[at + 3]
         self.key = self._u16(at + 4) << 8 | self.buf[at + 6]
         if self.kind == _VXLAN and not flags & 4:
-            if flags & 0x7F != 8 or self.buf[at + 7]:
-                return 0
-            if self.buf[at + 1] & 0xB7 or (not flags & 0x80 and self._u16(at + 2)):
-                return self._otv(at)
-            return self._is(_VXLAN, _ETHERNET, at + 8)
+            if self._otv(at):
+                return 1
+            return flags & 8 and self._is(_VXLAN, _ETHERNET, at + 8)
         if flags & 0xF1:  # a version, or operations and maintenance
             return 0
         if following == 3 or not (flags & 4 or following):
@@ -248,8 +245,8 @@ class Tunnels:
     @cython.nogil
     @cython.exceptval(-1)
     def _geneve(self, at: cython.Py_ssize_t) -> cython.int:
-        if self.buf[at] >> 6 or self.buf[at + 1] & 0xBF or self.buf[at + 7]:
-            return 0  # a version, or control packets, or reserved bits
+        if self.buf[at] >> 6 or self.buf[at + 1] & 0x80:  # a version; control packets
+            return 0
         self.key = self._u16(at + 4) << 8 | self.buf[at + 6]
         return self._is(_GENEVE, _ETHERTYPE | self._u16(at + 2), at + 8 + (self.buf[at] & 0x3F) * 4)
 
@@ -368,7 +365,9 @@ class Tunnels:
     @cython.exceptval(-1)
     def _otv(self, at: cython.Py_ssize_t) -> cython.int:
         """VXLAN's header with an overlay where that has reserved bits, on a port of its own."""
-        if self.buf[at] != 8 or (self._u16(self.at) != 8472 and self._u16(self.at + 2) != 8472):
+        if self.buf[at] != 8 or not (self.buf[at + 1] & 0xB7 or self._u16(at + 2)):
+            return 0
+        if self._u16(self.at) != 8472 and self._u16(self.at + 2) != 8472:
             return 0
         self.key = self._u16(at) << 16 & 0xFF_0000 | self._u16(at + 2)
         return self._is(_OTV, _ETHERNET, at + 8)
