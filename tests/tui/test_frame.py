@@ -203,8 +203,11 @@ async def test_plain_ascii_for_poor_consoles(site: Path, monkeypatch: pytest.Mon
         for digit in DIGITS:
             await press(pilot, digit)
             assert shown(bench).isascii(), [one for one in shown(bench) if not one.isascii()]
-        await press(pilot, "2", "question_mark")
+        await press(pilot, "2")
+        assert shown(bench).splitlines()[-1].startswith(" enter open")
+        await press(pilot, "question_mark")
         assert shown(bench).isascii() and "x" in shown(bench)
+        assert "  enter      open" in shown(bench)
 
 
 async def test_no_colour_is_respected(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,8 +314,32 @@ def test_what_packets_say_is_cleaned_where_it_is_drawn() -> None:
     assert not set("".join(texts)) & set("\x1b\u202e\x07")
 
 
-async def test_notices_are_seen_and_a_newer_one_takes_the_line(bench: WorkbenchApp) -> None:
-    async with bench.run_test(size=(100, 30), notifications=True) as pilot:
+async def test_an_edit_is_told_once_where_a_line_tells_it_anyway(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(80, 24), notifications=True) as pilot:
+        await settle(pilot)
+        await press(pilot, "5", "x")
+        assert "last change: rule" in shown(bench)
+        assert not bench.screen.query("Toast")
+        await press(pilot, "2", "u")
+        assert bench.screen.query("Toast")
+
+
+async def test_keys_are_for_what_they_can_do_here(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        for digit, explains in zip(DIGITS, "NYYNYYYNN", strict=True):
+            await press(pilot, digit)
+            actions = {one.binding.action for one in bench.screen.active_bindings.values()}
+            assert ("explain" in actions) == (explains == "Y"), TABS
+        await press(pilot, "5", "question_mark")
+        assert "] → l  " in shown(bench)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_notices_are_seen_and_a_newer_one_takes_the_line(
+    bench: WorkbenchApp, size: tuple[int, int]
+) -> None:
+    async with bench.run_test(size=size, notifications=True) as pilot:
         await settle(pilot)
         for told in ("first", "second"):
             bench.edit(lambda _, told=told: told)
@@ -322,4 +349,6 @@ async def test_notices_are_seen_and_a_newer_one_takes_the_line(bench: WorkbenchA
         text = unescape(re.sub("<[^>]+>", "", bench.export_screenshot()))
         assert "first" not in text and "no\N{NO-BREAK SPACE}such\N{NO-BREAK SPACE}thing" in text
         places = [toast.region for toast in bench.screen.query("Toast")]
-        assert [place.y for place in places] == [1, 2], "on the tab line and below"
+        width, height = size
+        assert [place.bottom for place in places] == [height - 2, height - 1], "above the keys"
+        assert all(place.x >= width * 0.4 and place.right > width - 3 for place in places)

@@ -46,10 +46,20 @@ async def test_a_capture_that_went_away_is_told_where_its_packets_would_be(
     async with bench.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         await press(pilot, *DOWN)
-        assert bench.screen.query_one("#table", PagedTable).empty == (
-            "The packets cannot be read: demo.pcapng: no such file"
-        )
-        assert "No packets." not in shown(bench)
+        why = "The packets cannot be read: demo.pcapng: no such file"
+        assert why in shown(bench)
+        await press(pilot, "question_mark", "escape", "2", "3", "2")
+        assert why in shown(bench), "and goes on telling"
+
+
+async def test_no_packets_and_no_error_are_told_too(
+    bench: WorkbenchApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Session, "packets", lambda *_, **__: ())
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, *DOWN)
+        assert "None of its packets is in the capture any more." in shown(bench)
 
 
 def marked(bench: WorkbenchApp) -> str:
@@ -145,7 +155,7 @@ async def test_a_conversation_is_saved(
         assert (tmp_path / "conversation.pcapng").stat().st_size > 1000
 
 
-async def test_a_long_search_shows_how_far_it_is_and_ends_with_the_screen(
+async def test_a_long_search_shows_how_far_it_is_and_can_be_stopped(
     bench: WorkbenchApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from threading import Event
@@ -156,8 +166,8 @@ async def test_a_long_search_shows_how_far_it_is_and_ends_with_the_screen(
     ended = Event()
 
     def slow(_: Session, __: object, *, progress, cancelled):  # type: ignore[no-untyped-def]
-        progress(Progress("site.pcap", 42, 100))
         while not cancelled():
+            progress(Progress("site.pcap", 42, 100))
             ended.wait(0.01)
         ended.set()
         raise Cancelled("stopped")
@@ -169,10 +179,44 @@ async def test_a_long_search_shows_how_far_it_is_and_ends_with_the_screen(
         bench.simulate_key("enter")
         for _ in range(500):
             await pilot.pause(0.01)
-            if isinstance(bench.screen, PacketsScreen) and "42%" in shown(bench):
+            if isinstance(bench.screen, PacketsScreen) and "42 %" in shown(bench):
                 break
-        assert "looking for the packets: 42%" in shown(bench)
+        text = shown(bench)
+        assert "site.pcap" in text and "42 %" in text and "esc cancel" in text
         bench.simulate_key("escape")
         while not ended.is_set():
             await pilot.pause(0.01)
+        await settle(pilot)
+        assert isinstance(bench.screen, PacketsScreen)
+        assert "Stopped before the packets were found." in shown(bench)
+        await press(pilot, "escape")
         assert not isinstance(bench.screen, PacketsScreen)
+
+
+async def test_a_search_ends_with_its_screen(
+    bench: WorkbenchApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from threading import Event
+
+    from workbench.model.errors import Cancelled
+
+    began, ended = Event(), Event()
+
+    def slow(_: Session, __: object, *, progress, cancelled):  # type: ignore[no-untyped-def]
+        began.set()
+        while not cancelled():
+            ended.wait(0.01)
+        ended.set()
+        raise Cancelled("stopped")
+
+    monkeypatch.setattr(Session, "packets", slow)
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "enter", "enter")
+        bench.simulate_key("enter")
+        while not began.is_set():
+            await pilot.pause(0.01)
+        bench.screen.dismiss()
+        while not ended.is_set():
+            await pilot.pause(0.01)
+        await settle(pilot)

@@ -14,7 +14,7 @@ from textual.screen import Screen
 from workbench.model.errors import InputError
 from workbench.tui.commands import Commands
 from workbench.tui.desk import Desk
-from workbench.tui.glyphs import AsciiFilter
+from workbench.tui.glyphs import AsciiFilter, key_in_words
 from workbench.tui.keys import keys_file, read_keys
 from workbench.tui.themes import THEMES, VERDICT_DEFAULTS
 
@@ -87,8 +87,14 @@ class WorkbenchApp(Desk):
         for theme in THEMES:
             self.register_theme(theme)
         self.set_reactive(Desk.theme, THEMES[0].name)  # unwatched: the sheet is parsed once less
-        if os.environ.get("WORKBENCH_ASCII") == "1":
+        self._ascii = os.environ.get("WORKBENCH_ASCII") == "1"
+        if self._ascii:
             self._filters.append(AsciiFilter())
+
+    def get_key_display(self, binding: Binding) -> str:
+        """`⏎`, or `enter` where there is nothing but ASCII."""
+        shown = super().get_key_display(binding)
+        return key_in_words(shown) if self._ascii else shown
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Verdict colours for Textual's own themes."""

@@ -3,7 +3,7 @@
 import threading
 from collections import defaultdict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 from textual import on
 from textual.screen import Screen, ScreenResultType
@@ -24,6 +24,9 @@ class Asking(Screen[ScreenResultType]):
     Answers are numbered per topic: `exclusive` workers do not stop an older thread, so a late
     answer to an old question has to be recognised and dropped.
     """
+
+    TELLS_EDITS: ClassVar[bool] = False
+    """Shows the last edit in a line of its own: a notice would say it twice."""
 
     @property
     def bench(self) -> "WorkbenchApp":

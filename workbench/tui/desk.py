@@ -14,6 +14,7 @@ from textual.reactive import reactive
 from workbench.model.errors import Cancelled, WorkbenchError
 from workbench.model.filters import NO_FILTER, Filter
 from workbench.model.traffic import Progress
+from workbench.tui.asking import Asking
 from workbench.tui.messages import Progressed
 from workbench.tui.weighing import Weighing
 
@@ -147,7 +148,8 @@ class Desk(Weighing):
         if message.told:
             self.clear_notifications()
             self.screen.query("ToastHolder").remove()  # or each would keep an empty line
-            self.notify(message.told + effect(message.changes), markup=False, timeout=4)
+            if not (isinstance(self.screen, Asking) and self.screen.TELLS_EDITS):
+                self.notify(message.told + effect(message.changes), markup=False, timeout=4)
 
     # ── long work ──────────────────────────────────────────────────────────────────────────
 

@@ -94,6 +94,14 @@ _PAIRS = (
 _PLAIN = {pair[0]: pair[1] for pair in _PAIRS.split()}
 _PLAIN |= dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯╞╡╪┏┓┗┛┡┩╇╸╹╺╻", "+")
 _TO_ASCII = str.maketrans(_PLAIN)
+_KEY_WORDS = str.maketrans(
+    {"⏎": "enter", "⌫": "backspace", "↑": "up", "↓": "down", "←": "left", "→": "right"}
+)
+
+
+def key_in_words(key: str) -> str:
+    """A key's sign for poor consoles: a single character would be read as another key."""
+    return key.translate(_KEY_WORDS)
 
 
 class AsciiFilter(LineFilter):

@@ -180,10 +180,10 @@ class WorkScreen(Asking[None]):
     # ── keys ───────────────────────────────────────────────────────────────────────────────
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Nothing to act on while the workspace opens; `allow` only where traffic is shown."""
+        """Nothing to act on while the workspace opens; `a` and `e` only where traffic is shown."""
         if self.bench.session is None and action not in ("filter", "back"):
             return None
-        return action != "allow" or type(self).subject is not WorkScreen.subject
+        return action not in ("allow", "explain") or type(self).subject is not WorkScreen.subject
 
     def action_filter(self) -> None:
         self.query_one(FilterBar).focus()

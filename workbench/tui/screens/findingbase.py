@@ -101,9 +101,6 @@ class FindingBase(SeekingScreen):
     def on_screen_resume(self) -> None:
         self._seen = None  # findings.yaml may be another one by now; nothing is found twice
 
-    def on_unmount(self) -> None:
-        self._stop.set()
-
     def action_again(self) -> None:
         self.reload()
 

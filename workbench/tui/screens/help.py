@@ -1,6 +1,7 @@
 """`?`: the four steps, the keys of the screen in front, and what the glyphs mean."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from textwrap import wrap
 from typing import Any, ClassVar
 
@@ -48,7 +49,10 @@ class HelpScreen(Dialog):
             if binding.id:  # Textual's own keys have none
                 keys = screen.app.get_key_display(binding)
                 if binding.action in found:
-                    keys = f"{found[binding.action][0]} {keys}"
+                    before = found[binding.action][0]
+                    if keys in before.split():  # the sign stands for the first of them
+                        keys = screen.app.get_key_display(replace(binding, key_display=None))
+                    keys = f"{before} {keys}"
                 about = tooltip or binding.tooltip
                 found[binding.action] = (keys, binding.description, about, binding.id)
         return cls(found.values())

@@ -1,7 +1,6 @@
 """The packets of one flow: our own decode at once, tshark's dissection when it arrives."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -10,29 +9,24 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
 from workbench.model.errors import WorkbenchError
 from workbench.model.packets import Packet
-from workbench.model.traffic import Flow, Progress
+from workbench.model.traffic import Flow
+from workbench.tui.desk import Stopped, Tell
 from workbench.tui.lines import PACKET_COLUMNS, ends, packet_row, plural, row_of
-from workbench.tui.screens.base import Rows, WorkScreen
+from workbench.tui.screens.base import Rows
+from workbench.tui.screens.seeking import SeekingScreen
 from workbench.tui.widgets.packetview import PacketView
 from workbench.tui.widgets.pagedtable import PagedTable
 
 
-@dataclass
-class Looking(Message):
-    """How far the search for the packets is."""
-
-    progress: Progress
-
-
-class PacketsScreen(WorkScreen):
+class PacketsScreen(SeekingScreen):
     """One flow, packet by packet."""
 
+    QUESTION = "packets"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "bytes", "bytes", id="packets.hex",
                 tooltip="The packet's bytes: beside its layers, or in their place"),
@@ -47,37 +41,36 @@ class PacketsScreen(WorkScreen):
         super().__init__()
         self._flow = flow
         self._packets: dict[int, Packet] = {}
-        self._stop = False
 
     def body(self) -> Iterable[Widget]:
         yield Static(Content(f" {ends(self._flow)}"), id="crumbs")
         with Vertical(id="packets-column"):
-            yield PagedTable(PACKET_COLUMNS, empty="No packets.", id="table")
+            yield PagedTable(PACKET_COLUMNS, empty="Looking for the packets …", id="table")
             yield PacketView(id="packet")
 
     def load(self) -> None:
-        if self._packets:
+        """Once: neither the draft nor the filter changes what was sent."""
+        if self._packets or self.busy:
             return
         session, flow = self.opened, self._flow
 
-        def find() -> tuple[Packet, ...]:
-            return session.packets(flow, progress=self._looking, cancelled=lambda: self._stop)
+        def find(tell: Tell, stopped: Stopped) -> tuple[Packet, ...]:
+            return session.packets(flow, progress=tell, cancelled=stopped)
 
-        self.ask("packets", find, self._show_own, self._not_found)
+        given_up = self.look(
+            find,
+            lambda packets: self._show_own(packets, given_up),
+            lambda error: self._none(f"The packets cannot be read: {error}"),
+        )
 
-    def _not_found(self, error: WorkbenchError) -> None:
+    def stopped(self) -> None:
+        self._none("Stopped before the packets were found. Back at its flow, Enter looks again.")
+
+    def _none(self, words: str) -> None:
+        """Words in place of packets."""
         table = self.query_one("#table", PagedTable)
-        table.set_columns(table.columns, f"The packets cannot be read: {error}")
+        table.empty = words
         table.show_rows([])
-        self.bench.show_error(error)
-
-    def _looking(self, progress: Progress) -> None:
-        """In the worker that looks for packets."""
-        self.post_message(Looking(progress))
-
-    @on(Looking)
-    def _show_looking(self, message: Looking) -> None:
-        self._state(f"looking for the packets: {message.progress.fraction:.0%}")
 
     def _state(self, text: str) -> None:
         total = self._flow.packets_to_server + self._flow.packets_to_client
@@ -86,13 +79,16 @@ class PacketsScreen(WorkScreen):
         crumbs = Content.assemble(f" {ends(self._flow)}", (f"   {text}", "$dim"))
         self.query_one("#crumbs", Static).update(crumbs)
 
-    def _show_own(self, packets: tuple[Packet, ...]) -> None:
+    def _show_own(self, packets: tuple[Packet, ...], given_up: Stopped) -> None:
+        if not packets:
+            self._none("None of its packets is in the capture any more.")
+            return
         self._merge({packet.number: packet for packet in packets})
         self._state("tshark is dissecting …")
         session, flow = self.opened, self._flow
 
         def dissect() -> tuple[Packet, ...]:
-            return session.dissect(flow, cancelled=lambda: self._stop)
+            return session.dissect(flow, cancelled=given_up)
 
         self.ask("dissect", dissect, self._show_dissected, self._no_dissection)
 
@@ -146,6 +142,3 @@ class PacketsScreen(WorkScreen):
             return np.array([] if row is None else [row], np.int64)
 
         return rows
-
-    def on_unmount(self) -> None:
-        self._stop = True

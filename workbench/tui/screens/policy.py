@@ -36,6 +36,7 @@ class PolicyScreen(WorkScreen):
     """One list at a time; Enter edits, and every edit counts at once."""
 
     TAB = "policy"
+    TELLS_EDITS = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new", "new", id="policy.new", tooltip="Add to this list"),
         Binding("x,delete", "remove", "delete", id="policy.delete", tooltip="u takes it back"),

@@ -77,6 +77,9 @@ class SeekingScreen(WorkScreen):
         self.busy = False
         self.query_one(ProgressLine).progress = self.bench.progress
 
+    def on_unmount(self) -> None:
+        self._stop.set()
+
     def stopped(self) -> None:
         """Say that nothing was worked out, and what to do."""
         raise NotImplementedError

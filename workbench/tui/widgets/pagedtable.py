@@ -70,7 +70,7 @@ def fit(columns: Sequence[Column], width: int) -> list[tuple[int, int]]:
     return [(at, columns[at].width + rest * columns[at].flex // shares) for at in chosen]
 
 
-class PagedTable(ScrollView, can_focus=True):
+class PagedTable(ScrollView, can_focus=True, inherit_bindings=False):
     """Columns fit the width, the header stays, the cursor is a row.
 
     The owner calls `show(total)` and answers every `Wanted` with `put(generation, start, rows)`;
