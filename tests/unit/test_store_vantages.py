@@ -117,6 +117,20 @@ def test_ports_used_again_are_no_copies(store: Store) -> None:
     assert len(flows(store)) == 15
 
 
+def test_ports_used_again_are_matched_where_clocks_agree_only_roughly(store: Store) -> None:
+    """A recorder that stamps packets as it is handed them, several at once."""
+    again = [
+        later(tcp(0, client_token=100 + number, server_token=200 + number), number * 50_000)
+        for number in range(3)
+    ]
+    late = [
+        replace(flow, first_us=101_000 + n, last_us=101_000 + n) for n, flow in enumerate(again)
+    ]
+    load(store, [*again, tcp(5), tcp(6)], [*late, tcp(5), tcp(6)])
+    assert len(flows(store)) == 5
+    assert {flow.client_token for flow in flows(store)} == {100, 101, 102, 1005, 1006}
+
+
 def test_networks_with_the_same_addresses_stay_apart(store: Store) -> None:
     """UDP between the same ends at the same time; nothing says that it was the same."""
     one = [samples.flow(protocol=UDP, first_us=0, last_us=MINUTE, client_token=3)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from numpy.typing import NDArray
 
@@ -13,6 +13,8 @@ _COLUMNS = (
     "id", "pair", "capture", "first_us", "last_us", "sends_a", "sends_b", "token_a", "token_b",
     "ends", "opens", "answered",
 )  # fmt: skip
+_REMEMBERED = 1024
+"""Sequence numbers of the same two ends."""
 
 
 @dataclass(slots=True)
@@ -33,6 +35,17 @@ class _Flow:
     answered: bool
     last_us: int
 
+    def add(self, row: Self) -> None:
+        """What another row says of the flow."""
+        self.place = row.place
+        self.token_a = self.token_a or row.token_a
+        self.token_b = self.token_b or row.token_b
+        self.sends_a |= row.sends_a
+        self.sends_b |= row.sends_b
+        self.ends |= row.ends
+        self.answered |= row.answered
+        self.last_us = max(self.last_us, row.last_us)
+
 
 class Line:
     """Goes through rows in order of ends and time, and remembers the flow that goes on.
@@ -42,13 +55,16 @@ class Line:
     where its opening was not captured, although it has been sending or the flow has ended; when it
     opens what was answered and ended, or comes long after the close. Any other row is one when it
     comes long after. What another place saw at the same time may lack anything: only its sequence
-    numbers tell it from the flow.
+    numbers tell it from the flow. By them it is found even where the same ports are another flow
+    already, for clocks agree only roughly.
     """
 
     def __init__(self, places: Mapping[int, Place]) -> None:
         self._places = places
         self._pair = -1
         self._flows: list[_Flow] = []  # of these ends: several where captures are of other networks
+        self._opened: dict[tuple[int, int, int], _Flow] = {}
+        """Flows of these ends by family, end and its initial sequence number: the latest ones."""
 
     def flows(self, rows: Mapping[str, NDArray[Any]]) -> list[int]:
         """For each row the id of the first row of its flow."""
@@ -59,7 +75,7 @@ class Line:
             answered,
         ) in zip(*columns, strict=True):  # fmt: skip
             if pair != self._pair:
-                self._pair, self._flows = pair, []
+                self._pair, self._flows, self._opened = pair, [], {}
             place = self._places[capture]
             flow = self._of(place)
             copy = (
@@ -68,24 +84,37 @@ class Line:
                 and place.point != flow.place.point
                 and first <= flow.last_us + OVERLAP
             )
+            row = _Flow(number, place, token_a, token_b, sends_a, sends_b, ends, answered, last)
             if flow is not None and _goes_on(flow, first, token_a, token_b, opens, copy=copy):
-                flow.place = place
-                flow.token_a = flow.token_a or token_a
-                flow.token_b = flow.token_b or token_b
-                flow.sends_a |= sends_a
-                flow.sends_b |= sends_b
-                flow.ends |= ends
-                flow.answered |= answered
-                flow.last_us = max(flow.last_us, last)
+                flow.add(row)
+            elif (seen := self._seen(row)) is not None:
+                flow = seen
+                flow.add(row)
             else:
                 if flow is not None:
                     self._flows.remove(flow)
-                flow = _Flow(
-                    number, place, token_a, token_b, sends_a, sends_b, ends, answered, last
-                )
+                flow = row
                 self._flows.append(flow)
+            self._remember(flow)
             numbers.append(flow.number)
         return numbers
+
+    def _seen(self, row: _Flow) -> _Flow | None:
+        """The flow that another place saw open like this one."""
+        for end, token, other in ((0, row.token_a, row.token_b), (1, row.token_b, row.token_a)):
+            flow = self._opened.get((row.place.family, end, token))
+            if flow is not None and flow.place.point != row.place.point:
+                known = flow.token_a if end else flow.token_b
+                if not (known and other and known != other):
+                    return flow
+        return None
+
+    def _remember(self, flow: _Flow) -> None:
+        for end, token in enumerate((flow.token_a, flow.token_b)):
+            if token:
+                self._opened[flow.place.family, end, token] = flow
+        while len(self._opened) > _REMEMBERED:
+            del self._opened[next(iter(self._opened))]
 
     def _of(self, place: Place) -> _Flow | None:
         """The flow that a row from there can belong to, the latest one.
