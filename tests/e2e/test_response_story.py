@@ -84,6 +84,24 @@ def test_a_story_and_some_findings_replayed(
     assert fates["not-reached"] == 1 and fates["blocked"] > 100
 
 
+def test_steps_that_are_alike_stand_in_one_line(
+    loaded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["replay", str(loaded), "--format", "json"])
+    steps = json.loads(capsys.readouterr().out)["steps"]
+    main(["replay", str(loaded), "--every"])
+    assert len(capsys.readouterr().out.splitlines()) == len(steps) + 1 > 250
+    main(["replay", str(loaded)])
+    told = capsys.readouterr()
+    lines = told.out.splitlines()[1:]
+    assert sum(int(line.partition(" ×")[0]) for line in lines) == len(steps)
+    assert len(lines) < 30 and f"{len(steps)} steps" in told.err and "--every" in told.err
+    assert any("10.1.0.0/24 (10 hosts)" in line and "8 services" in line for line in lines)
+    assert any("file-1 " in line and "tcp/445" in line and "allowed" in line for line in lines)
+    times = [line.split()[3] for line in lines]
+    assert times == sorted(times)
+
+
 def test_an_answer_changes_nothing_unless_saved(
     workbench: Run, site: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -48,6 +48,47 @@ def test_a_pipe_gets_all_columns(capsys: pytest.CaptureFixture[str]) -> None:
     assert "03-31 14:01:09" in first and "10 B" in first and "role=pc zone=office" in first
 
 
+WHY = "a sentence of some length, with figures, that says why; " * 4
+FOUND = [
+    {"id": "c1bc0bc6", "title": "Port scan of 31 hosts: 8 ports", "why": WHY.strip(), "stage": "x"},
+    {"id": "77520007", "title": "Ping sweep", "why": "", "stage": "y"},
+]
+
+
+@pytest.mark.parametrize("wide", [20, 40, 80, 160, 400])
+def test_sentences_are_never_cut(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wide: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(wide))
+    emit(FOUND, "table", columns=("id", "title", "why", "stage"))
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    assert all(width(line) <= wide for line in lines) and "…" not in out
+    assert WHY.strip() in " ".join(out.split()) and FOUND[0]["title"] in " ".join(out.split())
+    below = [line for line in lines if line.startswith("    ")]
+    assert bool(below) == (wide < 400)
+    assert ("    why: a sentence" in out) == (wide < 400)
+    assert ("    title: Port" in out) == (wide < 38)  # 28 columns behind the id
+    assert sum("why:" in line for line in lines) == (wide < 400)  # nothing is said below "Ping …"
+
+
+def test_a_text_has_the_room_that_is_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    emit([{"id": "1", "name": "n" * 100}], "table")
+    assert "n" * 100 in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("form", ["table", "csv"])
+def test_a_pipe_gets_all_of_every_text(capsys: pytest.CaptureFixture[str], form: str) -> None:
+    long = "word " * 400 + "end"
+    emit([{"id": "1", "why": long, "names": ["host-name"] * 400, "last": "z"}] * 2, form)
+    out, err = capsys.readouterr()
+    assert out.count(long) == 2 and out.count("host-name") == 800 and "…" not in out + err
+    assert len(out.splitlines()) == 3
+
+
 def test_years_are_shown_where_they_differ(capsys: pytest.CaptureFixture[str]) -> None:
     emit(
         [{"last_seen": "2025-12-31T23:59:59.999999Z"}, {"last_seen": None},

@@ -67,6 +67,9 @@ def replay(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--before", default="", metavar="TIME", help="with --policy baseline: it ends here"
     )
+    parser.add_argument(
+        "--every", action="store_true", help="a row for each step, also where many are alike"
+    )
     _look(parser)
 
 

@@ -9,23 +9,17 @@ from workbench.cli.commands.see import CONVERSATION_COLUMNS
 from workbench.cli.meter import Meter
 from workbench.cli.output import emit, emit_object
 from workbench.cli.records import Record
+from workbench.cli.replayed import STEP_COLUMNS, folded, replayed_record, step_records
 from workbench.cli.table import say
 from workbench.model.errors import InputError
 from workbench.model.finding import Finding, named
-from workbench.model.net import format_address, service_text
 from workbench.model.packets import printable
 from workbench.model.response import Answer, Replayed, Without
 from workbench.model.text import plural
-from workbench.model.traffic import format_time
 
 if TYPE_CHECKING:
     from workbench.session import Session
     from workbench.session.response import Answered
-
-STEP_COLUMNS = (
-    "step", "time", "hop", "fate", "client_name", "server_name", "service", "because", "technique",
-    "title",
-)  # fmt: skip
 
 
 def respond(options: Options) -> int:
@@ -153,8 +147,8 @@ def _answer_record(session: "Session", finding: Finding, answered: "Answered", d
         "changed": answered.changed,
         "notes": list(answered.edit.notes),
         "diff": diff,
-        "before": _replayed_record(session, answered.before),
-        "after": _replayed_record(session, answered.after),
+        "before": replayed_record(session, answered.before),
+        "after": replayed_record(session, answered.after),
         "newly_blocked": {
             "conversations": answered.cost.blocked,
             "of_the_intrusion": answered.cost.intrusion,
@@ -184,10 +178,11 @@ def replay(options: Options) -> int:
         replayed = session.response.replay(chosen, policy, name, cancelled=meter.cancelled)
         meter.clear()
         if options.format == "json":
-            emit_object(_replayed_record(session, replayed))
+            emit_object(replayed_record(session, replayed))
+        elif options.format == "csv" or options.every:
+            emit(step_records(session, replayed), options.format, columns=STEP_COLUMNS, limit=0)
         else:
-            steps = _steps(session, replayed)
-            emit(steps, options.format, columns=STEP_COLUMNS, limit=0)
+            _print_folded(session, replayed)
         if options.format == "table":
             _say_hops(session, replayed)
     return 0 if replayed.stopped else 1
@@ -210,54 +205,15 @@ def _chosen(session: "Session", options: Options, found: Sequence[Finding]) -> t
     return tuple(dict.fromkeys(story))
 
 
+def _print_folded(session: "Session", replayed: Replayed) -> None:
+    rows = folded(session, replayed)
+    emit(rows, "table", limit=0)
+    if len(rows) < len(replayed.steps):
+        say(f"{len(replayed.steps):,} steps, those alike in one line; --every shows each")
+
+
 def _say_hops(session: "Session", replayed: Replayed) -> None:
     name = session.inventory.name
     for hop in replayed.hops:
         say(f"hop {hop.number}: {name(hop.client)} → {name(hop.server)} {hop.fate} ({hop.because})")
     say(f"{replayed.policy}: {replayed.text}")
-
-
-def _steps(session: "Session", replayed: Replayed) -> list[Record]:
-    return [
-        {
-            "step": step.number,
-            "time": format_time(step.time_us),
-            "stage": step.stage.value,
-            "technique": step.technique,
-            "title": step.title,
-            "findings": list(step.findings),
-            "hop": step.hop,
-            "fate": step.fate.value,
-            "rules": list(step.rules),
-            "because": step.because,
-            "client": format_address(step.conversation.client),
-            "client_name": session.inventory.name(step.conversation.client),
-            "server": format_address(step.conversation.server),
-            "server_name": session.inventory.name(step.conversation.server),
-            "service": service_text(step.conversation.protocol, step.conversation.port),
-        }
-        for step in replayed.steps
-    ]
-
-
-def _replayed_record(session: "Session", replayed: Replayed) -> Record:
-    return {
-        "policy": replayed.policy,
-        "stopped": replayed.stopped,
-        "stopped_at": replayed.stopped_at,
-        "text": replayed.text,
-        "hops": [
-            {
-                "hop": hop.number,
-                "client": format_address(hop.client),
-                "client_name": session.inventory.name(hop.client),
-                "server": format_address(hop.server),
-                "server_name": session.inventory.name(hop.server),
-                "first_seen": format_time(hop.first_us),
-                "fate": hop.fate.value,
-                "because": hop.because,
-            }
-            for hop in replayed.hops
-        ],
-        "steps": _steps(session, replayed),
-    }
