@@ -175,6 +175,24 @@ def test_ip_is_found_on_every_link_type(link: int, packet: bytes) -> None:
     assert decoded.words(layout.PKT_PATH) == [64 << 32 | 1]
 
 
+def test_cooked_captures_leave_inner_tags_before_the_packet() -> None:
+    """As Linux 6.18 and tcpdump record double-tagged frames that came in, on the device "any"."""
+    inner = b"\0\7\x08\0" + IP
+    frames = [
+        (113, layers.cooked(b"\0\x64\x08\0" + inner, 1, 0x88A8), 100),
+        (113, layers.cooked(b"\0\x64\x08\0\0\6\x81\0" + inner, 1, 0x8100), 100),
+        (113, layers.cooked(inner, 1, 0x0800), 7),
+        (276, layers.cooked(inner, 1, 0x0800, version=2), 7),
+        (276, layers.cooked(b"\x60\7\x08\0" + IP, 1, 0x0800, version=2), 7),
+    ]
+    for link, packet, vlan in frames:
+        decoded = Decoded([packet], link)
+        assert decoded.flows == [FLOW]
+        assert decoded.words(layout.PKT_MARKS, layout.VLAN_SHIFT, 0xFFF) == [vlan]
+    inner = b"\x40\7\x86\xdd" + IP6
+    assert Decoded([layers.cooked(inner, 1, 0x86DD, version=2)], 276).flows == [FLOW6]
+
+
 def test_every_system_has_its_own_number_for_ipv6() -> None:
     families = (10, 23, 24, 26, 28, 30)
     packets = [bytes([*order]) + IP6 for n in families for order in ([n, 0, 0, 0], [0, 0, 0, n])]

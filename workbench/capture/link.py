@@ -151,11 +151,9 @@ class LinkDecoder:
             if self.end - at < 44:
                 return _CUT_LINK
             return self._ethertype(self._u16(at + 40), at + 44)
-        if link == 138:  # IP over IEEE 1394
-            return self._typed(at + 16)
         if link == 100:  # LLC over ATM
             return self._ethertype(0, at)
-        if link == 281 or link == 284:  # Ethernet with a switch chip's tag behind the addresses
+        if link in (138, 281, 284):  # IEEE 1394; a switch chip's tag behind Ethernet addresses
             return self._typed(at + 16)
         if link == _CUT:
             return _CUT_LINK
@@ -220,7 +218,7 @@ class LinkDecoder:
         while self.depth < _MAX_DEPTH:
             self.depth += 1
             if kind == 0x0800 or kind == 0x86DD:
-                return self._found(at)
+                return self._internet(kind, at)
             if kind in (0x8100, 0x88A8, 0x9100, 0x9200):
                 if self.end - at < 4:
                     return _CUT_LINK
@@ -249,7 +247,7 @@ class LinkDecoder:
             elif kind == 0x8926 or kind == 0x892F:  # a fabric extender's VN-tag; an HSR ring's
                 return self._typed(at + 4)
             elif kind == 0xD28B or kind == 0x22F3:
-                return self._stamped(at) if kind == 0xD28B else self._trill(at)
+                return self._inserted(kind, at)
             elif kind == 0x8870:  # 802.3 without a length, for large frames
                 kind = 0
             elif kind > 1535:
@@ -268,22 +266,27 @@ class LinkDecoder:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1)
-    def _stamped(self, at: cython.Py_ssize_t) -> cython.int:
-        """Arista's tap aggregation: subtype, version, a time of 64 or 48 bits."""
-        if self.end - at < 4:
+    def _inserted(self, kind: cython.ulonglong, at: cython.Py_ssize_t) -> cython.int:
+        """TRILL (RFC 6325), or what Arista's tap aggregation puts behind the addresses."""
+        if self.end - at < 6:
             return _CUT_LINK
+        if kind == 0x22F3:  # two nicknames and options, then the whole inner frame
+            return self._ethernet(at + 6 + (self._u16(at) >> 6 & 31) * 4)
         if self._u16(at) != 1:
             return 0xD28B
-        return self._typed(at + 12 if self.buf[at + 3] == 0x10 else at + 10)
+        return self._typed(at + 12 if self.buf[at + 3] == 0x10 else at + 10)  # a time stamp
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1)
-    def _trill(self, at: cython.Py_ssize_t) -> cython.int:
-        """RFC 6325: two nicknames and options, then the whole inner frame."""
-        if self.end - at < 6:
-            return _CUT_LINK
-        return self._ethernet(at + 6 + (self._u16(at) >> 6 & 31) * 4)
+    def _internet(self, kind: cython.ulonglong, at: cython.Py_ssize_t) -> cython.int:
+        """IP. Linux says what is behind all tags, but cooked captures have only the first of them
+        before their payload: then another one begins here."""
+        version: cython.int = 4 if kind == 0x0800 else 6
+        other: cython.bint = self.end - at > 4 and self.buf[at] >> 4 != version
+        if other and self._u16(at + 2) in (kind, 0x8100, 0x88A8):
+            return self._ethertype(0x8100, at)
+        return self._found(at)
 
     @cython.cfunc
     @cython.nogil
