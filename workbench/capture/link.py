@@ -137,10 +137,8 @@ class LinkDecoder:
             return self._ethertype(0x8864, at)
         if link == 104:  # Cisco HDLC
             return self._typed(at + 2)
-        if link == 107:
-            return self._frame_relay(at)
-        if link == 219:
-            return self._mpls(at)
+        if link == 107 or link == 219:
+            return self._frame_relay(at) if link == 107 else self._mpls(at)
         return self._rarer(link, at)
 
     @cython.cfunc
