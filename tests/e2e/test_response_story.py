@@ -110,7 +110,7 @@ def test_an_answer_changes_nothing_unless_saved(
     shown = capsys.readouterr()
     assert "+  office: {directions: [ingress]}" in shown.out
     assert "admin-2" in shown.out  # what else would break
-    assert "now: not stopped: 1 of 1 hops get through; then: stopped at hop 1 of 1" in shown.err
+    assert "now: not stopped: 1 of 1 hop gets through; then: stopped at hop 1 of 1" in shown.err
     assert "nothing is saved" in shown.err
     assert (site / "policy.yaml").read_text() == before
     assert main(["respond", str(site), LOGIN, "--narrow", "--keep", "--save"]) == 0

@@ -120,7 +120,7 @@ async def test_the_filter_line_narrows_the_list(bench: WorkbenchApp) -> None:
         await press(pilot, "slash")
         bench.screen.query_one(FilterBar).text = "after:2030-01-01"
         await press(pilot, "enter")
-        assert f"None of the {every(bench)} findings fit the filter" in shown(bench)
+        assert f"No finding fits the filter, of {every(bench)}" in shown(bench)
 
 
 async def test_from_a_finding_down_to_its_packets(bench: WorkbenchApp) -> None:

@@ -190,7 +190,7 @@ def test_looking_is_no_hop_and_neither_is_a_refused_login() -> None:
     steps = moments(table, (10, HOP_1, Stage.RECONNAISSANCE), (20, refused, Stage.MOVEMENT))
     found = run(steps, table, policy(("a", "c", "tcp/22")))
     assert found.hops == ()
-    assert found.text == "not stopped: 1 of 2 steps get through"
+    assert found.text == "not stopped: 1 of 2 steps gets through"
     assert run(steps, table, policy()).text == "stopped: none of 2 steps gets through"
     assert run([], table, policy()).text == "nothing to replay"
     assert not run([], table, policy()).stopped

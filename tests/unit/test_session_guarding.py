@@ -79,7 +79,7 @@ def test_they_are_one_edit(session: Session) -> None:
     assert session.ready_guardrails("vnc").guardrails == ()
     with pytest.raises(InputError, match="guarded already"):
         session.guard("vnc")
-    assert session.draft.undo() == "guardrail about vnc added"
+    assert session.draft.undo() == "1 guardrail about vnc added"
     assert session.policy == before
 
 

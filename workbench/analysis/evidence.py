@@ -9,6 +9,7 @@ from workbench.analysis.guardrails import forbidding
 from workbench.analysis.homes import Homes
 from workbench.model.net import ICMP, ICMPV6, TCP, UDP, AddressSet, ServiceRange, service_text
 from workbench.model.simulation import Evidence, Simulation
+from workbench.model.text import plural
 from workbench.model.traffic import Direction, Outcome
 from workbench.model.verdict import Class
 
@@ -129,7 +130,7 @@ def _width(role: str, seen: int, side: Sequence[int], homes: Homes) -> str:
     if seen * WIDE > hosts:
         return ""
     names = ", ".join(homes.names[at] for at in side)
-    return f"{seen} of {hosts} hosts of {names} seen as {role}"
+    return f"{seen:,} of {plural(hosts, 'host')} of {names} seen as {role}"
 
 
 def _breaks(

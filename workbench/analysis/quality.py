@@ -152,11 +152,9 @@ def _remarks(
     yield from _time(time)
     yield from flow_remarks(shares)
     if silent := sum(report.drops is None for report in reports if report.packets):
-        which = (
-            f"{silent:,} of {len(reports):,} captures" if silent < len(reports) else "no capture"
-        )
-        verb = "do not say" if silent < len(reports) else "says"
-        yield fact("drops-unknown", f"{which} {verb} whether the recorder lost packets")
+        some = f"{silent:,} of {len(reports):,} captures {'does' if silent == 1 else 'do'} not say"
+        which = some if silent < len(reports) else "no capture says"
+        yield fact("drops-unknown", f"{which} whether the recorder lost packets")
 
 
 def _time(time: Coverage) -> Iterator[Remark]:

@@ -157,7 +157,7 @@ def flow_remarks(shares: FlowShares) -> Found:
     )  # fmt: skip
     yield from _share(
         "unanswered", shares.unanswered, shares.total,
-        "were never answered: a scan, a firewall, a dead server, or answers on another path",
+        "never got an answer: a scan, a firewall, a dead server, or answers on another path",
     )  # fmt: skip
     yield from _share(
         "one-way", shares.one_way, shares.total,

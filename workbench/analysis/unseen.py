@@ -166,11 +166,12 @@ def _one_host(name: str) -> Remark:
 
 def _pairs(seen: View) -> Iterator[Remark]:
     if seen.hosts >= 2:
+        verb = "was" if seen.pairs_seen == 1 else "were"
         yield fact(
             "pairs",
-            f"{seen.pairs_seen:,} of {seen.pairs:,} possible pairs of the {seen.hosts:,} hosts "
-            f"({percent(seen.pairs_seen, seen.pairs)}) were seen talking; of the others nothing is "
-            "known",
+            f"{seen.pairs_seen:,} of {plural(seen.pairs, 'possible pair')} of the {seen.hosts:,} "
+            f"hosts ({percent(seen.pairs_seen, seen.pairs)}) {verb} seen talking; of the others "
+            "nothing is known",
         )
 
 
@@ -184,7 +185,7 @@ def _by_network(networks: Sequence[NetworkView]) -> Iterator[Remark]:
                 "inside-unseen",
                 f"traffic inside {one.name}{guess} does not cross this capture point: its "
                 f"{one.hosts:,} hosts have {plural(one.across, 'conversation')} with others and "
-                f"none among themselves; of their {one.pairs:,} pairs nothing is known",
+                f"none among themselves; of their {plural(one.pairs, 'pair')} nothing is known",
             )
         elif one.inside:
             yield care(

@@ -11,6 +11,7 @@ from workbench.capture.headers import HEADERS, Header
 from workbench.capture.layout import WRAPPED
 from workbench.capture.links import link_name
 from workbench.model.packets import Field, Layer, printable
+from workbench.model.text import plural
 
 _LINKS = {
     0: "null", 108: "null", 1: "ethernet", 9: "ppp", 101: "ip", 113: "sll", 276: "sll2",
@@ -77,7 +78,7 @@ def _bytes(name: str, data: bytes, at: int, end: int) -> Layer:
     size = end - at
     text = "".join(chr(one) if 32 <= one < 127 else "·" for one in data[at:end][:_LONGEST])
     shown = Field("text", text + ("…" if size > _LONGEST else ""), at, size)
-    return Layer(name, (Field("size", f"{size:,} bytes", at, size), shown), at, size)
+    return Layer(name, (Field("size", plural(size, "byte"), at, size), shown), at, size)
 
 
 def _ip_inside(data: bytes) -> int:

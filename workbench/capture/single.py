@@ -17,6 +17,7 @@ from workbench.capture.seek import beyond_microsecond, blocks_from
 from workbench.model.errors import Cancelled
 from workbench.model.net import PORT_PROTOCOLS, PROTOCOL_NAMES, TCP, format_address
 from workbench.model.packets import Layer, Packet, Piece
+from workbench.model.text import plural
 from workbench.model.traffic import Flow, Progress, Stop, TcpFlag, Tell
 
 Wanted = Mapping[Flow, Sequence[Piece]]
@@ -255,5 +256,5 @@ def _info(record: Found, flow: Flow, layers: Sequence[Layer]) -> str:
         if layer.name in ("ICMP", "ICMPv6"):
             told += f" {layer.fields[0].value}"
         elif layer.name == "data":
-            told += f" {layer.size:,} bytes"
+            told += f" {plural(layer.size, 'byte')}"
     return told

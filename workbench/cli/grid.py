@@ -5,7 +5,7 @@ from collections import Counter
 
 from workbench.cli.table import GAP, say, shortened, width
 from workbench.model.matrix import Matrix
-from workbench.model.text import short_count
+from workbench.model.text import plural, short_count
 
 WIDEST = 24
 """Columns of servers where the width of the lines does not matter."""
@@ -33,7 +33,7 @@ def matrix_grid(matrix: Matrix, room: int | None = None, limit: int | None = Non
     every = sorted({row for row, _ in places})
     rows = every[: limit or None]
     if len(rows) < len(every):
-        say(f"… {len(every) - len(rows)} more rows; --limit 0 shows all")
+        say(f"… {plural(len(every) - len(rows), 'more row')}; --limit 0 shows all")
     names = [shortened(matrix.rows[row], NAME) for row in rows]
     columns = _fitting(matrix, texts, max(map(width, [CORNER, *names])), room)
     heads = [[CORNER], *(_head(matrix.columns[column]) for column in columns)]

@@ -46,9 +46,9 @@ def _load(session: Session, captures: tuple[Path, ...]) -> None:
     for report in session.captures():
         lacked = [*report.problems, *(f"{n} × {why}" for why, n in report.skipped.items())]
         print(
-            f"{Path(report.path).name}: {report.packets} packets, {report.flows} flows, "
-            f"{short_bytes(report.wire_bytes)}; not policy traffic or lacking: "
-            f"{', '.join(lacked) or 'nothing'}"
+            f"{Path(report.path).name}: {plural(report.packets, 'packet')}, "
+            f"{plural(report.flows, 'flow')}, {short_bytes(report.wire_bytes)}; not policy traffic "
+            f"or lacking: {', '.join(lacked) or 'nothing'}"
         )
 
 
@@ -116,7 +116,7 @@ def _export(session: Session) -> int:
         certificate, _ = session.exports.verify(session.exports.default_folder(target))
         for path in paths:
             lines = len(path.read_text(encoding="utf-8").splitlines())
-            print(f"  {path.name}: {lines} lines")
+            print(f"  {path.name}: {plural(lines, 'line')}")
         if only:
             print(f"  protects only {', '.join(only)}: the rest is not in the cluster")
         for check in certificate.checks:

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from workbench.model.finding import Evidence, Stage
 from workbench.model.policy import Policy
+from workbench.model.text import plural
 
 
 class Answer(StrEnum):
@@ -153,11 +154,10 @@ class Replayed:
         if self.stopped_at:
             return f"stopped at hop {self.stopped_at} of {len(self.hops)}"
         if self.stopped:
-            return f"stopped: none of {len(self.steps)} steps gets through"
-        if self.hops:
-            return f"not stopped: {self.passed} of {len(self.hops)} hops get through"
-        through = sum(step.fate.through for step in self.steps)
-        return f"not stopped: {through} of {len(self.steps)} steps get through"
+            return f"stopped: none of {plural(len(self.steps), 'step')} gets through"
+        through = self.passed if self.hops else sum(step.fate.through for step in self.steps)
+        whole = plural(len(self.hops), "hop") if self.hops else plural(len(self.steps), "step")
+        return f"not stopped: {through:,} of {whole} {'gets' if through == 1 else 'get'} through"
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,11 +44,16 @@ def _scaled(value: int, step: int, units: tuple[str, ...]) -> str:
 
 def plural(count: int, word: str) -> str:
     """`1 flow`, `1,204 flows`, `2 addresses`, `3 policies`."""
+    return f"{count:,} {noun(count, word)}"
+
+
+def noun(count: int, word: str) -> str:
+    """The word as it follows the number: `flow`, `flows`, `addresses`, `policies`."""
     if count == 1:
-        return f"1 {word}"
+        return word
     if word.endswith("y") and word[-2:-1] not in tuple("aeiou"):
-        return f"{count:,} {word[:-1]}ies"
-    return f"{count:,} {word}{'es' if word.endswith(('s', 'x', 'ch', 'sh')) else 's'}"
+        return f"{word[:-1]}ies"
+    return f"{word}{'es' if word.endswith(('s', 'x', 'ch', 'sh')) else 's'}"
 
 
 def percent(part: float, whole: float) -> str:

@@ -1,7 +1,7 @@
 """What the policy would do to the recorded traffic."""
 
 from workbench.model.report import Loss, Report, Talk
-from workbench.model.text import percent
+from workbench.model.text import percent, plural
 from workbench.report.document import (
     Bar,
     Bars,
@@ -14,7 +14,6 @@ from workbench.report.document import (
     Table,
     Text,
 )
-from workbench.report.values import count
 from workbench.report.where import command
 from workbench.report.words import CLASSES, class_mark
 
@@ -45,7 +44,7 @@ def effect(report: Report) -> Section:
     """Coverage and classes, then what production would feel."""
     cover = report.coverage
     covered = (
-        f"{cover.conversations:,} of {count(cover.in_scope, 'conversation')} in scope "
+        f"{cover.conversations:,} of {plural(cover.in_scope, 'conversation')} in scope "
         f"({percent(cover.conversations, cover.in_scope)}), "
         f"{percent(cover.bytes, cover.bytes_in_scope)} of their bytes"
         if cover.in_scope
@@ -74,7 +73,7 @@ def _classes(report: Report) -> Bars:
         number = report.totals.by_class[klass]
         told = f"{number:,} ({percent(number, total)}): {meaning}"
         bars.append(Bar(class_mark(klass).text, number, told, tone))
-    return Bars(f"{count(total, 'conversation')} by class", tuple(bars), max(1, total))
+    return Bars(f"{plural(total, 'conversation')} by class", tuple(bars), max(1, total))
 
 
 def _blocked(report: Report) -> tuple[Text | Table | Commands, ...]:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from workbench.model.report import Report
+from workbench.model.text import plural
 from workbench.model.vulnerability import Exposed, PortReach, RiskTotal
 from workbench.report.document import Block, Cell, Column, Commands, Kind, Section, Table, Text
-from workbench.report.values import count
 from workbench.report.where import command
 
 _EXPOSED = (
@@ -44,7 +44,7 @@ def _blocks(report: Report) -> Iterator[Block]:
     else:
         yield Text(_sources(report))
     rows = [_exposed(host, one) for host, one in found.exposed]
-    title = count(found.exposed.total, "vulnerability", "vulnerabilities") + ", greatest risk first"
+    title = plural(found.exposed.total, "vulnerability") + ", greatest risk first"
     yield Table("vulnerabilities-list", title, _EXPOSED, rows, found.exposed.more)
     hosts = [_total(one) for one in found.hosts]
     yield Table("vulnerable-hosts", "Hosts", _HOSTS, hosts, found.hosts.more)

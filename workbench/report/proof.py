@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from workbench.model.report import Certificate, Digest, Report
+from workbench.model.text import plural
 from workbench.report.document import (
     Block,
     Cell,
@@ -16,7 +17,7 @@ from workbench.report.document import (
     Text,
     Tone,
 )
-from workbench.report.values import count, names
+from workbench.report.values import names
 from workbench.report.where import command
 
 _EXPORTS = (
@@ -168,7 +169,7 @@ def again(report: Report) -> Section:
         *(command(report, "verify", _folder(report, one)) for one in report.certificates),
     )
     lead = (
-        f"{count(len(lines), 'command')}, run beside the workspace {names([report.workspace])}, "
+        f"{plural(len(lines), 'command')}, run beside the workspace {names([report.workspace])}, "
         f"print the figures of this report in full{compared}. The other commands judge expiry by "
         "the day on which they run. The same workspace gives the same report, byte for byte, "
         "but for the line that says when it was made."

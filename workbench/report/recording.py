@@ -9,7 +9,7 @@ from workbench.model.facts import dataset_facts, period
 from workbench.model.matrix import Matrix
 from workbench.model.quality import Remark, Weight
 from workbench.model.report import Report
-from workbench.model.text import short_count
+from workbench.model.text import plural, short_count
 from workbench.report.document import (
     Block,
     Column,
@@ -23,7 +23,6 @@ from workbench.report.document import (
     Text,
     Tone,
 )
-from workbench.report.values import count
 from workbench.report.where import command
 from workbench.report.words import weight_mark
 
@@ -60,8 +59,8 @@ def seen_in_words(report: Report) -> str:
     when = ""
     if time.first_us is not None and time.last_us is not None:
         when = f", {period(time.first_us, time.last_us)}"
-    captures, hosts = count(len(report.quality.captures), "capture"), count(report.hosts, "host")
-    return f"{captures}, {hosts}, {count(report.totals.conversations, 'conversation')}{when}"
+    captures, hosts = plural(len(report.quality.captures), "capture"), plural(report.hosts, "host")
+    return f"{captures}, {hosts}, {plural(report.totals.conversations, 'conversation')}{when}"
 
 
 def _remarks(report: Report) -> Iterator[tuple[str, Remark]]:
@@ -202,7 +201,7 @@ def grid(matrix: Matrix) -> Grid:
     }
     left = len(places) - len(marks)
     note = (
-        f"{count(left, 'cell')} of less busy segments are only in the list below. " if left else ""
+        f"{plural(left, 'cell')} of less busy segments are only in the list below. " if left else ""
     )
     return Grid(
         "Conversations by segment",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from workbench.model.exposure import OUTSIDE, Scenario
 from workbench.model.report import Report
-from workbench.model.text import percent
+from workbench.model.text import percent, plural
 from workbench.model.verdict import Class
 from workbench.report.document import (
     Block,
@@ -20,7 +20,7 @@ from workbench.report.document import (
 )
 from workbench.report.reach import exposure_bars, pointless
 from workbench.report.recording import cares, seen_in_words
-from workbench.report.values import count, names
+from workbench.report.values import names
 
 OK = Mark("✓", "fine", Tone.GOOD)
 STOP = Mark("✗", "against", Tone.BAD)
@@ -47,10 +47,10 @@ def _headline(points: tuple[Point, ...]) -> str:
     undone = sum(point.mark is OPEN for point in points)
     if against:
         verb = "stands" if against == 1 else "stand"
-        answer = f"{count(against, 'point')} {verb} against enforcing this policy as it is"
+        answer = f"{plural(against, 'point')} {verb} against enforcing this policy as it is"
     else:
         answer = "Nothing found here stands against enforcing this policy"
-    rest = [count(look, "point") + " to look at"] if look else []
+    rest = [plural(look, "point") + " to look at"] if look else []
     rest += [f"{undone} not done"] if undone else []
     return f"{answer}{'; ' if rest else ''}{', '.join(rest)}."
 
@@ -58,7 +58,7 @@ def _headline(points: tuple[Point, ...]) -> str:
 def _figures(report: Report) -> Iterator[Figure]:
     cover = report.coverage
     covered = percent(cover.conversations, cover.in_scope) if cover.in_scope else "–"
-    detail = f"{cover.conversations:,} of {cover.in_scope:,} conversations in scope"
+    detail = f"{cover.conversations:,} of {plural(cover.in_scope, 'conversation')} in scope"
     yield Figure(covered, "allowed by a rule", detail if cover.in_scope else "nothing in scope")
     blocked = report.totals.by_class[Class.WOULD_BLOCK]
     working = "conversations that work today"
@@ -68,7 +68,7 @@ def _figures(report: Report) -> Iterator[Figure]:
     first, last = report.exposure.scenarios[0], report.exposure.scenarios[-1]
     yield Figure(f"{first.score:.1f} → {last.score:.1f}", "exposure", "no policy → this policy")
     sure = report.findings_by.get("high", 0)
-    yield Figure(f"{sure:,}", "sure findings", f"of {count(report.findings.total, 'finding')}")
+    yield Figure(f"{sure:,}", "sure findings", f"of {plural(report.findings.total, 'finding')}")
 
 
 def _points(report: Report) -> Iterator[Point]:
@@ -90,7 +90,7 @@ def _recorded(report: Report) -> Point:
     text = f"Looked at: {seen_in_words(report)}"
     if not found:
         return Point(OK, f"{text}; unseen is not unused", "recording")
-    return Point(LOOK, f"{text}; {count(found, 'remark')} on what is missing", "recording")
+    return Point(LOOK, f"{text}; {plural(found, 'remark')} on what is missing", "recording")
 
 
 def _production(report: Report) -> Iterator[Point]:
@@ -99,14 +99,14 @@ def _production(report: Report) -> Iterator[Point]:
         return
     blocked = report.totals.by_class[Class.WOULD_BLOCK]
     if blocked:
-        services = count(report.losses.total, "service")
-        text = f"{count(blocked, 'conversation')} with {services} that work today would be blocked"
+        services = plural(report.losses.total, "service")
+        text = f"{plural(blocked, 'conversation')} with {services} that work today would be blocked"
         yield _blocked(report, text)
     else:
         yield Point(OK, "Nothing that worked in the recording would be blocked", "effect")
     doubtful = report.totals.by_class[Class.UNCERTAIN]
     if doubtful:
-        text = f"{count(doubtful, 'conversation')} cannot be judged from the recording"
+        text = f"{plural(doubtful, 'conversation')} cannot be judged from the recording"
         yield Point(LOOK, text, "uncertain")
 
 
@@ -132,7 +132,7 @@ def _guardrails(report: Report) -> Point:
         text = f"Broken guardrails, {len(report.broken)} of {total}: {broken}"
         return Point(STOP, text, "guardrails")
     verb = "holds" if total == 1 else "hold"
-    return Point(OK, f"{count(total, 'guardrail')} {verb} whatever is recorded", "guardrails")
+    return Point(OK, f"{plural(total, 'guardrail')} {verb} whatever is recorded", "guardrails")
 
 
 def _rules(report: Report) -> Point:
@@ -146,7 +146,7 @@ def _rules(report: Report) -> Point:
         flagged["without a reason"] = bare
     if not report.rules:
         return Point(OPEN, "There are no rules: nothing is allowed to what is protected", "rules")
-    total = count(len(report.rules), "rule")
+    total = plural(len(report.rules), "rule")
     if not flagged:
         return Point(OK, f"{total}, each used, narrow and with a reason", "rules")
     told = ", ".join(f"{number:,} {word}" for word, number in flagged.items())
@@ -155,8 +155,8 @@ def _rules(report: Report) -> Point:
 
 def _exposure(report: Report) -> Point:
     first, last = report.exposure.scenarios[0], report.exposure.scenarios[-1]
-    most = f"{last.widest_machines:,} of {max(0, last.machines - 1):,} machines"
-    outside = count(last.outside_direct, "machine")
+    most = f"{last.widest_machines:,} of {plural(max(0, last.machines - 1), 'machine')}"
+    outside = plural(last.outside_direct, "machine")
     text = (
         f"Exposure {first.score:.1f} → {last.score:.1f}; the worst foothold inside still reaches "
         f"{most}; {outside} open to the outside on services to move by"
@@ -211,8 +211,8 @@ def _vulnerabilities(report: Report) -> Point:
         sum(getattr(one, f"risk_{when}") for one in found.hosts) for when in ("before", "after")
     )
     text = (
-        f"{count(found.exposed.total, 'vulnerability', 'vulnerabilities')} on "
-        f"{count(found.hosts.total, 'host')}: risk {before:,.1f} → {after:,.1f}"
+        f"{plural(found.exposed.total, 'vulnerability')} on "
+        f"{plural(found.hosts.total, 'host')}: risk {before:,.1f} → {after:,.1f}"
     )
     return Point(LOOK if found.exposed.total else OK, text, "vulnerabilities")
 
@@ -235,5 +235,5 @@ def _export(report: Report) -> Point:
     if any(one.edited for one in found):
         return Point(LOOK, f"{text}; files were edited since", "certificate")
     if unasked:
-        return Point(LOOK, f"{text}; {count(unasked, 'further check')} not made", "certificate")
+        return Point(LOOK, f"{text}; {plural(unasked, 'further check')} not made", "certificate")
     return Point(OK, text, "certificate")

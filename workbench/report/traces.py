@@ -2,6 +2,7 @@
 
 from workbench.model.report import FindingFacts, Report
 from workbench.model.response import Fate
+from workbench.model.text import plural
 from workbench.report.document import (
     Bar,
     Bars,
@@ -16,7 +17,6 @@ from workbench.report.document import (
     Text,
     Tone,
 )
-from workbench.report.values import count
 from workbench.report.where import command
 from workbench.report.words import level_mark
 
@@ -120,7 +120,7 @@ def _replayed(report: Report) -> tuple[Block, ...]:
         Text(
             "The conversations of the findings of high confidence, replayed in order of time: what "
             f"starts from a machine that the intruder never got to does not happen. In short: "
-            f"{found.text}. Besides, {count(found.looked, 'conversation')} only looked around; "
+            f"{found.text}. Besides, {plural(found.looked, 'conversation')} only looked around; "
             f"{found.looked_stopped:,} of them would not have got through."
         ),
         Table("replay-hops", "From machine to machine", _HOPS, hops, found.hops.more),
@@ -153,7 +153,9 @@ def _levels(report: Report) -> Bars:
         for level, tone in _LEVELS
     ]
     bars.append(Bar("suppressed", by.get("suppressed", 0), f"{by.get('suppressed', 0):,}"))
-    return Bars(count(report.findings.total, "finding"), tuple(bars), max(1, report.findings.total))
+    return Bars(
+        plural(report.findings.total, "finding"), tuple(bars), max(1, report.findings.total)
+    )
 
 
 def _head(one: FindingFacts) -> tuple[Cell, ...]:

@@ -30,11 +30,6 @@ def safe(text: str, limit: int = LONGEST) -> str:
     return printable(text.translate(_UNFIT), limit)
 
 
-def count(number: int, thing: str, things: str = "") -> str:
-    """`1 host`, `2,000 hosts`."""
-    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
-
-
 def names(found: Some[str] | Iterable[str], most: int | None = NAMES) -> str:
     """`a, b, c and 17 more`; most None: all there are."""
     some = found if isinstance(found, Some) else _all(found)

@@ -14,6 +14,7 @@ from workbench.model.matrix import Matrix
 from workbench.model.net import merge_services
 from workbench.model.policy import ANY, Assertion, Guardrail, Policy, Protection
 from workbench.model.risky import RISKY, RiskyService, risky_by_id, risky_in
+from workbench.model.text import plural
 from workbench.model.traffic import Stop
 from workbench.model.verdict import Class
 from workbench.session import names
@@ -176,8 +177,8 @@ class Guarding(Exposing):
             some = self.exposure.segments
             why = "it is guarded already" if some else "no segment has hosts: 4 names segments"
             raise InputError(f"{ready.service.name}: {why}")
-        plural = "" if len(ready.guardrails) == 1 else "s"
-        self.draft.put_guardrails(ready.guardrails, f"guardrail{plural} about {service} added")
+        told = f"{plural(len(ready.guardrails), 'guardrail')} about {service} added"
+        self.draft.put_guardrails(ready.guardrails, told)
         return ready
 
     def close_gate(self, gate: Gate) -> None:

@@ -22,6 +22,7 @@ from workbench.model.net import AddressSet, format_address
 from workbench.model.policy import ANY, Policy
 from workbench.model.response import Answer, Cost, Covered, Edit, Replayed, Without
 from workbench.model.simulation import Suggestion
+from workbench.model.text import plural
 from workbench.model.traffic import Stop
 from workbench.model.verdict import Verdict
 from workbench.policy import answers
@@ -368,9 +369,8 @@ def _notes(same: bool, left_out: int) -> Iterator[str]:
     if same:
         yield "the draft says so already: there is nothing to change"
     if left_out:
-        plural = "" if left_out == 1 else "s"
         yield (
-            f"{left_out} conversation{plural} left alone: no policy judges them, or they went on "
+            f"{plural(left_out, 'conversation')} left alone: judged by no policy, or going on "
             "before any finding speaks of them"
         )
 

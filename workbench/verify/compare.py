@@ -138,5 +138,5 @@ def compare(
         case.step(f"judging {label}", len(batch), len(batch))
     if total <= LISTED:
         return tuple(listed), ()
-    detail = f"{total} conversations and probes differ; {LISTED} are listed"
+    detail = f"{total:,} conversations and probes differ; {LISTED} are listed"
     return tuple(listed[:LISTED]), (Check("differences", "failed", detail),)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from workbench.model.net import PORT_PROTOCOLS
 from workbench.model.rendered import Check, Verification
+from workbench.model.text import plural
 from workbench.verify.batch import Batch, grouped
 from workbench.verify.compare import Case, Found, compare
 from workbench.verify.k8s import CannotRead, Cluster, NetworkPolicy, read
@@ -42,10 +43,10 @@ def verify_kubernetes(files: Mapping[str, str], case: Case) -> Verification:
     visible &= (pods[probes.client] >= 0) | (pods[probes.server] >= 0)
     probes = probes.take(visible)
     differences, checks = compare(case, observed, probes, lambda batch: found(cluster, batch))
-    detail = f"{len(policies)} NetworkPolicies, {len(cluster.pods)} pod addresses"
+    detail = f"{plural(len(policies), 'NetworkPolicy')}, {plural(len(cluster.pods), 'pod address')}"
     checks = (Check(UNDERSTOOD, "passed", detail), *checks)
     if undefined := int((fit & ~defined).sum()):
-        detail = f"{undefined} conversations: ICMP and the like, or within one pod"
+        detail = f"{plural(undefined, 'conversation')}: ICMP and the like, or within one pod"
         checks += (Check("what NetworkPolicy leaves undefined", "not checked", detail),)
     skipped = len(table) - len(observed)
     return Verification("kubernetes", len(observed), len(probes), skipped, differences, checks)

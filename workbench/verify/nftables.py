@@ -89,7 +89,7 @@ def _kernel_checks(
     sent = np.array([letter != "n" for letter in answer.fates], np.bool_)
     wrong = np.intersect1d(differing(wanted, kernel), np.flatnonzero(sent))
     words = [f"{sample.at(row)}: {kernel.names[kernel.codes[row]]}" for row in wrong[:3].tolist()]
-    detail = f"{sent.sum()} conversations sent, {len(wrong)} differ"
+    detail = f"{plural(int(sent.sum()), 'conversation')} sent, {len(wrong):,} different"
     if words:
         return (*checks, Check(SENT, "failed", f"{detail}: {'; '.join(words)}"))
     return (*checks, Check(SENT, "passed", detail))
@@ -108,7 +108,11 @@ def _listing_check(listing: str, ruleset: Ruleset, sample: Batch) -> Check:
         return Check(HOLDS, "not checked", f"nft's listing: {error}")
     if differ.any():
         first = sample.at(int(np.flatnonzero(differ)[0]))
-        return Check(HOLDS, "failed", f"{differ.sum()} conversations differ, first {first}")
+        return Check(
+            HOLDS,
+            "failed",
+            f"{plural(int(differ.sum()), 'conversation')} judged differently, first {first}",
+        )
     return Check(HOLDS, "passed", f"{plural(len(sample), 'conversation')} judged alike")
 
 

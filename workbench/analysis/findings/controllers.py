@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 
-from workbench.analysis.findings.scene import SECOND, many
+from workbench.analysis.findings.scene import SECOND
 from workbench.analysis.findings.talk import Line, Talk, Words, by_pair
 from workbench.analysis.findings.talk import told as listed
 from workbench.model.finding import Finding, Level, Stage
 from workbench.model.net import service_text
 from workbench.model.spoken import Act
-from workbench.model.text import duration
+from workbench.model.text import duration, plural
 
 _MODES = ("S7 stop", "S7 control", "CIP stop", "CIP start", "CIP reset")
 _LEAST = 300
@@ -89,7 +89,7 @@ def _finding(
         Stage.DEPARTURE,
         kind,
         f"{verb} {scene.name(target)}",
-        f"{scene.name(host)} sent {many(count, 'command')} ({names}) to {scene.name(target)}, "
+        f"{scene.name(host)} sent {plural(count, 'command')} ({names}) to {scene.name(target)}, "
         f"{since}",
         unseen="whether the values were meant",
         matter=spoken if kind == "T0855" else ("controller-command", kind, address),

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from workbench.analysis.findings.bursts import bursts, peak
 from workbench.analysis.findings.logins import FAMILIES, family
-from workbench.analysis.findings.scene import SECOND, Rows, Scene, distinct, grouped, many, pick
+from workbench.analysis.findings.scene import SECOND, Rows, Scene, distinct, grouped, pick
 from workbench.model.finding import Columns, Finding, Level, Stage
 from workbench.model.net import UDP
 from workbench.model.risky import risky_by_id
-from workbench.model.text import duration, percent
+from workbench.model.text import duration, percent, plural
 
 _ROUTINE_HOURS = 3
 """Hours with the same between two hosts that make it their routine."""
@@ -118,7 +118,7 @@ def _spraying(scene: Scene, brief: Columns, scouts: Mapping[int, int]) -> Iterat
             kind="spraying",
             stage=Stage.CREDENTIALS,
             technique="T1110.003",
-            title=f"Password spraying? Short {slug} sessions with {many(len(servers), 'host')}",
+            title=f"Password spraying? Short {slug} sessions with {plural(len(servers), 'host')}",
             host=scene.address(host),
             peers=scene.addresses(servers),
             first_us=first,
@@ -126,7 +126,7 @@ def _spraying(scene: Scene, brief: Columns, scouts: Mapping[int, int]) -> Iterat
             confidence=confidence,
             impact=Level.HIGH,
             why=f"{int(only['brief'][inside].sum()):,} short sessions with "
-            f"{risky_by_id(slug).name} of {many(len(servers), 'host')} within "
+            f"{risky_by_id(slug).name} of {plural(len(servers), 'host')} within "
             f"{duration(last - first)}, and no longer ones",
             unseen=_UNSEEN,
             evidence=scene.evidence(only, inside),
@@ -223,7 +223,7 @@ def _poisoner(scene: Scene, host: int, told: Mapping[int, list[int]]) -> Finding
         kind="name-answers",
         stage=Stage.CREDENTIALS,
         technique="T1557.001",
-        title=f"Answers name questions of {many(len(told), 'host')}",
+        title=f"Answers name questions of {plural(len(told), 'host')}",
         host=scene.address(host),
         peers=scene.addresses(told),
         first_us=int(table["first_us"][rows].min()),

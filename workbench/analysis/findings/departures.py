@@ -12,14 +12,13 @@ from workbench.analysis.findings.scene import (
     Scene,
     distinct,
     grouped,
-    many,
     numbered,
     pick,
 )
 from workbench.model.finding import Columns, Finding, Level, Stage, Traces
 from workbench.model.net import PORT_PROTOCOLS, TCP, ServiceRange, service_text
 from workbench.model.risky import risky_by_id
-from workbench.model.text import duration, short_bytes
+from workbench.model.text import duration, plural, short_bytes
 
 _CROWD = 3
 """Clients that beat to one service, or servers that one client beats to: that is how it works."""
@@ -71,14 +70,15 @@ def _new_peers(scene: Scene, before: Traces) -> Iterator[Finding]:
             kind="new-peer",
             stage=Stage.DEPARTURE,
             technique="T1021" if admin else "T1071",
-            title=f"Uses {many(len(servers), 'host')} that it did not use before",
+            title=f"Uses {plural(len(servers), 'host')} that it did not use before",
             host=scene.address(host),
             peers=scene.addresses(servers),
             first_us=int(now["used_first_us"][rows].min()),
             last_us=int(now["used_last_us"][rows].max()),
             confidence=Level.MEDIUM if few else Level.LOW,
             impact=Level.MEDIUM if admin else Level.LOW,
-            why=f"{scene.names(servers)}, against {many(had.get(host, 0), 'host')} in the baseline",
+            why=f"{scene.names(servers)}, against {plural(had.get(host, 0), 'host')} in the "
+            "baseline",
             unseen="why: a new job and a new intruder look alike",
             evidence=scene.evidence(now, rows),
         )
@@ -100,7 +100,7 @@ def _new_services(scene: Scene, before: Traces) -> Iterator[Finding]:
             kind="new-service",
             stage=Stage.DEPARTURE,
             technique="T1071",
-            title=f"Answers on {many(len(told), 'service')} for the first time",
+            title=f"Answers on {plural(len(told), 'service')} for the first time",
             host=scene.address(host),
             peers=scene.addresses(now["host"][rows]),
             first_us=int(now["used_first_us"][rows].min()),
@@ -280,7 +280,7 @@ def _controller(scene: Scene, now: Columns, row: int, scouts: Mapping[int, int])
         last_us=int(now["used_last_us"][row]),
         confidence=confidence,
         impact=Level.HIGH,
-        why=f"{scene.name(host)} had {many(int(now['used'][row]), 'session')} with it, {since}",
+        why=f"{scene.name(host)} had {plural(int(now['used'][row]), 'session')} with it, {since}",
         unseen="whether it read or wrote",
         evidence=scene.evidence(now, np.array([row])),
         subject=f"{service} {scene.address(target):x}",

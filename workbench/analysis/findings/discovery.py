@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from workbench.analysis.findings.bursts import Burst, bursts
-from workbench.analysis.findings.scene import Scene, distinct, many
+from workbench.analysis.findings.scene import Scene, distinct
 from workbench.model.finding import Finding, Level, Stage
 from workbench.model.net import TCP, UDP
-from workbench.model.text import duration, short_bytes
+from workbench.model.text import duration, plural, short_bytes
 
 _DIRECTORY = (389, 636, 3268, 3269, 9389)
 _TRANSFER = 20_000
@@ -132,14 +132,14 @@ def _shares(scene: Scene) -> Iterator[Finding]:
             kind="share-sweep",
             stage=Stage.RECONNAISSANCE,
             technique="T1135",
-            title=f"Opens the shares of {many(count, 'host')}",
+            title=f"Opens the shares of {plural(count, 'host')}",
             host=scene.address(host),
             peers=scene.addresses(table["target"][rows]),
             first_us=first,
             last_us=last,
             confidence=Level.LOW if scene.expected[host] else Level.MEDIUM,
             impact=Level.MEDIUM,
-            why=f"SMB sessions with {many(count, 'host')} within {duration(last - first)}; "
+            why=f"SMB sessions with {plural(count, 'host')} within {duration(last - first)}; "
             f"{usual:.0f} is usual here",
             unseen="which shares were listed or opened",
             evidence=scene.evidence(table, rows),

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from workbench.analysis.findings.logins import Login
-from workbench.analysis.findings.scene import SECOND, Scene, busiest, many
+from workbench.analysis.findings.scene import SECOND, Scene, busiest
 from workbench.model.finding import Finding, Level, Stage
 from workbench.model.net import TCP, service_text
 from workbench.model.risky import risky_by_id
-from workbench.model.text import duration, short_bytes
+from workbench.model.text import duration, plural, short_bytes
 
 _UNSEEN = {
     "smb": "which shares, files and pipes were used (admin share, service control, scheduled task)",
@@ -77,7 +77,7 @@ def _findings(scene: Scene, login: Login, weight: int, reasons: Iterable[str]) -
     ports = ", ".join(service_text(TCP, port) for port in login.ports)
     why = (
         f"{scene.name(login.client)} used {ports} of {scene.name(login.server)} for the first "
-        f"time, in {many(login.flows, 'session')}; {', '.join(reasons)}"
+        f"time, in {plural(login.flows, 'session')}; {', '.join(reasons)}"
     )
     first = Finding(
         kind="first-login",
@@ -114,7 +114,7 @@ def _reasons(scene: Scene, login: Login, scouts: Mapping[int, int], arrived: int
     if scouts.get(login.client, login.first_us) < login.first_us:
         yield "the client had scanned the network before"
     if login.tries:
-        yield f"{many(login.tries, 'short session')} before one that stayed, as failed logins are"
+        yield f"{plural(login.tries, 'short session')} before one that stayed, as failed logins are"
     if arrived >= 2:
         yield "somebody had logged in to the client in the same way before"
     if login.expected:
@@ -180,7 +180,7 @@ def fan_outs(scene: Scene, found: Iterable[Login], scouts: Mapping[int, int]) ->
             kind="fan-out",
             stage=Stage.MOVEMENT,
             technique=service.technique,
-            title=f"{service.name} used on {many(len(mine), 'host')} for the first time",
+            title=f"{service.name} used on {plural(len(mine), 'host')} for the first time",
             host=scene.address(client),
             peers=scene.addresses(servers),
             first_us=int(times[0]),

@@ -22,12 +22,11 @@ from workbench.analysis.findings.scene import (
     busiest,
     distinct,
     grouped,
-    many,
     pick,
 )
 from workbench.model.finding import Columns, Contact, Finding, Level, Stage
 from workbench.model.net import ICMP, ICMPV6, TCP, UDP, service_text
-from workbench.model.text import duration, percent
+from workbench.model.text import duration, percent, plural
 
 ALARM = 4
 """Failures more than successes: (0.8 / 0.2) ** 4 = 256 to 1."""
@@ -127,8 +126,8 @@ def _scan(scene: Scene, table: Columns, rows: Rows, failed: Mask) -> Finding | N
     empty = int((table["first"][rows] == Contact.EMPTY).sum())
     span = duration(int(np.ptp(table["first_us"][rows])))
     why = (
-        f"{many(len(rows), 'first contact')} with {many(machines, 'host')} on "
-        f"{many(len(services), 'port')} came to nothing ({empty:,} opened, but it said nothing), "
+        f"{plural(len(rows), 'first contact')} with {plural(machines, 'host')} on "
+        f"{plural(len(services), 'port')} came to nothing ({empty:,} opened, but it said nothing), "
         f"{percent(share, 1)} of all it tried for the first time, within {span}"
     )
     why += "; it never got an answer: the recording may lack them" if blind else ""
@@ -159,11 +158,11 @@ def _share(table: Columns, failed: Mask, host: int, span: tuple[int, int]) -> fl
 
 def _title(machines: int, services: list[tuple[int, int]]) -> str:
     if machines == 1:
-        return f"Port scan of one host: {len(services):,} ports"
+        return f"Port scan of one host: {plural(len(services), 'port')}"
     if len(services) <= 2:
         told = ", ".join(service_text(*one) for one in services)
         return f"Scan of {machines:,} hosts for {told}"
-    return f"Port scan of {machines:,} hosts: {len(services):,} ports"
+    return f"Port scan of {machines:,} hosts: {plural(len(services), 'port')}"
 
 
 # ── pings ──────────────────────────────────────────────────────────────────────────────────

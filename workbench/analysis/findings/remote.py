@@ -7,11 +7,12 @@ Operations and what they mean: [MS-SCMR], [MS-TSCH], [MS-WMI], [MS-DCOM], [MS-SR
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from workbench.analysis.findings.scene import SECOND, many
+from workbench.analysis.findings.scene import SECOND
 from workbench.analysis.findings.talk import Line, Talk, Words, administrative, by_host, by_pair
 from workbench.analysis.findings.talk import told as listed
 from workbench.model.finding import Finding, Level, Stage
 from workbench.model.spoken import Act
+from workbench.model.text import plural
 
 _SEQUENCE = 600
 """Seconds from a file on an admin share to the service made of it."""
@@ -113,7 +114,7 @@ def listings(talk: Talk, scouts: Mapping[int, int]) -> Iterator[Finding]:
                 deed.kind,
                 Stage.RECONNAISSANCE,
                 deed.technique,
-                f"{deed.title} {who if len(targets) < 3 else many(len(targets), 'host')}",
+                f"{deed.title} {who if len(targets) < 3 else plural(len(targets), 'host')}",
                 f"{talk.scene.name(host)} called {names} on {who}",
                 Level.MEDIUM,
                 "what was answered",
@@ -206,8 +207,8 @@ def _files(talk: Talk, files: list[Line], scouts: Mapping[int, int]) -> Iterator
             Stage.MOVEMENT,
             "T1570",
             f"Writes {names} on {scene.name(target)}",
-            f"{scene.name(host)} wrote {many(len({one.said.what for one in lines}), 'file')} over "
-            f"SMB: {names}",
+            f"{scene.name(host)} wrote {plural(len({one.said.what for one in lines}), 'file')} "
+            f"over SMB: {names}",
             unseen="what is in it",
             subject=f"{scene.address(target):x}",
             matter=("tool-transfer", "T1570", f"smb {scene.address(target):x}"),

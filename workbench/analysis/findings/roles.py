@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.analysis.findings.logins import FAMILIES, SIGN_IN, Login, family
-from workbench.analysis.findings.scene import Mask, Scene, distinct, grouped, many, pick
+from workbench.analysis.findings.scene import Mask, Scene, distinct, grouped, pick
 from workbench.model.finding import Columns, Finding, Level, Stage, Traces
 from workbench.model.net import PORT_PROTOCOLS, service_text
-from workbench.model.text import duration
+from workbench.model.text import duration, plural
 
 _DYNAMIC = 32_768
 """Ports from which clients go out: nobody's service."""
@@ -115,8 +115,8 @@ def _serves(view: _View) -> Iterator[Finding]:
         yield view.finding(
             now, mine, host,
             technique="T1071",
-            title=f"A client that begins to serve {many(count, 'host')}",
-            why=f"it answers {many(count, 'client')} on {', '.join(names[:3])}, and was a client "
+            title=f"A client that begins to serve {plural(count, 'host')}",
+            why=f"it answers {plural(count, 'client')} on {', '.join(names[:3])}, and was a client "
             "only",
             unseen="the program behind it",
             subject="serves",
@@ -143,7 +143,7 @@ def _administers(view: _View, fresh: Sequence[Login]) -> Iterator[Finding]:
         yield view.finding(
             now, mine, host,
             technique="T1021",
-            title=f"Begins to administer {many(len(targets), 'host')}",
+            title=f"Begins to administer {plural(len(targets), 'host')}",
             why=f"{', '.join(names)} to {scene.names(targets)}, and it had administered nobody",
             unseen="whether its user has a new job",
             subject="administers",
@@ -179,7 +179,7 @@ def _goes_out(view: _View) -> Iterator[Finding]:
         yield view.finding(
             now, mine, host,
             technique="T1071",
-            title=f"A server that goes out to {many(len(targets), 'outside host')}",
+            title=f"A server that goes out to {plural(len(targets), 'outside host')}",
             why=f"{scene.names(targets)}; others come to it, and it went out to fewer than {_FEW}",
             unseen="what was said: updates and implants look alike",
             subject="goes out",

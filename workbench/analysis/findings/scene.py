@@ -218,8 +218,3 @@ def busiest(times: NDArray[np.int64], window_s: int) -> tuple[int, int]:
     counts = ends - np.arange(len(times))
     at = int(counts.argmax())
     return at, int(ends[at])
-
-
-def many(count: int, thing: str) -> str:
-    """`1 host`, `1,204 hosts`."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"

@@ -6,12 +6,11 @@ RFC 4795 and RFC 1002 (names).
 
 from collections.abc import Iterator
 
-from workbench.analysis.findings.scene import many
 from workbench.analysis.findings.talk import Line, Talk, Words, by_host, by_pair, densest
 from workbench.analysis.findings.talk import told as listed
 from workbench.model.finding import Finding, Level, Stage
 from workbench.model.spoken import RC4, STATUS, Act
-from workbench.model.text import duration
+from workbench.model.text import duration, plural
 
 _REPLICATION = "e3514235-4b06-11d1-ab04-00c04fc2dcd2/"
 """Service name by which controllers ask one another for tickets ([MS-DRSR] 2.2.3.2)."""
@@ -76,7 +75,7 @@ def _kerberoasting(talk: Talk) -> Iterator[Finding]:
             "kerberoasting",
             Stage.CREDENTIALS,
             "T1558.003",
-            f"Tickets to crack for {many(count, 'service')} (Kerberoasting)",
+            f"Tickets to crack for {plural(count, 'service')} (Kerberoasting)",
             f"{talk.scene.name(host)} got RC4 tickets for {listed(names)} within {span}; {others}"
             + _as_whom(burst),
             unseen="whether the passwords behind them were cracked: that crosses no network",
@@ -111,7 +110,7 @@ def _as_rep(talk: Talk) -> Iterator[Finding]:
             "as-rep-roasting",
             Stage.CREDENTIALS,
             "T1558.004",
-            f"Kerberos answers without proof for {many(len(accounts), 'account')}",
+            f"Kerberos answers without proof for {plural(len(accounts), 'account')}",
             f"{talk.scene.name(host)} got AS-REPs {'of RC4 ' if weak else ''}for "
             f"{listed(accounts) or 'an account'} without pre-authentication: their passwords can "
             "be guessed offline",
@@ -159,8 +158,8 @@ def _guesses(
         level = Level.LOW  # a program with an old password
     errors = listed(STATUS.get(one.said.code, f"error {one.said.code}") for one in burst)
     span = duration(burst[-1].fact.last_us - burst[0].fact.first_us)
-    why = f"{many(count, 'login')} refused within {span} ({errors})"
-    why += f", for {many(len(accounts - {''}), 'account')}" if accounts - {""} else ""
+    why = f"{plural(count, 'login')} refused within {span} ({errors})"
+    why += f", for {plural(len(accounts - {''}), 'account')}" if accounts - {""} else ""
     why += "; after them one was let in" if after else ""
     slug = listed(one.said.what for one in burst)
     rough = ("spraying", "T1110.003", "smb")
@@ -283,7 +282,7 @@ def _poisoned(talk: Talk) -> Iterator[Finding]:
             "name-poisoning",
             Stage.CREDENTIALS,
             "T1557.001",
-            f"Answers for {many(len(names), 'name')} that others asked everybody for",
+            f"Answers for {plural(len(names), 'name')} that others asked everybody for",
             f"{scene.name(host)} answered {scene.names({one.host for one in lines})} that it is "
             f"{listed(names)}",
             unseen="whether they then logged in to it",

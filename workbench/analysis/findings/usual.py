@@ -13,10 +13,10 @@ import numpy as np
 
 from workbench.analysis.findings.diary import HOUR_US, MEASURES, Day, Usual
 from workbench.analysis.findings.logins import FAMILIES, SIGN_IN, family
-from workbench.analysis.findings.scene import Rows, Scene, many, pick
+from workbench.analysis.findings.scene import Rows, Scene, pick
 from workbench.model.finding import Columns, Evidence, Finding, Level, Stage
 from workbench.model.net import ICMP, ICMPV6, TCP
-from workbench.model.text import short_bytes
+from workbench.model.text import plural, short_bytes
 
 _WORDS = ("sent", "received", "of its flows", "servers used")
 _SENT, _RECEIVED, _FLOWS, _PEERS = range(4)
@@ -122,7 +122,7 @@ def _much(
         confidence=Level.MEDIUM if sure and measure != _RECEIVED else Level.LOW,
         impact=Level.HIGH if outside else Level.MEDIUM if measure != _RECEIVED else Level.LOW,
         why=f"{' and '.join(figures)} in one hour, mostly with {scene.names(others[:1])}; the "
-        f"busiest hour of a day has {usually} (median of {many(len(past), 'day')}{short})",
+        f"busiest hour of a day has {usually} (median of {plural(len(past), 'day')}{short})",
         unseen="why: a copy, an update and a theft look alike",
         evidence=scene.evidence(table, rows),
         subject=MEASURES[measure],
@@ -258,9 +258,9 @@ def _at_work(usual: Usual, host: int, odd: Mapping[int, int], crowd: bool) -> Fi
     hours = f"{first:02}:00 to {(last + 1) % 24:02}:00 UTC on a {name}"
     day_off = _about(_hours(past)) >> first & 1
     never = "on that day of the week" if day_off else "about that time"
-    why = f"a client from {hours}, and never {never} in {many(len(past), 'day')} before"
+    why = f"a client from {hours}, and never {never} in {plural(len(past), 'day')} before"
     why += f"; {', '.join(admin)} among what it used" if admin else ""
-    why += f"; so on {many(more, 'more day')}" if more else ""
+    why += f"; so on {plural(more, 'more day')}" if more else ""
     why += "; others were at work then too" if crowd else ""
     sure = admin and not crowd and not scene.expected[host]
     return Finding(

@@ -10,6 +10,7 @@ from workbench.cli.records import Record
 from workbench.cli.table import say
 from workbench.model.errors import InputError
 from workbench.model.exposure import Scenario
+from workbench.model.text import plural
 from workbench.session import Session
 
 
@@ -66,7 +67,7 @@ def _whole(session: Session, options: Options, meter: Meter) -> None:
     if options.format == "table":
         for one in found:
             red = [service.service for service in one.services if service.light == "red"]
-            say(f"{one.scenario}: {len(red)} risky services at red{_some(red)}")
+            say(f"{one.scenario}: {plural(len(red), 'risky service')} at red{_some(red)}")
 
 
 def _some(names: list[str]) -> str:
@@ -120,16 +121,16 @@ def _reach(session: Session, options: Options) -> None:
         figures = one.figures
         if options.format == "table":
             say(
-                f"{one.scenario}: {figures.clients} hosts reach {one.target} on risky services, "
-                f"{figures.movers} to move; an intruder gets there from {figures.footholds}"
-                f"{_from_outside(figures.outside_hops)}"
+                f"{one.scenario}: {one.target} is reached by {plural(figures.clients, 'host')} on "
+                f"risky services, {figures.movers:,} to move; an intruder gets there from "
+                f"{figures.footholds:,}{_from_outside(figures.outside_hops)}"
             )
     records = (record for one in found for record in exposed.reach_records(one))
     _emit(records, options, "scenario service technique clients outside because segments")
 
 
 def _from_outside(hops: int | None) -> str:
-    return "" if hops is None else f", and from outside in {hops} hop{'' if hops == 1 else 's'}"
+    return "" if hops is None else f", and from outside in {plural(hops, 'hop')}"
 
 
 def _blast(session: Session, options: Options) -> None:
@@ -137,7 +138,8 @@ def _blast(session: Session, options: Options) -> None:
     found = [session.exposure.blast(options.foothold, one) for one in _scenarios(session, options)]
     for one in found:
         if options.format == "table":
-            say(f"{one.scenario}: {one.machines} of {one.all_machines} hosts ({one.share:.0%})")
+            hosts = f"{one.machines:,} of {plural(one.all_machines, 'host')}"
+            say(f"{one.scenario}: {hosts} ({one.share:.0%})")
     records = (record for one in found for record in exposed.blast_records(one))
     _emit(records, options, "scenario hops machines hosts segments")
 
@@ -160,8 +162,7 @@ def _paths(session: Session, options: Options, meter: Meter) -> None:
     if options.format == "table":
         for cut in cuts:
             ways = ", ".join(gate.text for gate in cut.gates) or "nothing: there is no path"
-            plural = "" if cut.pairs == 1 else "s"
-            say(f"{cut.scenario}, to cut {cut.pairs} pair{plural}: {ways}")
+            say(f"{cut.scenario}, to cut {plural(cut.pairs, 'pair')}: {ways}")
 
 
 def _chokes(session: Session, options: Options, meter: Meter) -> None:

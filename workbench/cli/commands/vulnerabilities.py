@@ -74,7 +74,7 @@ def _say_report(report: ImportReport) -> None:
     for name, count in report.unknown[:UNKNOWN_SHOWN]:
         say(f"  {name}: {count:,}")
     if len(report.unknown) > UNKNOWN_SHOWN:
-        say(f"  … {len(report.unknown) - UNKNOWN_SHOWN} more names")
+        say(f"  … {plural(len(report.unknown) - UNKNOWN_SHOWN, 'more name')}")
 
 
 def _exposed_record(session: "Session", one: Exposed) -> Record:

@@ -80,7 +80,7 @@ def _summary(scenario: Scenario, path: AttackPath | None, *, lit: bool) -> Parts
 def _rows(path: AttackPath, number: int) -> list[Row]:
     rows = []
     for at, hop in enumerate(path.hops):
-        first = f"{number}  {len(path.hops)} hop{'' if len(path.hops) == 1 else 's'}"
+        first = f"{number}  {plural(len(path.hops), 'hop')}"
         last = at == len(path.hops) - 1
         lead = "" if at == 0 else ("└ " if last else "├ ")
         gates = [gate_part(gate) for gate in hop.gates]

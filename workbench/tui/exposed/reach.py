@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from workbench.model.exposure import Blast, Scenario, ServiceReach
 from workbench.model.packets import printable
+from workbench.model.text import plural
 from workbench.model.traffic import Progress
 from workbench.tui.exposed.sheet import TONES, WORDS, Look, Parts, Sheet, some
 from workbench.tui.widgets.compared import Compared
@@ -64,7 +65,7 @@ def far_cell(hops: int | None) -> Cell:
     """`1 hop`, or that there is no way."""
     if hops is None:
         return "✓ never", "allowed"
-    return f"{hops} hop{'' if hops == 1 else 's'}", "blocked" if hops == 1 else "uncertain"
+    return plural(hops, "hop"), "blocked" if hops == 1 else "uncertain"
 
 
 def _rings(look: Look, blasts: Mapping[Scenario, Blast]) -> Compared:
@@ -75,7 +76,7 @@ def _rings(look: Look, blasts: Mapping[Scenario, Blast]) -> Compared:
     lines = []
     for hop in range(min(deepest, _MOST_RINGS)):
         last = hop == _MOST_RINGS - 1 and deepest > _MOST_RINGS
-        name = f"{hop + 1} hop{'' if hop == 0 else 's'}{' +' if last else ''}"
+        name = plural(hop + 1, "hop") + (" +" if last else "")
         lines.append((name, [sum(one[hop:] if last else one[hop : hop + 1]) for one in counts]))
     lines.append((f"of {everybody:,}", [blast.machines for blast in blasts.values()]))
     names = [(WORDS[one], TONES[one]) for one in blasts]
@@ -95,7 +96,7 @@ def host_parts(session: "Session", name: str) -> Parts:
     parts: list[tuple[str, str]] = [
         (f"{printable(name)} under the draft\n", "strong"),
         (f"reached by {figures.movers:,} to move, {figures.clients:,} on any risky service\n", ""),
-        (f"an intruder gets here from {figures.footholds:,} machines, ", ""),
+        (f"an intruder gets here from {plural(figures.footholds, 'machine')}, ", ""),
         (_outside(figures.outside_hops) + "\n", "blocked" if figures.outside_hops else "allowed"),
         (f"and from here to {figures.blast:,}\n", ""),
     ]
@@ -120,4 +121,4 @@ def host_parts(session: "Session", name: str) -> Parts:
 def _outside(hops: int | None) -> str:
     if hops is None:
         return "never from outside"
-    return f"in {hops} hop{'' if hops == 1 else 's'} from outside"
+    return f"in {plural(hops, 'hop')} from outside"

@@ -107,7 +107,7 @@ class FindingsScreen(FindingBase):
             return "None of this kind: g another stage, l less sure ones, n all of the comparison."
         if self.found:
             count = f"{len(self.found):,}"
-            return f"None of the {count} findings fit the filter: / changes it."
+            return f"No finding fits the filter, of {count:,}: / changes it."
         return "Nothing that looks like an intruder. b compares with a baseline, 1 loads more."
 
     def _tell_settings(self) -> None:

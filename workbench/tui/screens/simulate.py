@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from workbench.model.filters import Filter
 from workbench.model.simulation import Simulation
+from workbench.model.text import plural
 from workbench.model.verdict import Class
 from workbench.tui.glyphs import CLASS_STYLES, CLASS_TONES, class_label
 from workbench.tui.lines import CONVERSATION_COLUMNS, Story, ordered
@@ -88,10 +89,11 @@ class SimulateScreen(ConversationListScreen):
         tone = CLASS_TONES[self._class] if self._class else "strong"
         changed = " changed by the draft" if self._only_changed else ""
         covered = after.coverage
+        whole = plural(covered.in_scope, "conversation")
         text = Content.assemble(
             (f" {name} ", CLASS_STYLES[tone]),
             (f"{len(self._rows):,}{changed}", "bold"),
-            (f"   coverage {covered.conversations:,} of {covered.in_scope:,} conversations, "
+            (f"   coverage {covered.conversations:,} of {whole}, "
              f"{covered.bytes_share:.0%} of the bytes", "$dim"),
         )  # fmt: skip
         self.query_one("#list-title", Static).update(text)

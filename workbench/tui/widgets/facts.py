@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Static
 
-from workbench.model.text import short_count
+from workbench.model.text import noun, short_count
 from workbench.tui.glyphs import CLASS_STYLES
 from workbench.tui.weighing import Weight
 
@@ -68,8 +68,8 @@ def left_facts(summary: "Summary") -> list[Fact]:
     )
     words = []
     for count, word, short in counts:
-        many, told = "" if count == 1 else "s", short_count(count)
-        words.append(Fact([(f" · {told} {word}{many}", "")], [(f" · {told} {short}", "")]))
+        told = short_count(count)
+        words.append(Fact([(f" · {told} {noun(count, word)}", "")], [(f" · {told} {short}", "")]))
     name = Fact(
         [(" Workbench ", "accent"), (summary.name, "strong")], [(f" {summary.name}", "strong")]
     )
@@ -81,7 +81,7 @@ def right_facts(summary: "Summary", weight: Weight | None = None) -> list[Fact]:
     changes = summary.draft_changes
     if summary.changed:
         count = short_count(changes) if changes else ""
-        told = f"{count} change{'' if changes == 1 else 's'}" if changes else "unsaved"
+        told = f"{count} {noun(changes, 'change')}" if changes else "unsaved"
         draft = Fact([("draft ", "dim"), (f"● {told}", "warn")], [(f"●{count}", "warn")])
     else:
         draft = Fact([("saved", "dim")], [("saved", "dim")])
