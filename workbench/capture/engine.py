@@ -35,7 +35,7 @@ from workbench.model.traffic import LINGER
 
 MAX_FLOWS = 1 << 20
 """Flows that may go on into the next round (128 bytes each)."""
-ROUND = 1 << 21
+ROUND = 1 << 20
 """Records in a round."""
 MAX_THREADS = 16
 _SLICE = 1 << 13

@@ -27,6 +27,8 @@ _OFFLINE = {
 }
 _MEMORY = "1GB"
 """Ceiling of the database's buffers; sorts and aggregates of more than that spill to disk."""
+_LOADING_MEMORY = "256MB"
+"""While flows come in: they need no more, and the flow table has its share beside it."""
 _THREADS = 4
 """More threads buy little on columns this narrow, and each has buffers of its own."""
 _POLL_SECONDS = 0.05
@@ -163,6 +165,16 @@ def transaction(cursor: Connection) -> Iterator[None]:
             cursor.execute("ROLLBACK")
         raise
     cursor.execute("COMMIT")
+
+
+@contextmanager
+def frugal(cursor: Connection) -> Iterator[None]:
+    """Less memory for the database meanwhile, whoever uses it."""
+    cursor.execute(f"SET memory_limit = '{_LOADING_MEMORY}'")
+    try:
+        yield
+    finally:
+        cursor.execute(f"SET memory_limit = '{_MEMORY}'")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import numpy as np
 from workbench.model.errors import DuplicateCapture, StoreError
 from workbench.model.traffic import FLOW_DTYPES, CaptureReport, FlowColumns
 from workbench.store.captures import insert_capture, insert_names
-from workbench.store.database import Connection
+from workbench.store.database import Connection, frugal
 from workbench.store.judging import Judge
 from workbench.store.settling import settle, unsettled
 
@@ -197,10 +197,11 @@ class Loading:
 @contextmanager
 def loading(cursor: Connection, judge: Judge | None) -> Iterator[Loading]:
     """On any exception, Ctrl-C included, the captures that are finished stay, and nothing else."""
-    job = Loading(cursor, judge)
-    try:
-        yield job
-    except BaseException:
-        job.abandon()
-        raise
-    job.close()
+    with frugal(cursor):
+        job = Loading(cursor, judge)
+        try:
+            yield job
+        except BaseException:
+            job.abandon()
+            raise
+        job.close()
