@@ -220,6 +220,29 @@ def test_tiny_blocks_end_the_file_with_a_line(kind: int, length: int) -> None:
         assert reader.problems[0].startswith(f"stopped at byte {len(good)}: ")
 
 
+def uncounted(block: bytes, padding: int) -> bytes:
+    """The block as written by those who leave its padding out of both lengths."""
+    length = struct.pack("<I", len(block) - padding)
+    return block[:4] + length + block[8:-4] + length
+
+
+def test_padding_may_be_left_out_of_lengths() -> None:
+    """As Wireshark takes it."""
+    odd = PACKET + b"x"
+    blocks = [
+        uncounted(Pcapng().block(10, bytes(7)).data, 1),
+        uncounted(Pcapng().enhanced(PACKET, T0).data, 1),
+        uncounted(Pcapng().simple(PACKET).data, 1),
+        uncounted(Pcapng().obsolete(PACKET, T0).data, 1),
+        Pcapng().enhanced(odd, T0).data,
+    ]
+    reader, packets = read(Pcapng().section().interface().data + b"".join(blocks))
+    assert [data for _, _, data in packets] == [PACKET, PACKET, PACKET, odd]
+    assert reader.problems == [
+        "1 packet without a time: given that of the packet before, or the first one's"
+    ]
+
+
 def test_a_packet_that_claims_more_than_its_block_is_skipped() -> None:
     broken = struct.pack("<IIIII", 0, 0, 0, 61, 61) + bytes(60)
     file = Pcapng().section().interface().block(6, broken).enhanced(PACKET)

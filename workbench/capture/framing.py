@@ -239,6 +239,7 @@ class Splitter:
     ) -> cython.int:
         kind: cython.ulonglong
         length: cython.ulonglong
+        said: cython.ulonglong
         room: cython.Py_ssize_t = self.records.shape[0]
         stop: cython.int = _FULL
         while self.count < room:
@@ -249,14 +250,15 @@ class Splitter:
             if kind not in (2, 3, 6):
                 stop = _OTHER
                 break
-            length = self._u32(at + 4)
-            if length % 4 or length < (16 if kind == 3 else 32) or length > self.limit + 32:
+            said = self._u32(at + 4)
+            length = said + 3 & ~3  # some writers do not count the padding
+            if length < (16 if kind == 3 else 32) or length > self.limit + 32:
                 stop = _ABSURD
                 break
             if cython.cast(cython.ulonglong, end - at) < length:
                 stop = _MORE
                 break
-            if self._u32(at + length - 4) != length:
+            if self._u32(at + length - 4) != said:
                 stop = _ABSURD
                 break
             self._block(kind, length, at, base)

@@ -121,7 +121,7 @@ class Pcapng:
                 return int(times[times > 0][0])
             at = look.at
             if stop == framing.OTHER and window.buffer[at : at + 4] != SECTION:
-                at += max(12, self._int(at + 4, 4))
+                at += max(12, self._int(at + 4, 4) + 3 & ~3)
             elif stop != framing.FULL:
                 return 0
             if at > end:
@@ -146,9 +146,10 @@ class Pcapng:
             return self._section()
         kind, length = self._int(0, 4), self._int(4, 4)
         packet = kind in (_OPB, _SPB, _EPB)
-        oversized = packet and length > MAX_CAPTURED + 32 and length % 4 == 0
-        if length < 12 or length % 4 or (packet and not oversized):
+        oversized = packet and length > MAX_CAPTURED + 32
+        if length < 12 or (length % 4 and kind not in _KINDS) or (packet and not oversized):
             return self._stop(f"a broken block (type {kind:#x}, length {length})")
+        length += -length % 4  # some writers do not count the padding
         if kind == _IDB:
             return self._interface(length)
         if kind == _NRB:
@@ -184,8 +185,9 @@ class Pcapng:
             return self._stop("a section without byte order")
         big = magic == _BYTE_ORDER
         length, major = window.number(4, 4, big), window.number(12, 2, big)
-        if length < 28 or length % 4:
+        if length < 28:
             return self._stop(f"a section header of {length} bytes")
+        length += -length % 4
         if major != 1:
             return self._stop(f"pcapng version {major} is unknown")
         if not self._skip(length, "SHB"):
