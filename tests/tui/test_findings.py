@@ -279,7 +279,13 @@ async def test_a_broken_findings_file_is_one_clear_line(bench: WorkbenchApp, sit
         await press(pilot, "7")
         said = table(bench).empty
         assert "findings.yaml:2: thresholds.scan_targets: 'many' is not a whole number" in said
-        assert "'many'" in shown(bench) and "f5 looks again" in shown(bench)
+        assert "'many'" in shown(bench) and "looks again" in shown(bench)
+        for key in ("r", "x", "p", "t"):  # each says why it can do nothing
+            bench.clear_notifications()
+            await press(pilot, key)
+            [notice] = bench._notifications
+            assert notice.message == said and "findings.yaml:2:" in said
+            assert said.endswith("mend it, then f5 looks again")
         await press(pilot, "t", "x", "r", "p", "enter", "e", "escape", "T", "escape", "g", "s", "z")
         assert table(bench).empty == said
         assert isinstance(bench.screen, FindingBase)

@@ -215,6 +215,25 @@ def test_another_capture_as_baseline(site: Path, capsys: Capsys, tmp_path: Path)
     assert records(capsys, site, "--against", "office*") == []
 
 
+def test_no_findings_say_what_to_do(site: Path, capsys: Capsys, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    shutil.copy(DEMO / "inventory.yaml", empty)
+    quiet = tmp_path / "quiet.pcap"
+    quiet.write_bytes(pcap([tcp4("10.1.0.11", 40_000, "10.1.0.250", 8080, SYN)]))
+    for folder, words, problem in (
+        (site, ("--technique", "T9999"), "none of 19 findings is like that"),
+        (empty, (), f"no traffic yet: `workbench ingest {empty} CAPTURE` loads some"),
+        (empty, (), "nothing that looks like an intruder; --baseline TIME"),
+    ):
+        assert main(["findings", str(folder), *words]) == 0
+        shown = capsys.readouterr()
+        assert problem in shown.err and not shown.out
+        if folder == empty and not words:
+            main(["ingest", str(empty), str(quiet), "--quiet"])
+            capsys.readouterr()
+
+
 def test_thresholds_are_the_users(site: Path, capsys: Capsys) -> None:
     (site / "findings.yaml").write_text("workbench: 1\nthresholds: {scan_targets: 100000}\n")
     assert not [one for one in records(capsys, site) if one["kind"] == "port-scan"]

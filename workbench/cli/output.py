@@ -20,16 +20,17 @@ def emit(
     columns: Iterable[str] = (),
     limit: int | None = None,
     total: int | None = None,
+    nothing: str = "nothing to show",
 ) -> None:
     """Write records; `columns` picks and orders what a table shows. limit 0 means all.
 
-    `total` saves counting records that are not shown.
+    `total` saves counting records that are not shown; `nothing` is said where a table has none.
     """
     most = TABLE_LIMIT if limit is None and form == "table" else (limit or 0)
     rows = iter(records)
     shown = islice(rows, most) if most else rows
     if form == "table":
-        print_table(list(shown), tuple(columns))
+        print_table(list(shown), tuple(columns), nothing)
     elif form == "csv":
         _csv(shown)
     else:

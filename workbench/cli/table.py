@@ -51,10 +51,13 @@ def show(value: Any) -> str:
     return printable(str(value), _LONGEST)
 
 
-def print_table(rows: Sequence[Record], columns: Sequence[str]) -> None:
-    """Rows as a table; `columns` picks and orders, the least important last."""
+def print_table(rows: Sequence[Record], columns: Sequence[str], nothing: str) -> None:
+    """Rows as a table; `columns` picks and orders, the least important last.
+
+    `nothing` is said in place of no rows.
+    """
     if not rows:
-        say("nothing to show")
+        say(nothing)
         return
     names = [name for name in columns or tuple(rows[0]) if name in rows[0]]
     texts = {name: _column(name, [row[name] for row in rows]) for name in names}

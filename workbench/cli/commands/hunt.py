@@ -9,6 +9,7 @@ from workbench.cli.output import emit, pages
 from workbench.cli.table import say
 from workbench.model.errors import InputError
 from workbench.model.finding import Finding, Level, named
+from workbench.model.text import plural
 
 if TYPE_CHECKING:
     from workbench.session import Session
@@ -40,8 +41,21 @@ def findings(options: Options) -> int:
             return _evidence(session, options, found)
         chosen = _chosen(session, options, found)
         told = (records.finding_record(session, one) for one in chosen)
-        emit(told, options.format, columns=COLUMNS, total=len(chosen))
+        why_none = _why_none(session, options, len(found))
+        emit(told, options.format, columns=COLUMNS, total=len(chosen), nothing=why_none)
     return 0
+
+
+def _why_none(session: "Session", options: Options, found: int) -> str:
+    """What to do where a table would be empty."""
+    if not session.captures():
+        return f"no traffic yet: `workbench ingest {options.workspace} CAPTURE` loads some"
+    if found:
+        return f"none of {plural(found, 'finding')} is like that: ask for less"
+    return (
+        "nothing that looks like an intruder; "
+        "--baseline TIME or --against CAPTURE compares with what is normal"
+    )
 
 
 def _lift(session: "Session", name: str, found: tuple[Finding, ...]) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from textual import on
@@ -9,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Static
 
-from workbench.model.errors import WorkbenchError
+from workbench.model.errors import DocumentError, WorkbenchError
 from workbench.model.finding import Finding
 from workbench.model.packets import printable
 from workbench.tui.desk import Stopped, Tell
@@ -57,6 +58,8 @@ class FindingBase(SeekingScreen):
         """Every finding, whatever is shown of them."""
         self.trouble = True
         """Words stand in place of findings, as they do in the beginning."""
+        self.problem = ""
+        """Why nothing can be found, and what to do."""
 
     def finding(self) -> Finding | None:
         """What the cursor is on."""
@@ -80,7 +83,7 @@ class FindingBase(SeekingScreen):
             return found, more(found, stopped)
 
         def answer(value: tuple[tuple[Finding, ...], T]) -> None:
-            self.trouble = False
+            self.trouble, self.problem = False, ""
             self.found, told = value
             show(told)
 
@@ -88,7 +91,11 @@ class FindingBase(SeekingScreen):
 
     def _not_found(self, error: WorkbenchError) -> None:
         self.found = ()
-        self.nothing(f"{error}   f5 looks again.")
+        self.problem = f"{error}   f5 looks again"
+        if isinstance(error, DocumentError) and error.file:
+            told = str(error).replace(error.file, Path(error.file).name, 1)
+            self.problem = f"{told} – mend it, then f5 looks again"
+        self.nothing(self.problem)
 
     def nothing(self, words: str) -> None:
         """Words in place of findings."""
@@ -143,7 +150,7 @@ class FindingBase(SeekingScreen):
         if action == "allow":
             return False
         if action in ("story", "respond", "replay", "suppress") and self.finding() is None:
-            return None
+            return True if self.problem else None  # the key says what is wrong
         return super().check_action(action, parameters)
 
     def subject(self) -> Rows | None:
@@ -165,30 +172,37 @@ class FindingBase(SeekingScreen):
         """Whose story `t` tells."""
         return one.host
 
+    def _chosen_one(self) -> Finding | None:
+        """The one under the cursor, for a key; why there is none is said."""
+        one = self.finding()
+        if one is None and self.problem:
+            self.notify(self.problem, severity="error", markup=False, timeout=12)
+        return one
+
     def action_story(self) -> None:
         from workbench.tui.screens.story import StoryScreen
 
-        if one := self.finding():
+        if one := self._chosen_one():
             self.app.push_screen(StoryScreen(self.other_end(one), self.baseline))
 
     def action_respond(self) -> None:
         from workbench.tui.screens.respond import RespondScreen
 
-        if one := self.finding():
+        if one := self._chosen_one():
             self.app.push_screen(RespondScreen(one, self.found))
 
     def action_replay(self) -> None:
         from workbench.tui.screens.replay import ReplayScreen
 
-        about, found = self.intrusion()
-        wanted = [one.id for one in found if not one.suppression]
-        self.app.push_screen(ReplayScreen(about, wanted, self.baseline))
+        if self._chosen_one():
+            about, found = self.intrusion()
+            wanted = [one.id for one in found if not one.suppression]
+            self.app.push_screen(ReplayScreen(about, wanted, self.baseline))
 
     def action_suppress(self) -> None:
         from workbench.tui.screens.suppressing import LiftScreen, SuppressForm
 
-        one = self.finding()
-        if one is not None:
+        if one := self._chosen_one():
             form = LiftScreen if one.suppression else SuppressForm
             self.app.push_screen(form(one))
 
