@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -89,6 +91,31 @@ def test_standard_input(tmp_path: Path) -> None:
         else:
             [report] = json.loads(done.stdout)
             assert (report["path"], report["packets"], report["flows"]) == ("-", 1, 1)
+
+
+def test_pipes_of_the_shell_are_told_apart(tmp_path: Path) -> None:
+    """What `<(zcat x.gz)` names is gone when the command has ended."""
+    for number in (1, 2):
+        (tmp_path / f"{number}.pcap").write_bytes(pcap([udp4(A, 5000 + number, B, 53)]))
+    workbench = f"{shlex.quote(sys.executable)} -m workbench"
+
+    def run(line: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            ["bash", "-c", line], cwd=tmp_path, check=False, capture_output=True, text=True
+        )
+
+    for number in (1, 2):
+        done = run(f"{workbench} ingest ws <(cat {number}.pcap) --format json")
+        [report] = json.loads(done.stdout)
+        assert re.fullmatch(r"pipe \(fd \d+\)", report["path"]) and report["id"] == number
+    again = run(f"{workbench} ingest ws <(cat 2.pcap)")
+    assert again.returncode == 2 and "already loaded, as capture 2" in again.stderr
+    shown = run(f"{workbench} dissect ws 1")
+    assert (
+        shown.returncode == 2 and "pipe (fd" in shown.stderr and "packets are gone" in shown.stderr
+    )
+    both = run(f"{workbench} ingest two <(cat 1.pcap) <(cat 2.pcap) --format json")
+    assert [one["packets"] for one in json.loads(both.stdout)] == [1, 1]
 
 
 def test_a_pipe_that_nobody_writes_to_can_be_left(tmp_path: Path) -> None:

@@ -15,7 +15,13 @@ import pytest
 import zstandard
 
 from workbench.capture import rawfile
-from workbench.capture.files import STANDARD_INPUT, Fingerprint, find_captures, fingerprint
+from workbench.capture.files import (
+    STANDARD_INPUT,
+    Fingerprint,
+    called,
+    find_captures,
+    fingerprint,
+)
 from workbench.capture.reader import Reader
 from workbench.model.errors import Cancelled, CaptureError
 
@@ -241,3 +247,26 @@ def test_a_grown_file_keeps_the_fingerprint_of_its_beginning(tmp_path: Path) -> 
         file.write(os.urandom(500_000))
     assert fingerprint(path) != before
     assert fingerprint(path, len(CAPTURE)) == before
+
+
+def test_what_captures_are_called(tmp_path: Path) -> None:
+    named, file = tmp_path / "pipe", tmp_path / "a.pcap"
+    os.mkfifo(named)
+    file.write_bytes(CAPTURE)
+    (tmp_path / "link").symlink_to(file)
+    (tmp_path / "fd").mkdir()
+    (tmp_path / "fd" / "7").write_bytes(CAPTURE)
+    for path, name in {
+        STANDARD_INPUT: "-",
+        named: str(named),
+        tmp_path / "link": str(file),
+        tmp_path / "fd" / "7": str(tmp_path / "fd" / "7"),
+        tmp_path / "nowhere": str(tmp_path / "nowhere"),
+    }.items():
+        assert called(path) == name
+    read, write = os.pipe()
+    try:
+        assert called(Path(f"/dev/fd/{read}")) == f"pipe (fd {read})"
+    finally:
+        os.close(read)
+        os.close(write)

@@ -26,6 +26,7 @@ from workbench.model.errors import (
     StoreError,
 )
 from workbench.model.net import parse_address
+from workbench.model.quality import Weight
 from workbench.model.recording import Ending
 from workbench.model.traffic import CaptureReport, Flow, Progress
 from workbench.session import Session, reading
@@ -345,6 +346,46 @@ def test_a_capture_that_was_moved_is_found_by_loading_it_again(
     assert len(session.packets(flow)) == 4
     with pytest.raises(DuplicateCapture):
         session.ingest([there])
+
+
+def test_a_file_that_another_recording_took_the_name_of(session: Session, tmp_path: Path) -> None:
+    flow, path = first_flow(session), session.workspace / "shop.pcap"
+    kept = path.read_bytes()
+    session.ingest([_capture(path, 9)])
+    one, two = session.quality().captures
+    assert (one.report.path, two.report.path) == (str(path), str(path))
+    assert [
+        [note.kind for note in each.remarks if note.weight is Weight.CARE] for each in (one, two)
+    ] == [["replaced"], []]
+    assert "another recording, capture 2" in one.remarks[0].text
+    with pytest.raises(CaptureError, match="not the file that was loaded"):
+        session.packets(flow)
+    (there := tmp_path / "kept.pcap").write_bytes(kept)
+    assert session.ingest([there]) == ((), (there,))
+    assert len(session.packets(flow)) == 4
+    assert "replaced" not in [
+        note.kind for one in session.quality().captures for note in one.remarks
+    ]
+
+
+def test_a_ring_that_was_rotated_is_found_in_one_load(session: Session, tmp_path: Path) -> None:
+    flow, path = first_flow(session), session.workspace / "shop.pcap"
+    there = path.rename(tmp_path / "shop.pcap1")
+    [report], known = session.ingest([there, _capture(path, 9)])
+    assert (report.path, known) == (str(path), (there,))
+    assert [one.path for one in session.captures()] == [str(there), str(path)]
+    assert len(session.packets(flow)) == 4
+
+
+def test_a_copy_of_the_beginning_of_a_file_that_grew_is_no_move(
+    session: Session, tmp_path: Path
+) -> None:
+    path = session.workspace / "shop.pcap"
+    (copy := tmp_path / "copy.pcap").write_bytes(path.read_bytes())
+    with path.open("ab") as file:
+        file.write(_capture(tmp_path / "more.pcap", 9).read_bytes()[24:])
+    session.ingest([copy, path])
+    assert [one.path for one in session.captures()] == [str(path)]
 
 
 def test_a_capture_of_an_older_version_is_known_and_read(session: Session) -> None:

@@ -26,7 +26,7 @@ from workbench.model.quality import (
 from workbench.model.recording import Ending, Gap
 from workbench.model.site import Inventory
 from workbench.model.text import duration, percent, plural
-from workbench.model.traffic import CaptureReport, ConversationTable
+from workbench.model.traffic import CaptureReport, ConversationTable, replaced
 from workbench.model.vantage import Vantage
 
 UNCOVERED = 20
@@ -49,9 +49,9 @@ def quality(
 
     `sides` are those of the seen hosts of `table`.
     """
-    nothing = FlowShares()
+    nothing, newer = FlowShares(), replaced(reports)
     captures = tuple(
-        CaptureQuality(report, held, capture_remarks(report, held))
+        CaptureQuality(report, held, capture_remarks(report, held, newer.get(report.id or 0)))
         for report in reports
         for held in (shares.get(report.id or 0, nothing),)
     )

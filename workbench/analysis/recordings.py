@@ -16,10 +16,15 @@ _SECOND = 1_000_000
 Found = Iterator[Remark]
 
 
-def capture_remarks(report: CaptureReport, shares: FlowShares) -> tuple[Remark, ...]:
-    """Sentences about one capture, what wants care first."""
+def capture_remarks(
+    report: CaptureReport, shares: FlowShares, newer: int | None = None
+) -> tuple[Remark, ...]:
+    """Sentences about one capture, what wants care first.
+
+    newer: the capture that its file gave way to.
+    """
     found = (
-        *_file(report),
+        *_file(report, newer),
         *_packets(report),
         *_time(report),
         *flow_remarks(shares),
@@ -38,7 +43,13 @@ def fact(kind: str, text: str) -> Remark:
     return Remark(kind, Weight.FACT, text)
 
 
-def _file(report: CaptureReport) -> Found:
+def _file(report: CaptureReport, newer: int | None) -> Found:
+    if newer is not None:
+        yield care(
+            "replaced",
+            f"its file was replaced by another recording, capture {newer}: flows stay, but their "
+            "packets can no longer be shown; load the old file from where it is now, if it is kept",
+        )
     for problem in report.problems:
         yield care("problem", problem)
     if report.ending is Ending.CUT and not report.problems:

@@ -43,6 +43,21 @@ def find_captures(paths: Iterable[Path]) -> tuple[Path, ...]:
     return tuple(found.values())
 
 
+def called(path: Path) -> str:
+    """What a capture is known by: its real, absolute path.
+
+    What nobody can come back to has a name that is no absolute path: `-` is standard input, and
+    `pipe (fd 63)` one that a shell made for `<(zcat x.gz)`.
+    """
+    if path == STANDARD_INPUT:
+        return "-"
+    real = os.path.realpath(path)
+    numbered = path.parent.name == "fd" and path.name.isdigit()
+    if path.is_fifo() and (numbered or not Path(real).exists()):
+        return f"pipe (fd {path.name})" if numbered else f"pipe ({path})"
+    return real
+
+
 def _expanded(path: Path) -> Iterator[Path]:
     if path == STANDARD_INPUT or path.is_file() or path.is_fifo():
         yield path

@@ -1,13 +1,12 @@
 """One capture file to flows: the reader, the engine and the report, end to end."""
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from workbench.capture.ends import Rows
 from workbench.capture.engine import MAX_FLOWS, Engine
-from workbench.capture.files import STANDARD_INPUT
+from workbench.capture.files import called
 from workbench.capture.flows import flow_columns
 from workbench.capture.reader import Block, Reader, link_names
 from workbench.capture.recording import read_on, recording, tally_problems
@@ -60,6 +59,7 @@ class _Job:
         before: CaptureReport | None,
     ) -> None:
         self._path = path
+        self._called = ""
         self._on_flows = on_flows
         self._hints = hints
         self._progress = progress
@@ -74,6 +74,7 @@ class _Job:
     def run(self, capacity: int, threads: int | None, limit: int | None) -> CaptureReport:
         state = State.loads(self._before.state) if self._before else None
         with Reader(self._path, state=state, tick=self._look_up) as reader:
+            self._called = called(self._path)
             self._reader = reader
             self._engine = Engine(
                 self._look_up,
@@ -113,7 +114,7 @@ class _Job:
         if self._progress is not None and (reader := self._reader) is not None:
             packets, elapsed = self._tally.packets, self._told - self._began
             done, size = reader.position, reader.size
-            self._progress(Progress(self._path.name, done, size, packets, elapsed))
+            self._progress(Progress(Path(self._called).name, done, size, packets, elapsed))
 
     def _count(self, block: Block) -> None:
         self._tally.add(block.buffer, block.records, block.count)
@@ -130,7 +131,7 @@ class _Job:
         size = state.offset if self._stopped and not reader.packed else size
         jumped = engine.rounds > 1 and tally.step_back > LINGER
         return CaptureReport(
-            path="-" if self._path == STANDARD_INPUT else os.path.realpath(self._path),
+            path=self._called,
             format=reader.format,
             size=size,
             fingerprint=reader.fingerprint(size),

@@ -5,11 +5,12 @@ The *port* of a conversation is the server's port for TCP, UDP and SCTP, the mes
 and ICMPv6, and 0 for protocols without ports.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -149,7 +150,8 @@ class CaptureReport:
     """One capture file, and everything it lacked."""
 
     path: str
-    """As the user gave it, resolved to an absolute path."""
+    """As the user gave it, resolved to an absolute path; not absolute is what was read once and is
+    no file: `-` for standard input, `pipe (fd 63)`."""
     format: str
     """pcap, pcapng, or `pcap (gzip)` and the like."""
     size: int
@@ -175,8 +177,7 @@ class CaptureReport:
     wire_bytes: int
     """Sum of the lengths on the wire."""
     flows: int
-    """In a store, where what was read in several goes is put together; before, as they were read,
-    so that one that went on counts again."""
+    """Each once in a store; before, one that an earlier reading began counts again."""
     problems: tuple[str, ...] = ()
     """One line each: cut short at byte N, bad block, …"""
     recording: Recording = NO_RECORDING
@@ -197,6 +198,18 @@ class CaptureReport:
     """Address → the name that the file gives it; safe to show."""
     id: int | None = None
     """Number in the store; None before it is stored."""
+
+
+def replaced(reports: Iterable[CaptureReport]) -> Mapping[int, int]:
+    """Captures whose file gave way to another recording under its name → the newest one there."""
+    newest: dict[str, int] = {}
+    older: dict[int, str] = {}
+    for report in sorted(reports, key=lambda report: report.id or 0):
+        if report.id is not None and Path(report.path).is_absolute():
+            if report.path in newest:
+                older[newest[report.path]] = report.path
+            newest[report.path] = report.id
+    return {number: newest[path] for number, path in older.items()}
 
 
 @dataclass(frozen=True, slots=True)

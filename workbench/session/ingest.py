@@ -17,7 +17,7 @@ from workbench.capture import (
 from workbench.model.errors import CaptureError, DuplicateCapture
 from workbench.model.net import ANY_SERVICE, ServiceRange
 from workbench.model.recording import Ending
-from workbench.model.traffic import CaptureReport, Progress, Stop, Tell
+from workbench.model.traffic import CaptureReport, Progress, Stop, Tell, replaced
 from workbench.session.folder import POLICY, STORE, workspace_folder
 from workbench.session.reading import Reading
 
@@ -163,23 +163,20 @@ class _Job:
     def store(self, store: "Store") -> Loaded:
         """Raises DuplicateCapture, CaptureError, Cancelled; what was finished stays."""
         held = store.captures()
-        by_content = {report.fingerprint: report for report in held}
         sizes = {report.size for report in held if not report.state}
-        seen = set(by_content)
-        moved: dict[int, str] = {}
+        seen = {report.fingerprint for report in held}
         new: list[tuple[_File, CaptureReport | None]] = []
-        known: list[Path] = []
+        there: list[_File] = []
         for file in self._files:
             if file.size in sizes and file.fingerprint not in seen:
                 file = replace(file, fingerprint=_as_held(file, seen))
             if file.fingerprint in seen:
-                known.append(file.path)
-                if (old := by_content.get(file.fingerprint)) and _is_gone(old):
-                    moved[old.id or 0] = os.path.realpath(file.path)
+                there.append(file)
             else:
                 new.append((file, _begun(file, held)))
             seen |= {file.fingerprint} - {""}
-        if moved:
+        known = tuple(file.path for file in there)
+        if moved := _moved(held, there, new):
             store.relocate(moved)
         if not new and not moved:
             more = f"; {len(known) - 1:,} more are, too" if known[1:] else ""
@@ -187,15 +184,13 @@ class _Job:
                 f"{known[0]}: already in the workspace{more}; nothing was loaded"
             )
         if not new:
-            return (), tuple(known)
+            return (), known
         from workbench.store import Judge  # there already, now that there is a store
 
         with store.load(Judge(judge_again, tuple(self._hints))) as load:
             reports = [self._tried(load, file, before) for file, before in new]
         flows = {report.id: report.flows for report in store.captures()}  # put together by now
-        return tuple(
-            replace(report, flows=flows[report.id]) for report in reports if report
-        ), tuple(known)
+        return tuple(replace(report, flows=flows[report.id]) for report in reports if report), known
 
     def _tried(
         self, load: "Loading", file: _File, before: CaptureReport | None
@@ -247,9 +242,31 @@ def _as_held(file: _File, seen: Collection[str]) -> str:
     return former if former in seen else file.fingerprint
 
 
+def _moved(
+    held: Sequence[CaptureReport],
+    there: Iterable[_File],
+    new: Sequence[tuple[_File, CaptureReport | None]],
+) -> dict[int, str]:
+    """Captures whose files are now elsewhere → where: the old name is gone, or another's."""
+    others = {os.path.realpath(file.path): begun for file, begun in new}
+    older = replaced(held)
+    lost = {
+        report.fingerprint: report.id or 0
+        for report in held
+        if _is_gone(report)
+        or report.id in older
+        or (report.path in others and others[report.path] is not report)
+    }
+    return {
+        lost[file.fingerprint]: os.path.realpath(file.path)
+        for file in there
+        if file.fingerprint in lost
+    }
+
+
 def _is_gone(report: CaptureReport) -> bool:
     """Whether its file was moved away; a pipe leaves none."""
-    return report.path != str(STANDARD_INPUT) and not Path(report.path).exists()
+    return Path(report.path).is_absolute() and not Path(report.path).exists()
 
 
 def _begun(file: _File, held: Iterable[CaptureReport]) -> CaptureReport | None:

@@ -80,7 +80,7 @@ class Traffic:
 def unchanged(report: CaptureReport) -> Path:
     """The file of a capture. Raises CaptureError where it is not the one that we read."""
     path = Path(report.path)
-    if not report.state and (report.path == "-" or not path.is_file()):
+    if not report.state and not (path.is_absolute() and path.is_file()):
         raise CaptureError(path, "read from a pipe: flows stay, but their packets are gone")
     if not path.exists():
         problem = "not there any more: flows stay; to see packets, load it again where it is now"
