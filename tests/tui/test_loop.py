@@ -1,10 +1,11 @@
 """The loop on the demo site, with keys only: see, name, draft, simulate, export."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from tests.conftest import DEMO
 from tests.tui.driver import press, settle, shown, write
@@ -178,6 +179,42 @@ async def test_proposals_that_need_a_second_look_are_not_taken_unasked(
         await press(pilot, "u", "p", "A", "enter")
         added = {rule.id for rule in session_of(bench).policy.rules}
         assert {one.rule.id for one in suggestion.proposals} <= added
+
+
+async def test_thousands_of_proposals_are_drawn_page_by_page(
+    bench: WorkbenchApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workbench.tui.screens import suggest
+
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        found = session_of(bench).suggest()
+        one = found.proposals[0]
+        many = [
+            replace(one, rule=replace(one.rule, id=f"proposed-{at}"), caution="")
+            for at in range(5000)
+        ]
+        monkeypatch.setattr(
+            session_of(bench), "suggest", lambda: replace(found, proposals=tuple(many))
+        )
+        drawn: list[str] = []
+
+        def row(proposal, taken):  # type: ignore[no-untyped-def]
+            drawn.append(proposal.rule.id)
+            return proposal_row(proposal, taken)
+
+        proposal_row = suggest.proposal_row
+        monkeypatch.setattr(suggest, "proposal_row", row)
+        await press(pilot, "p")
+        assert "5000 of 5000 taken" in shown(bench)
+        await press(pilot, "G")
+        assert "proposed-4999" in shown(bench)
+        assert bench.screen.query_one("#suggest-text", Static).content.plain.startswith(  # type: ignore[union-attr]
+            "proposed-4999"
+        )
+        await press(pilot, "space")
+        assert "4999 of 5000 taken" in shown(bench)
+        assert len(drawn) < 1500
 
 
 async def test_labels_and_segments(bench: WorkbenchApp) -> None:

@@ -1,6 +1,7 @@
 """What speaks for a proposed rule, and what an engineer should look at twice."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from workbench.model.traffic import Direction, Outcome
 from workbench.model.verdict import Class
 
 Rows = NDArray[np.int64]
+Services = tuple[tuple[int, int], ...]
+"""Distinct (protocol, port), ascending."""
 SERVICE_NAMES = {
     (ICMP, 8): "ping",
     (ICMPV6, 128): "ping",
@@ -60,16 +63,26 @@ WIDE = 4
 """Fewer than one host in WIDE of a segment seen: the rule is wider than its evidence."""
 
 
+@dataclass(frozen=True)
+class Draft:
+    """A rule to be: homes of its clients and servers, its services, and the rows it is for."""
+
+    clients: tuple[int, ...]
+    servers: tuple[int, ...]
+    services: Services
+    rows: Rows
+
+
 def service_name(protocol: int, port: int) -> str:
     """`https`, or `tcp-8080`."""
     return SERVICE_NAMES.get((protocol, port)) or service_text(protocol, port).replace("/", "-")
 
 
-def services_of(simulation: Simulation, rows: Rows) -> list[tuple[int, int]]:
-    """Distinct (protocol, port), ascending."""
+def services_of(simulation: Simulation, rows: Rows) -> Services:
+    """Of all the rows."""
     table = simulation.table
     number = np.unique((table["protocol"][rows].astype(np.int64) << 16) | table["port"][rows])
-    return [(at >> 16, at & 0xFFFF) for at in number.tolist()]
+    return tuple((at >> 16, at & 0xFFFF) for at in number.tolist())
 
 
 def evidence_of(simulation: Simulation, rows: Rows) -> Evidence:
@@ -90,22 +103,15 @@ def evidence_of(simulation: Simulation, rows: Rows) -> Evidence:
     )
 
 
-def caution_of(
-    simulation: Simulation,
-    rows: Rows,
-    found: Evidence,
-    sides: tuple[Sequence[int], Sequence[int]],
-    homes: Homes,
-) -> str:
-    """Why to look twice, `; ` between reasons. `sides`: client and server homes of the rule."""
-    services = services_of(simulation, rows)
-    lateral = sorted({service_name(*at) for at in services} & LATERAL)
+def caution_of(simulation: Simulation, draft: Draft, found: Evidence, homes: Homes) -> str:
+    """Why to look twice, `; ` between reasons."""
+    lateral = sorted({service_name(*at) for at in draft.services} & LATERAL)
     guessed = found.direction.get("degree", 0)
     unknown = found.direction.get("first", 0)
     partly = sum(found.outcomes.get(kind.text, 0) for kind in (Outcome.MID_STREAM, Outcome.ONE_WAY))
     failed = sum(found.outcomes.get(kind.text, 0) for kind in (Outcome.REFUSED, Outcome.UNANSWERED))
-    idle = int((simulation.classes[rows] == Class.OUT_OF_SCOPE).sum())
-    high = sum(port > 1023 for _, port in services)
+    idle = int((simulation.classes[draft.rows] == Class.OUT_OF_SCOPE).sum())
+    high = sum(port > 1023 for _, port in draft.services)
     reasons = [
         "seen only once" if found.flows == 1 else "",
         "one client only" if found.clients == 1 and found.flows > 1 else "",
@@ -118,9 +124,9 @@ def caution_of(
         f"{failed} refused or never answered" if failed else "",
         f"{idle} out of scope: needs no rule" if idle else "",
         f"{high} high ports: perhaps a dynamic range" if high > DYNAMIC_PORTS else "",
-        _width("clients", found.clients, sides[0], homes),
-        _width("servers", found.servers, sides[1], homes),
-        _breaks(simulation, sides, homes, services),
+        _width("clients", found.clients, draft.clients, homes),
+        _width("servers", found.servers, draft.servers, homes),
+        _breaks(simulation, draft, homes),
     ]
     return "; ".join(reason for reason in reasons if reason)
 
@@ -133,16 +139,11 @@ def _width(role: str, seen: int, side: Sequence[int], homes: Homes) -> str:
     return f"{seen:,} of {plural(hosts, 'host')} of {names} seen as {role}"
 
 
-def _breaks(
-    simulation: Simulation,
-    sides: tuple[Sequence[int], Sequence[int]],
-    homes: Homes,
-    services: Sequence[tuple[int, int]],
-) -> str:
+def _breaks(simulation: Simulation, draft: Draft, homes: Homes) -> str:
     clients, servers = (
         AddressSet.of(piece for at in side for piece in homes.addresses[at].ranges)
-        for side in sides
+        for side in (draft.clients, draft.servers)
     )
-    ranges = [ServiceRange(protocol, port, port) for protocol, port in services]
+    ranges = [ServiceRange(protocol, port, port) for protocol, port in draft.services]
     names = forbidding(simulation.policy, clients, servers, ranges)
     return f"breaks guardrail {', '.join(names)}" if names else ""

@@ -6,6 +6,7 @@ same algebra as addresses, and a box is three sets.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from workbench.analysis.boxes import NOT_POLICY_SERVICES
 from workbench.analysis.cells import span
@@ -81,14 +82,20 @@ def forbidding(
     services: Iterable[ServiceRange],
 ) -> tuple[str, ...]:
     """Ids of the *never* guardrails that a rule from `clients` to `servers` would break."""
+    if not (nevers := _nevers(policy.guardrails)):
+        return ()
     wanted = _box(ResolvedRule("", clients, servers, tuple(services)))
+    return tuple(name for name, never in nevers for box in wanted if _meet(box, never))
+
+
+@lru_cache(maxsize=4)
+def _nevers(guardrails: tuple[ResolvedGuardrail, ...]) -> tuple[tuple[str, Box], ...]:
+    """Ids and boxes of the *never* guardrails: thousands of rules are asked about the same."""
     return tuple(
-        guardrail.box.id
-        for guardrail in policy.guardrails
+        (guardrail.box.id, box)
+        for guardrail in guardrails
         if guardrail.assertion is Assertion.NEVER
-        for box in wanted
-        for never in _box(guardrail.box)
-        if _meet(box, never)
+        for box in _box(guardrail.box)
     )
 
 

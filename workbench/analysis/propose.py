@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from workbench.analysis.evidence import Rows
+from workbench.analysis.evidence import Draft, Rows, services_of
 from workbench.analysis.homes import homes
-from workbench.analysis.suggest import Draft, propose_rules
+from workbench.analysis.suggest import propose_rules
 from workbench.model.errors import InputError
 from workbench.model.policy import Policy
 from workbench.model.simulation import Simulation, Suggestion
@@ -26,6 +26,7 @@ def propose(simulation: Simulation, policy: Policy, inventory: Inventory, rows: 
     draft = Draft(
         tuple(np.unique(found.of_host[clients]).tolist()),
         tuple(np.unique(found.of_host[servers]).tolist()),
+        services_of(simulation, rows),
         np.asarray(rows, dtype=np.int64),
     )
     return propose_rules(simulation, policy, found, [draft])

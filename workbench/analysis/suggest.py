@@ -6,7 +6,7 @@ is not for a rule to allow.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +14,9 @@ from workbench.analysis.cells import HAS_PORTS
 from workbench.analysis.evidence import (
     LATERAL_NUMBERS,
     WIDE,
+    Draft,
     Rows,
+    Services,
     caution_of,
     evidence_of,
     service_name,
@@ -29,15 +31,6 @@ from workbench.model.simulation import Proposal, Simulation, Suggestion
 from workbench.model.site import Inventory
 from workbench.model.traffic import Direction
 from workbench.model.verdict import Class, Verdict
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A rule to be: homes of its clients and servers, and the rows it is for."""
-
-    clients: tuple[int, ...]
-    servers: tuple[int, ...]
-    rows: Rows
 
 
 def suggest(
@@ -120,10 +113,10 @@ def _drafts(simulation: Simulation, rows: Rows, found: Homes) -> list[Draft]:
     keys, key_of = np.unique(pair << 2 | _piles(simulation, rows, pair, found), return_inverse=True)
     order = np.argsort(key_of, kind="stable")
     parts = np.split(rows[order], np.cumsum(np.bincount(key_of, minlength=len(keys)))[:-1])
-    merged: dict[tuple[int, int, tuple[tuple[int, int], ...]], list[tuple[int, Rows]]] = {}
+    merged: dict[tuple[int, int, Services], list[tuple[int, Rows]]] = {}
     for key, part in zip(keys.tolist(), parts, strict=False):
         client, server = divmod(key >> 2, size)
-        alike = (key & 3, server, tuple(services_of(simulation, part)))
+        alike = (key & 3, server, services_of(simulation, part))
         merged.setdefault(alike, []).append((client, part))
     ranked = sorted(
         merged.items(), key=lambda item: (item[0][0], -sum(len(part) for _, part in item[1]))
@@ -132,9 +125,10 @@ def _drafts(simulation: Simulation, rows: Rows, found: Homes) -> list[Draft]:
         Draft(
             tuple(client for client, _ in group),
             (server,),
+            services,
             np.sort(np.concatenate([part for _, part in group])),
         )
-        for (_, server, _), group in ranked
+        for (_, server, services), group in ranked
     ]
 
 
@@ -160,15 +154,14 @@ def propose_rules(
     taken = {rule.id for rule in policy.rules}
     proposals = []
     for draft in drafts:
-        services = services_of(simulation, draft.rows)
         clients = tuple(found.names[at] for at in draft.clients)
         servers = tuple(found.names[at] for at in draft.servers)
-        name = unused(_rule_id(clients, servers, services), taken)
+        name = unused(_rule_id(clients, servers, draft.services), taken)
         taken.add(name)
-        rule = Rule(name, clients, servers, _texts(services, policy), reason="seen in traffic")
+        texts = _texts(draft.services, policy)
+        rule = Rule(name, clients, servers, texts, reason="seen in traffic")
         evidence = evidence_of(simulation, draft.rows)
-        sides = (draft.clients, draft.servers)
-        caution = caution_of(simulation, draft.rows, evidence, sides, found)
+        caution = caution_of(simulation, draft, evidence, found)
         proposals.append(Proposal(rule, evidence, caution))
     extended = replace(
         policy,
@@ -178,7 +171,7 @@ def propose_rules(
     return Suggestion(extended, tuple(proposals))
 
 
-def _texts(services: Sequence[tuple[int, int]], policy: Policy) -> tuple[str, ...]:
+def _texts(services: Services, policy: Policy) -> tuple[str, ...]:
     """Services as the user would write them: names of the policy's groups where they fit whole."""
     ranges = merge_services(ServiceRange(protocol, port, port) for protocol, port in services)
     texts = list(map(str, ranges))
@@ -189,9 +182,7 @@ def _texts(services: Sequence[tuple[int, int]], policy: Policy) -> tuple[str, ..
     return tuple(texts)
 
 
-def _rule_id(
-    clients: Sequence[str], servers: Sequence[str], services: Sequence[tuple[int, int]]
-) -> str:
+def _rule_id(clients: Sequence[str], servers: Sequence[str], services: Services) -> str:
     """`office-to-web-https`; what does not fit in words is counted."""
 
     def some(names: Sequence[str], noun: str) -> str:

@@ -196,7 +196,7 @@ class _Composer:
         self._next()  # the stream starts
         if isinstance(self._next(), yaml.StreamEndEvent):
             raise self._source.error("the document is empty", file=self._source.file)
-        root = self._node(None, "", 0)
+        root = self._node(self._next(), None, "", 0)
         self._next()
         after = self._next()
         if not isinstance(after, yaml.StreamEndEvent):
@@ -209,8 +209,7 @@ class _Composer:
     def _wrong(self, event: Any, problem: str) -> DocumentError:
         return self._source.error(problem, file=self._source.file, line=event.start_mark.line + 1)
 
-    def _node(self, parent: Node | None, step: str, depth: int) -> Node:
-        event = self._next()
+    def _node(self, event: Any, parent: Node | None, step: str, depth: int) -> Node:
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             raise self._wrong(
                 event, "anchors and aliases (& and *) are not supported; quote the text"
@@ -240,11 +239,11 @@ class _Composer:
         keys: list[Node] = []
         children: list[Node] = []
         seen: set[str] = set()
-        while not self._parser.check_event(yaml.MappingEndEvent, yaml.SequenceEndEvent):
+        while not isinstance(event := self._next(), yaml.CollectionEndEvent):
             if node.kind == "sequence":
-                children.append(self._node(node, f"[{len(children)}]", depth + 1))
+                children.append(self._node(event, node, f"[{len(children)}]", depth + 1))
                 continue
-            key = self._node(node, "", depth + 1)
+            key = self._node(event, node, "", depth + 1)
             if key.kind != "scalar" or key.value is None:
                 raise key.wrong("keys must be plain text")
             key.step = f".{key.value}"
@@ -252,10 +251,10 @@ class _Composer:
                 raise key.wrong(f"{key.value[:80]!r} is written twice")
             seen.add(key.value)
             keys.append(key)
-            children.append(self._node(node, key.step, depth + 1))
+            children.append(self._node(self._next(), node, key.step, depth + 1))
             children[-1].told_line = key.line
         node.keys, node.children = keys, children
-        return self._next()
+        return event
 
     @staticmethod
     def _measure(node: Node, end: Any) -> None:

@@ -220,9 +220,8 @@ def _same(old: Data | None, new: Data) -> bool:
 
 def _identity(item: Data) -> str:
     """What an item of a list is known by, whatever else about it changes."""
-    if isinstance(item, dict):
-        return flow(item.get("id", item.get("name", flow(item))))
-    return flow(item)
+    named = item.get("id") or item.get("name") if isinstance(item, dict) else None
+    return flow(named or item)
 
 
 def _renamed(before: Sequence[str], after: Sequence[str]) -> dict[str, str]:

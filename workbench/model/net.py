@@ -6,7 +6,7 @@ An address is one integer in the IPv6 space; IPv4 a.b.c.d is ::ffff:a.b.c.d (RFC
 
 import ipaddress
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
@@ -124,25 +124,33 @@ class AddressSet:
         return AddressSet.of((*self.ranges, *other.ranges))
 
     def __and__(self, other: "AddressSet") -> "AddressSet":
-        return self - (EVERYWHERE - other)
+        few, many = sorted((self, other), key=lambda one: len(one.ranges))
+        pieces: list[AddressRange] = []
+        for piece in few.ranges:
+            for shared in many._from(piece):
+                first, last = max(piece.first, shared.first), min(piece.last, shared.last)
+                if first <= last:
+                    pieces.append(AddressRange(first, last))
+        return AddressSet(tuple(pieces))
 
     def __sub__(self, other: "AddressSet") -> "AddressSet":
         pieces: list[AddressRange] = []
-        holes = other.ranges
-        at = 0
         for piece in self.ranges:
             first = piece.first
-            while at < len(holes) and holes[at].last < first:
-                at += 1
-            hole = at
-            while hole < len(holes) and holes[hole].first <= piece.last:
-                if holes[hole].first > first:
-                    pieces.append(AddressRange(first, holes[hole].first - 1))
-                first = max(first, holes[hole].last + 1)
-                hole += 1
+            for hole in other._from(piece):
+                if hole.first > first:
+                    pieces.append(AddressRange(first, hole.first - 1))
+                first = max(first, hole.last + 1)
             if first <= piece.last:
                 pieces.append(AddressRange(first, piece.last))
         return AddressSet(tuple(pieces))
+
+    def _from(self, piece: AddressRange) -> Iterator[AddressRange]:
+        """The ranges that `piece` may meet: found, as most sets have few and some thousands."""
+        for at in range(max(0, bisect_right(self._firsts, piece.first) - 1), len(self.ranges)):
+            if self.ranges[at].first > piece.last:
+                return
+            yield self.ranges[at]
 
     @property
     def size(self) -> int:

@@ -79,8 +79,8 @@ class Drafting:
         """Take proposed rules (all, or some) and the segments and protections they came with."""
         wanted = {proposal.rule.id for proposal in suggestion.proposals}
         wanted &= wanted if rule_ids is None else set(rule_ids)
-        known = {rule.id for rule in self.policy.rules}
-        kept = tuple(rule for rule in suggestion.policy.rules if rule.id in known | wanted)
+        wanted_or_had = wanted | {rule.id for rule in self.policy.rules}
+        kept = tuple(rule for rule in suggestion.policy.rules if rule.id in wanted_or_had)
         used = {name for rule in kept for name in (*rule.clients, *rule.servers)}
         had = {segment.name for segment in self.policy.segments}
         segments = tuple(one for one in suggestion.policy.segments if one.name in used | had)

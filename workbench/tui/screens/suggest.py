@@ -17,7 +17,7 @@ from workbench.tui.glyphs import CLASS_STYLES
 from workbench.tui.lines import clock
 from workbench.tui.screens.allow import Effect, effect_of, effect_parts, proposal_parts
 from workbench.tui.screens.dialog import Dialog
-from workbench.tui.widgets.pagedtable import Column, PagedTable, Row
+from workbench.tui.widgets.pagedtable import PAGE, Column, PagedTable, Row
 
 COLUMNS = (
     Column("", 1),
@@ -70,14 +70,27 @@ class SuggestScreen(Dialog):
         session, suggestion, taken = self.bench.session, self._suggestion, frozenset(self._taken)
         if session is None or suggestion is None:
             return
-        rows = [proposal_row(one, one.rule.id in taken) for one in suggestion.proposals]
-        self.query_one(PagedTable).show_rows(rows)
-        kept = tuple(
-            rule for rule in suggestion.policy.rules
-            if rule.id in taken or session.policy.rule(rule.id) is not None
-        )  # fmt: skip
-        some = Suggestion(replace(suggestion.policy, rules=kept), suggestion.proposals)
-        self.ask("effect", lambda: effect_of(session, some), self._show_effect, self.say)
+        table = self.query_one(PagedTable)
+        table.show(len(suggestion.proposals))
+        table.put(table.generation, *self._page(table.cursor))
+
+        def effect() -> Effect:
+            wanted = taken | {rule.id for rule in session.policy.rules}
+            kept = tuple(rule for rule in suggestion.policy.rules if rule.id in wanted)
+            return effect_of(session, Suggestion(replace(suggestion.policy, rules=kept), ()))
+
+        self.ask("effect", effect, self._show_effect, self.say)
+
+    def _page(self, at: int) -> tuple[int, list[Row]]:
+        """Where the page around a row begins, and its rows: there may be thousands of pages."""
+        found = self._suggestion.proposals if self._suggestion else ()
+        start = at - at % PAGE
+        page = found[start : start + PAGE]
+        return start, [proposal_row(one, one.rule.id in self._taken) for one in page]
+
+    @on(PagedTable.Wanted)
+    def _rows_wanted(self, event: PagedTable.Wanted) -> None:
+        event.table.put(event.generation, *self._page(event.start))
 
     def _show_effect(self, effect: Effect) -> None:
         every = len(self._suggestion.proposals) if self._suggestion else 0
@@ -88,7 +101,8 @@ class SuggestScreen(Dialog):
     @on(PagedTable.Moved)
     def _row_moved(self, event: PagedTable.Moved) -> None:
         found = self._suggestion.proposals if self._suggestion else ()
-        parts = [part for one in found if one.rule.id == event.key for part in proposal_parts(one)]
+        one = found[event.table.cursor] if event.key is not None else None
+        parts = proposal_parts(one) if one else []
         spans = ((text, CLASS_STYLES[tone]) for text, tone in parts)
         self.query_one("#suggest-text", Static).update(Content.assemble(*spans))
 
