@@ -75,7 +75,7 @@ class Pcapng:
         window, splitter = self._window, self._splitter
         at = 0
         while True:
-            if not splitter.now and not self._looked and self._simple(at):
+            if not self._looked and self._begins_without_time(at):
                 window.drop(at)
                 at = 0
                 splitter.now = self._first_time()
@@ -98,8 +98,12 @@ class Pcapng:
                 return
             self.next = window.base
 
-    def _simple(self, at: int) -> bool:
-        return len(self._window) - at >= 4 and self._int(at, 4) == _SPB
+    def _begins_without_time(self, at: int) -> bool:
+        """Whether the block there is the first packet of the file, and carries no time."""
+        real, before = self._splitter, self._contents.blocks
+        packets = real.enhanced + real.simple + real.obsolete
+        packets += before["EPB"] + before["SPB"] + before["OPB"]
+        return not packets and len(self._window) - at >= 4 and self._int(at, 4) == _SPB
 
     def _first_time(self) -> int:
         """When the first packet was made that carries a time, 0 where none of those near does.
