@@ -270,7 +270,7 @@ def test_the_dataset_adds_up() -> None:
     told = {remark.kind: remark.text for remark in dataset.remarks}
     assert "1 of 2 captures did not end properly" in told["cut-short"]
     assert "1 of 2 captures" in told["drops-unknown"]
-    assert "nothing was recorded for 60 min" in told["uncovered"]
+    assert "nothing was recorded for 1 h" in told["uncovered"]
     assert "67 % of the time is covered" in told["uncovered"]
     assert (
         "the clock of b.pcap is 12 ms behind (give or take 400 µs), 2 routers"

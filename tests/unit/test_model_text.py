@@ -1,6 +1,6 @@
 """Numbers as people read them."""
 
-from workbench.model.text import noun, plural, short_count
+from workbench.model.text import duration, noun, plural, short_count
 
 
 def test_one_is_no_plural() -> None:
@@ -16,3 +16,15 @@ def test_a_noun_goes_with_a_number_that_is_written_otherwise() -> None:
         "1 host",
         "12.4k hosts",
     ]
+
+
+def test_durations_have_one_format() -> None:
+    second = 1_000_000
+    told = {
+        0: "0 µs", 412: "412 µs", 31_000: "31 ms", 4_300_000: "4.3 s", 59_940_000: "59.9 s",
+        59_960_000: "1 min", 99 * second: "1 min 39 s", 576 * second: "9 min 36 s",
+        3599 * second: "59 min 59 s", 3600 * second: "1 h", 7500 * second: "2 h 5 min",
+        86_399 * second: "23 h 59 min", 86_400 * second: "1 d", 100 * 3600 * second: "4 d 4 h",
+        1000 * 86_400 * second + 7200 * second: "1,000 d",
+    }  # fmt: skip
+    assert {length: duration(length) for length in told} == told

@@ -56,6 +56,13 @@ def test_the_first_page_says_what_stands_against_it(session: Session) -> None:
     )
 
 
+@pytest.mark.parametrize(("name", "title"), [("policy", ""), ("plant", " plant")])
+def test_the_title_names_a_policy_that_has_a_name(session: Session, name: str, title: str) -> None:
+    report = gather(session, FIXED)
+    named = replace(report, policy=replace(report.policy, name=name))
+    assert document(named).title == f"Segmentation policy{title}"
+
+
 def test_the_losses_are_by_server_and_service(session: Session) -> None:
     report = gather(session, FIXED)
     [lost] = report.losses

@@ -67,20 +67,22 @@ def percent(part: float, whole: float) -> str:
 
 
 def duration(microseconds: int) -> str:
-    """`412 µs`, `31 ms`, `4.3 s`, `9 min 36 s`, `5 h 12 min`, `3 d 4 h`."""
+    """`412 µs`, `31 ms`, `4.3 s`, `9 min 36 s`, `5 h 12 min`, `3 d 4 h`: so everywhere."""
     if microseconds < 1000:
         return f"{microseconds} µs"
     if microseconds < 999_500:
         return f"{microseconds / 1000:.0f} ms"
-    if microseconds < 99_950_000:
+    if microseconds < 59_950_000:
         return f"{microseconds / 1e6:.1f} s"
     seconds = round(microseconds / 1e6)
-    for large, small, size, part in (("min", "s", 60, 1), ("h", "min", 3600, 60)):
-        if seconds < 120 * size:
-            whole, rest = divmod(seconds, size)
-            return f"{whole} {large} {rest // part} {small}" if rest // part else f"{whole} {large}"
-    days, rest = divmod(seconds, 86_400)
-    return f"{days:,} d {rest // 3600} h" if rest // 3600 and days < 100 else f"{days:,} d"
+    large, small, size, part = ("d", "h", 86_400, 3600)
+    if seconds < 3600:
+        large, small, size, part = ("min", "s", 60, 1)
+    elif seconds < 86_400:
+        large, small, size, part = ("h", "min", 3600, 60)
+    whole, rest = divmod(seconds, size)
+    rest = 0 if whole >= 100 else rest // part
+    return f"{whole:,} {large} {rest} {small}" if rest else f"{whole:,} {large}"
 
 
 def time_left(seconds: float) -> str:

@@ -1,5 +1,6 @@
 """What a report says, in order: the first page for who decides, the rest for who checks."""
 
+from workbench.model.policy import Policy
 from workbench.model.report import Report
 from workbench.model.traffic import format_time
 from workbench.report.document import MARK_LINE, Document
@@ -16,8 +17,9 @@ from workbench.report.traces import traces
 def document(report: Report) -> Document:
     """The whole report."""
     state = "unsaved draft, " if report.unsaved else ""
+    name = report.policy.name
     return Document(
-        title=f"Segmentation policy {report.policy.name}",
+        title="Segmentation policy" + (f" {name}" if name != Policy().name else ""),
         subtitle=f"for the people who sign it off · site {report.workspace} · "
         f"{state}judged for {report.on:%Y-%m-%d}",
         made=f"{MARK_LINE}, made {format_time(report.made_us)[:19]}Z by {report.version}",

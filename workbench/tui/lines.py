@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from workbench.model.net import PORT_PROTOCOLS, format_address
 from workbench.model.packets import Packet, printable
+from workbench.model.text import duration, short_bytes, short_count
 from workbench.model.text import plural as plural
-from workbench.model.text import short_bytes, short_count
 from workbench.model.traffic import Conversation, Flow
 from workbench.model.verdict import Class, Verdict
 from workbench.tui.glyphs import CLASS_TONES, class_label
@@ -128,7 +128,7 @@ FLOW_COLUMNS = (
     Column("c.port", 6, "client_port", right=True, spare=4),
     Column("packets", 8, "packets", right=True, spare=3),
     Column("bytes", 8, "bytes", right=True, spare=1),
-    Column("lasted", 8, "duration", right=True, spare=5),
+    Column("lasted", 11, "duration", right=True, spare=5),
 )
 
 
@@ -146,17 +146,9 @@ def flow_row(flow: Flow, client: str, server: str) -> Row:
             str(flow.client_port) if flow.protocol in PORT_PROTOCOLS else "–",
             short_count(flow.packets_to_server + flow.packets_to_client),
             short_bytes(flow.bytes_to_server + flow.bytes_to_client),
-            lasted(flow.last_us - flow.first_us),
+            duration(flow.last_us - flow.first_us),
         ),
     )
-
-
-def lasted(microseconds: int) -> str:
-    """`340 ms`, `12.1 s`, `3 min`."""
-    seconds = microseconds / 1e6
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 PACKET_COLUMNS = (
