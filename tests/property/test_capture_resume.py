@@ -63,9 +63,10 @@ packets = st.lists(st.binary(max_size=70), max_size=6)
 
 
 @st.composite
-def pcaps(draw: st.DrawFn) -> bytes:
+def pcaps(draw: st.DrawFn, modified: bool = True) -> bytes:
     """One file, or two joined by `cat`."""
-    kind = draw(st.sampled_from([{}, {"nano": True}, {"modified": True}]))
+    kinds: list[dict[str, bool]] = [{}, {"nano": True}, {"modified": True}]
+    kind = draw(st.sampled_from(kinds if modified else kinds[:2]))
     big, content = draw(st.booleans()), b""
     for _ in range(draw(st.integers(1, 2))):
         given_ = draw(packets)
@@ -113,11 +114,15 @@ PACKERS: list[Callable[[bytes], bytes]] = [
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.one_of(pcaps(), pcapngs()), st.data(), st.sampled_from(PACKERS))
+@given(st.one_of(pcaps(modified=False), pcapngs()), st.data(), st.sampled_from(PACKERS))
 def test_a_file_that_grows(
     content: bytes, data: st.DataObject, pack: Callable[[bytes], bytes]
 ) -> None:
-    """Each time, there is a little more of it, cut anywhere."""
+    """Each time, there is a little more of it, cut anywhere.
+
+    The first records of a modified file tell how long their headers are; one record and four bytes
+    of the next look like a record with a longer one.
+    """
     whole = read(pack(content))
     first = 24 if whole.said["format"] == "pcap" else 4  # less is no capture yet
     sizes = data.draw(st.lists(st.integers(24, len(content)), max_size=3).map(sorted))
