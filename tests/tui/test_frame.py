@@ -314,6 +314,16 @@ def test_what_packets_say_is_cleaned_where_it_is_drawn() -> None:
     assert not set("".join(texts)) & set("\x1b\u202e\x07")
 
 
+async def test_the_footer_says_how_to_get_back_where_there_is_a_back(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "esc back" not in shown(bench)
+        await press(pilot, "enter")
+        assert "esc back" in shown(bench).splitlines()[-1]
+        await press(pilot, "5", "y")
+        assert "esc back" in shown(bench).splitlines()[-1]
+
+
 async def test_an_edit_is_told_once_where_a_line_tells_it_anyway(bench: WorkbenchApp) -> None:
     async with bench.run_test(size=(80, 24), notifications=True) as pilot:
         await settle(pilot)

@@ -81,11 +81,11 @@ def effect_of(session: "Session", suggestion: Suggestion) -> Effect:
 
 
 def effect_parts(effect: Effect) -> list[tuple[str, str]]:
-    """`✓ 4 newly allowed   ✗ 8 still would block   coverage 93 %`."""
+    """`✓ 4 newly allowed   ✗ 8 would block   coverage 93 %`."""
     more, still, coverage = effect
     return [
         (f"\n✓ {more:,} newly allowed", "allowed"),
-        (f"   ✗ {still:,} would still block", "blocked"),
+        (f"   ✗ {still:,} would block", "blocked"),
         (f"   coverage {coverage} %", ""),
     ]
 

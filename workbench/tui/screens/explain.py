@@ -121,6 +121,6 @@ def explanation_parts(found: Explanation) -> list[tuple[str, str]]:
     for miss in found.near_misses[:5]:
         parts += [
             (f"    {miss.rule}", ""),
-            (f"  but {' and '.join(miss.lacks)} do not fit\n", "dim"),
+            (f"  fits but for: {', '.join(miss.lacks)}\n", "dim"),
         ]
     return parts

@@ -20,7 +20,8 @@ class KeyBar(Static):
     def _changed(self, screen: Screen[object]) -> None:
         seen: dict[str, tuple[Binding, bool]] = {}
         for _, binding, enabled, _ in screen.active_bindings.values():
-            if binding.show and binding.description:
+            back = binding.action == "back" and screen is not self.app.screen_stack[0]
+            if (binding.show or back) and binding.description:
                 seen.setdefault(binding.action, (binding, enabled))
         keys = sorted(seen.values(), key=lambda key: _rank(key[0], "allow" in seen))
         if tuple(keys) != self._keys:
@@ -64,5 +65,5 @@ def _rank(binding: Binding, judging: bool) -> int:
     """Where space is short the last keys are dropped: deeper, judge, the screen's own, help."""
     if binding.action == "explain":
         return 2 if judging else 6
-    known = {"choose": 0, "accept": 0, "submit": 0, "allow": 1, "filter": 7, "leave": 8}
+    known = {"choose": 0, "accept": 0, "submit": 0, "allow": 1, "filter": 7, "leave": 8, "back": 8}
     return known.get(binding.action, 9 if binding.action == "app.help" else 5)
