@@ -11,8 +11,8 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 KERNEL = (
-    *("framing", "plain", "wrapper", "link", "wifi", "decode", "tunnel", "underlay"),
-    *("fragments", "deal", "table", "tally"),
+    *("framing", "plain", "wrapper", "link", "wifi", "decode", "evidence", "tunnel"),
+    *("underlay", "fragments", "deal", "table", "tally"),
 )
 
 

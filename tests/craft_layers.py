@@ -56,6 +56,14 @@ def l2tp(ppp: bytes) -> bytes:
     return struct.pack(">HHHH", 0x4002, 8 + len(ppp), 3, 4) + ppp
 
 
+def l2tp3(
+    payload: bytes, *, over_udp: bool = False, cookie: bytes = b"", session: int = 0x10001
+) -> bytes:
+    """Version 3; cookie: whatever comes before the payload."""
+    head = struct.pack(">HH", 3, 0) if over_udp else b""
+    return head + struct.pack(">I", session) + cookie + payload
+
+
 def pptp(ppp: bytes, call: int = 8) -> bytes:
     return struct.pack(">HHHHI", 0x3001, 0x880B, len(ppp), call, 1) + ppp
 

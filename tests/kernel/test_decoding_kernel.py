@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from workbench.capture import (
     decode,
     decoding,
+    evidence,
     fragments,
     kernel_compiled,
     layout,
@@ -36,6 +37,7 @@ CLASSES = {
     "link": "LinkDecoder",
     "wifi": "WifiDecoder",
     "decode": "Decoder",
+    "evidence": "Evidence",
     "tunnel": "Tunnels",
     "underlay": "Underlay",
 }
@@ -51,7 +53,7 @@ def uncompiled(name: str) -> ModuleType:
     return module
 
 
-COMPILED = (decode, fragments, link, plain, tunnel, underlay, wifi, wrapper)
+COMPILED = (decode, evidence, fragments, link, plain, tunnel, underlay, wifi, wrapper)
 PLAIN = {
     module.__name__.rpartition(".")[2]: uncompiled(module.__name__.rpartition(".")[2])
     for module in COMPILED
@@ -103,6 +105,9 @@ ETHERNET = [
     layers.over_udp(4790, layers.vxlan_gpe(4, layers.nsh(3, FRAME))),
     layers.over_udp(2152, layers.gtp(INNER, extensions=b"\1\0\0\0")),
     layers.over_udp(1701, layers.l2tp(b"\0\x21" + INNER)),
+    layers.over_udp(1701, layers.l2tp3(FRAME, over_udp=True)),
+    layers.over_ip(115, layers.l2tp3(b"\xff\x03\0\x21" + INNER, cookie=bytes(8))),
+    layers.over_udp(5555, INNER),
     layers.over_udp(6635, layers.mpls(INNER, 5)),
     layers.over_udp(37008, layers.tzsp(FRAME)),
     layers.over_udp(5247, layers.capwap(layers.wifi(INNER), native=True)),

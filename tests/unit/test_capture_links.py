@@ -26,6 +26,8 @@ FLOW6 = f"17 {A6}:40000 {B6}:53"
 FRAME = ether(IP)
 TAGGED = ether(IP, tags=[(0x8100, 7)])
 WIFI_QOS = layers.wifi(IP, control=0x88)
+BEFORE = (b"", b"\x12\x34\x56\x78", bytes(8), bytes(12))
+"""What may lie between an L2TP session and its frame: a cookie, a sublayer, both."""
 PREAMBLE = b"\x55" * 7 + b"\xd5"
 SNAP_IP = layers.SNAP + b"\x08\0" + IP
 
@@ -283,6 +285,11 @@ TUNNELS = [
     (layers.over_udp(2152, layers.gtp(IP)), "GTP-U 9"),
     (layers.over_udp(2152, layers.gtp(IP, extensions=b"\1\0\0\xc0\1\0\0\0")), "GTP-U 9"),
     (layers.over_udp(1701, layers.l2tp(b"\xff\x03\0\x21" + IP)), f"L2TP {3 << 16 | 4}"),
+    *((layers.over_ip(115, layers.l2tp3(FRAME, cookie=before)), "L2TP 65537") for before in BEFORE),
+    (layers.over_udp(1701, layers.l2tp3(FRAME, over_udp=True, cookie=bytes(4))), "L2TP 65537"),
+    (layers.over_udp(1701, layers.l2tp3(b"\xff\x03\0\x21" + IP, over_udp=True)), "L2TP 65537"),
+    (layers.over_ip(115, layers.l2tp3(b"\x21" + IP, cookie=bytes(8))), "L2TP 65537"),
+    (layers.over_udp(5555, IP), "FOU 0"),
     (layers.over_udp(37008, layers.tzsp(FRAME)), "TZSP 0"),
     (layers.over_udp(37008, layers.tzsp(WIFI_QOS, 18)), "TZSP 0"),
     (layers.over_udp(5247, layers.capwap(FRAME)), "CAPWAP 0"),
@@ -339,7 +346,51 @@ def test_tshark_finds_the_same_inside_of_lisp(tmp_path: Path) -> None:
     assert told.splitlines() == [f"{TO},{B}\t445"] * 2
 
 
+def summed(packet: bytes) -> bytes:
+    """An IPv4 packet without checksum, with it."""
+    words = sum(struct.unpack(">10H", packet[:20]))
+    return packet[:10] + struct.pack(">H", 0xFFFF - (words & 0xFFFF) - (words >> 16)) + packet[12:]
+
+
+COOKIES = [("None", b""), ("4 Byte Cookie", b"\x12\x34\x56\x78"), ("8 Byte Cookie", b"\x12" * 8)]
+
+
+@pytest.mark.parametrize(("cookie", "value"), COOKIES)
+@pytest.mark.parametrize("sublayer", ["None", "Default L2-Specific"])
+def test_tshark_that_is_told_the_header_finds_the_same_inside_of_l2tp(
+    tmp_path: Path, cookie: str, value: bytes, sublayer: str
+) -> None:
+    program = shutil.which("tshark") or pytest.skip("tshark is not installed")
+    before = value + (b"\x40\0\0\1" if sublayer != "None" else b"")
+    frames = FRAME, TAGGED, ether(summed(IP)) + bytes(6), ether(IP6, 0x86DD)
+    packets = [layers.over_ip(115, layers.l2tp3(frame, cookie=before)) for frame in frames]
+    packets += [
+        layers.over_udp(1701, layers.l2tp3(frame, cookie=before, over_udp=True)) for frame in frames
+    ]
+    (path := tmp_path / "l2tp.pcap").write_bytes(pcap(packets))
+    settings = f"l2tp.cookie_size:{cookie}", f"l2tp.l2_specific:{sublayer}"
+    command = [program, "-r", str(path), "-d", "l2tp.pw_type==0,eth", "-T", "fields"]
+    command += [word for setting in settings for word in ("-o", setting)]
+    for field in ("tcp.dstport", "udp.dstport", "ipv6.dst", "ip.dst"):
+        command += ["-e", field]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert [line.split("\t")[0] for line in told] == ["445", "445", "445", ""] * 2
+    assert [B6 in line for line in told] == [False, False, False, True] * 2
+    assert Decoded(packets).flows == [FLOW, FLOW, FLOW, FLOW6] * 2
+
+
+def test_the_first_fragment_of_a_tunnel_shows_what_is_inside() -> None:
+    """What is inside says that it is longer than what is here: its checksum has to be right."""
+    long = summed(ipv4(A, B, 17, udp(40000, 53, bytes(900))))
+    for port, whole in ((5555, long), (1701, layers.l2tp3(ether(long), over_udp=True))):
+        body = udp(50000, port, whole)
+        first = ether(ipv4(OUT, TO, 17, body[:400], ident=7, more=True))
+        rest = ether(ipv4(OUT, TO, 17, body[400:], ident=7, offset=400))
+        assert Decoded([first, rest]).flows == [f"17 {A}:40000 {B}:53"] * 2
+
+
 def test_ipv6_in_tunnels() -> None:
+    assert Decoded([layers.over_udp(5555, IP6)]).flows == [FLOW6]
     assert Decoded([layers.over_ip(41, IP6)]).flows == [FLOW6]
     for before in (b"", b"\0\0" + bytes(6), b"\0\1\2\2abcd" + bytes(9), b"\0\1\0\0" + bytes(17)):
         decoded = Decoded([layers.over_udp(3544, before + TEREDO)])
@@ -361,6 +412,13 @@ def test_ipv6_in_tunnels() -> None:
         layers.over_udp(6081, b"\0\x80" + layers.geneve(0x6558, FRAME)[2:]),  # control
         layers.over_udp(2152, b"\x30\1" + layers.gtp(IP)[2:]),  # echo request
         layers.over_udp(1701, b"\xc8" + layers.l2tp(b"\0\x21" + IP)[1:]),  # control
+        layers.over_ip(115, layers.l2tp3(FRAME, session=0)),  # control
+        layers.over_ip(115, layers.l2tp3(FRAME, cookie=bytes(16))),
+        layers.over_ip(115, layers.l2tp3(FRAME + bytes(20))),  # more than fills a frame up
+        layers.over_udp(1701, layers.l2tp3(ether(bytes(28), 0x0806), over_udp=True)),  # ARP
+        layers.over_udp(5555, IP + b"x"),
+        layers.over_udp(5555, IP[:10] + b"\1\2" + IP[12:]),  # a wrong checksum
+        layers.over_udp(5555, IP6[:-1]),
         layers.over_udp(5247, b"\1" + layers.capwap(FRAME)[1:]),  # DTLS
         layers.over_udp(5247, b"\0\x10\2\x80\0\0\1\0" + FRAME),  # later fragment
         layers.over_udp(53, layers.vxlan(FRAME)),

@@ -301,7 +301,7 @@ class Decoder:
                 self._note(kind, at)
             elif self.stop - at >= 48 and self.buf[at + 8] >> 4 == 6:
                 self._note(_TEREDO, at)
-        elif protocol in (4, 41, 47, 97, 137, 143):
+        elif protocol in (4, 41, 47, 97, 115, 137, 143):
             self._note(_PROTOCOL + protocol, at)
         return self._row(who)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from workbench.capture import layout
 from workbench.capture.decode import Decoder
+from workbench.capture.evidence import Evidence
 from workbench.capture.link import LinkDecoder
 from workbench.capture.plain import Plain
 from workbench.capture.tunnel import Tunnels
@@ -34,7 +35,7 @@ class PacketDecoder:
         self._links, self._inner_links = LinkDecoder(), LinkDecoder()
         self._wifi, self._inner_wifi = WifiDecoder(), WifiDecoder()
         self._decoder = Decoder()
-        self._headers = Tunnels()
+        self._evidence, self._headers = Evidence(), Tunnels()
         self.underlay = Underlay(int.from_bytes(os.urandom(8)))
         """The tunnels that this decoder has met; packets carry their numbers."""
         self.pieces = False
@@ -69,6 +70,7 @@ class PacketDecoder:
             if not (left and self._decoder.noted):
                 break
             layers, inner = inner, layers
+            self._evidence.find(buffer, layers, self._decoder.noted)
             left = self._headers.open(buffer, layers, self._decoder.noted, packets)
             self._inner_links.find(buffer, layers, left)
             if self._inner_links.wireless:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from workbench.capture import (
     deal,
     decode,
+    evidence,
     fragments,
     framing,
     layout,
@@ -28,7 +29,7 @@ from workbench.capture.reader import Block
 def kernel_compiled() -> bool:
     """False where the kernel runs as plain Python: the same results, a hundredth of the speed."""
     parts = (
-        *(framing, plain, wrapper, link, wifi, decode, tunnel, underlay),
+        *(framing, plain, wrapper, link, wifi, decode, evidence, tunnel, underlay),
         *(fragments, deal, table, tally),
     )
     return not any(str(part.__file__).endswith(".py") for part in parts)

@@ -172,11 +172,14 @@ TUNNEL_WORDS = 8
     OTV,
     LISP,
     GUE,
-) = range(1, 18)
+    FOU,
+) = range(1, 19)
 QUOTE = 255 << 32
 """In place of kind and key: the packet is quoted by an ICMP error."""
 PROTOCOL_TUNNELS = 256
 """As a kind, plus an IP protocol number: a layer that tunnel.py has not yet looked into."""
+READY = 512
+"""| a kind: what is inside begins where the layer begins, and its link type is known."""
 TUNNELS = {
     GRE: "GRE",
     ERSPAN: "ERSPAN",
@@ -195,9 +198,10 @@ TUNNELS = {
     OTV: "OTV",
     LISP: "LISP",
     GUE: "GUE",
+    FOU: "FOU",
 }
-"""Key: GRE key (0 without), ERSPAN session, VNI, TEID, L2TP tunnel << 16 | session, PPTP call,
-OTV overlay, LISP instance."""
+"""Key: GRE key (0 without), ERSPAN session, VNI, TEID, L2TP tunnel << 16 | session (version 3: its
+session), PPTP call, OTV overlay, LISP instance."""
 TUNNEL_PORTS = {
     4789: VXLAN,
     8472: VXLAN,  # what Linux used before the port was assigned; OTV as well
@@ -213,6 +217,7 @@ TUNNEL_PORTS = {
     5247: CAPWAP,
     4341: LISP,
     6080: GUE,
+    5555: FOU,  # no port is assigned; that of its manual
 }
 
 NO_REQUEST = 255
