@@ -1,8 +1,8 @@
 """Every core on one capture, with the same flows whatever their number.
 
 Blocks are framed in file order by whichever thread is free, and decoded side by side. A dealer
-hands the packets of a block out to the parts of the flow table, by hash; each thread owns one part
-and counts the packets of all blocks into it, in file order. So only finished rows are merged.
+hands the packets of a block out to the parts of the flow table, by hash; one thread at a time
+counts the packets of all blocks into a part, in file order. So only finished rows are merged.
 
 The work goes in rounds of a fixed number of records. Between two rounds no thread works, and flows
 that are over are handed on; only where more than `capacity` are left, the longest silent go as
@@ -109,6 +109,7 @@ class Engine:
         self._ways: dict[int, _Dealt] = {}  # by number of the block
         self._shelf: list[_Dealt] = []
         self._next = [0] * parts  # the block that each part counts next
+        self._taken = [False] * parts  # somebody is counting
         self._framed = self._joined = 0
         self._left = 0  # records that this round still takes
         self._framing = self._ended = self._closed = False
@@ -131,8 +132,8 @@ class Engine:
         """Take in all blocks. Raises what reading them or a callback raises."""
         self._blocks = blocks
         helpers = [
-            Thread(target=self._work, args=(part,), name=f"decode-{part}", daemon=True)
-            for part in range(1, self._threads)
+            Thread(target=self._work, args=(me,), name=f"decode-{me}", daemon=True)
+            for me in range(1, self._threads)
         ]
         for thread in helpers:
             thread.start()
@@ -155,49 +156,61 @@ class Engine:
 
     # ── what the threads do ────────────────────────────────────────────────────────────────
 
-    def _work(self, part: int) -> None:
-        """Count and decode as long as there is something to do; part 0: until the round ends."""
+    def _work(self, me: int) -> None:
+        """Count and decode as long as there is something to do; thread 0: until the round ends."""
         spare = True  # it may be worth while to read ahead
         try:
-            while (job := self._job(part, spare)) is not None:
+            while (job := self._job(me, spare)) is not None:
                 if job is _Job.READ:
                     spare = self._ahead()
                     continue
-                if isinstance(job, _Dealt):
-                    self._count(part, job)
+                if job is _Job.DECODE:
+                    self._decode(me)
                 else:
-                    self._decode(part)
+                    self._count(job)
                 spare = True
         except BaseException as error:  # raised again by `run`
             with self._turn:
                 self._failure = self._failure or error
                 self._turn.notify_all()
 
-    def _job(self, part: int, spare: bool) -> "_Dealt | _Job | None":
-        """A block to count, or what else there is to do; None at the end."""
+    def _job(self, me: int, spare: bool) -> "int | _Job | None":
+        """The part that is to be counted, or what else there is to do; None at the end."""
+        parts = range(self._threads)
         with self._turn:
             while True:
                 if self._closed or self._failure is not None:
                     return None
-                way = self._ways.get(self._next[part])
-                if way is not None and way.dealt:
-                    return way
+                if self._claim(me):  # it may still be in this processor's cache
+                    return me
                 if self._left > 0 and not self._framing and len(self._ways) < self._threads + 2:
                     self._framing = True
                     return _Job.DECODE
-                if part == 0 and self._left <= 0 and not self._framing and not self._ways:
+                if (part := next(filter(self._claim, parts), None)) is not None:
+                    return part
+                if me == 0 and self._left <= 0 and not self._framing and not self._ways:
                     return None
                 if spare and self._framing:
                     return _Job.READ
                 self._turn.wait()
 
-    def _count(self, part: int, way: _Dealt) -> None:
+    def _claim(self, part: int) -> bool:
+        """Take a part whose next block is dealt, unless somebody has it."""
+        way = self._ways.get(self._next[part])
+        if way is None or not way.dealt or self._taken[part]:
+            return False
+        self._taken[part] = True
+        return True
+
+    def _count(self, part: int) -> None:
+        way = self._ways[self._next[part]]
         size = int(way.sizes[part])
         order = way.order[part].data
         table, at = self._tables[part], 0
         while (at := table.add(way.packets.data, way.hashes.data, order, at, size)) < size:
             table.grow()  # a part may get more than its share: the same ports, used again and again
         with self._turn:
+            self._taken[part] = False
             way.waiting -= 1
             if not way.waiting:
                 way.block = None
@@ -206,7 +219,7 @@ class Engine:
             self._next[part] += 1
             self._turn.notify_all()
 
-    def _decode(self, part: int) -> None:
+    def _decode(self, me: int) -> None:
         self._before_block()
         block = next(self._blocks, None)
         with self._turn:
@@ -219,7 +232,7 @@ class Engine:
             number, self._framed = self._framed, self._framed + 1
             way = self._ways[number] = self._way(block)
             self._turn.notify_all()
-        decoder = self._decoders[part]
+        decoder = self._decoders[me]
         rows = way.packets.reshape(-1, layout.PACKET_WORDS)
         made = decoder.decode(block.buffer, block.records, block.count, rows.data)
         with self._turn:
