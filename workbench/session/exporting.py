@@ -2,33 +2,20 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
 from workbench import export, policy, verify
 from workbench.model.errors import InputError
-from workbench.model.policy import Policy, ResolvedPolicy
+from workbench.model.policy import ResolvedPolicy
 from workbench.model.rendered import Rendered, Verification
-from workbench.model.site import Inventory
-from workbench.model.traffic import ConversationTable, Stop, Tell
+from workbench.model.traffic import Stop, Tell
 from workbench.session.exports import read_export, write_export
-
-
-class Site(Protocol):
-    """What exporting needs to know of the session."""
-
-    @property
-    def policy(self) -> Policy: ...
-    @property
-    def inventory(self) -> Inventory: ...
-    @property
-    def table(self) -> ConversationTable: ...
-    def resolve(self, policy: Policy) -> ResolvedPolicy: ...
+from workbench.session.site import Drafted
 
 
 class Exporting:
     """The draft as files for other machines, and the proof that they mean the same."""
 
-    def __init__(self, site: Site, folder: Path) -> None:
+    def __init__(self, site: Drafted, folder: Path) -> None:
         self._site = site
         self._folder = folder
 

@@ -16,16 +16,15 @@ from workbench.documents import digest, read_text, write_atomic
 from workbench.model.errors import InputError, StoreBusy
 from workbench.model.filters import TIME_FIELDS, Filter, Term, parse_time
 from workbench.model.finding import Evidence, Finding, FindingSettings, Suppression, Traces, Window
-from workbench.model.site import Inventory
 from workbench.model.traffic import (
     CaptureReport,
-    ConversationTable,
     Progress,
     Stop,
     Tell,
     format_time,
 )
 from workbench.session.listening import listened, unread
+from workbench.session.site import Recorded
 from workbench.store import FlowQuery, FlowView, Store
 
 FILE = "findings.yaml"
@@ -33,13 +32,9 @@ _SILENCE_US = 3_600_000_000
 """Without a single packet for so long, a capture was not recording."""
 
 
-class Site(Protocol):
+class Site(Recorded, Protocol):
     """What looking for findings needs to know of the session."""
 
-    @property
-    def inventory(self) -> Inventory: ...
-    @property
-    def table(self) -> ConversationTable: ...
     @property
     def workspace(self) -> Path: ...
     def captures(self) -> tuple[CaptureReport, ...]: ...

@@ -25,10 +25,9 @@ from workbench.inventory.scanners import (
 from workbench.model.errors import Cancelled, InputError
 from workbench.model.exposure import Scenario
 from workbench.model.packets import printable
-from workbench.model.policy import Policy, ResolvedPolicy
+from workbench.model.policy import ResolvedPolicy
 from workbench.model.simulation import Simulation
-from workbench.model.site import Inventory
-from workbench.model.traffic import ConversationTable, Progress, Stop, Tell
+from workbench.model.traffic import Progress, Stop, Tell
 from workbench.model.vulnerability import (
     Exposed,
     ImportReport,
@@ -36,6 +35,7 @@ from workbench.model.vulnerability import (
     Severity,
     Vulnerability,
 )
+from workbench.session.site import Drafted
 from workbench.session.workspace import Document
 
 if TYPE_CHECKING:
@@ -46,18 +46,11 @@ GROUPINGS = ("host", "segment", "service")
 """What risks can be added up by."""
 
 
-class Site(Protocol):
+class Site(Drafted, Protocol):
     """What weighing vulnerabilities needs to know of the session."""
 
     @property
-    def policy(self) -> Policy: ...
-    @property
-    def inventory(self) -> Inventory: ...
-    @property
-    def table(self) -> ConversationTable: ...
-    @property
     def saved_simulation(self) -> Simulation: ...
-    def resolve(self, wanted: Policy) -> ResolvedPolicy: ...
     def addresses(self, text: str) -> tuple[int, ...]: ...
 
 

@@ -13,6 +13,7 @@ from workbench.model.traffic import Flow
 from workbench.tui.messages import Answered, Refused
 
 if TYPE_CHECKING:
+    from workbench.session import Session
     from workbench.tui.app import WorkbenchApp
 
 T = TypeVar("T")
@@ -35,6 +36,14 @@ class Asking(Screen[ScreenResultType]):
 
         assert isinstance(self.app, WorkbenchApp)  # noqa: S101
         return self.app
+
+    @property
+    def opened(self) -> "Session":
+        """The session; only for what is shown once there is one."""
+        session = self.bench.session
+        if session is None:
+            raise RuntimeError("the workspace is not open yet")
+        return session
 
     def __init__(self) -> None:
         super().__init__()

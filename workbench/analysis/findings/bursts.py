@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.analysis.findings.scene import Rows, grouped
-from workbench.model.finding import Columns
+from workbench.analysis.findings.scene import Mask, Rows, Scene, grouped
+from workbench.analysis.findings.talk import Words
+from workbench.model.finding import Columns, Finding, Level
 
 _PEERS = 3
 """Other clients that make a comparison."""
@@ -16,6 +17,8 @@ _PEERS = 3
 class Burst:
     """One client's busiest window on some service."""
 
+    table: Columns
+    """Of all clients."""
     host: int
     size: int
     first_us: int
@@ -49,7 +52,36 @@ def bursts(table: Columns, column: str, window_s: int) -> Iterator[Burst]:
     for host, (size, first, last, rows) in peaks.items():
         others = len(sizes) - 1
         usual = _median_without(sizes, size) if others >= _PEERS else None
-        yield Burst(host, size, first, last, rows, usual, others)
+        yield Burst(table, host, size, first, last, rows, usual, others)
+
+
+def outstanding(
+    scene: Scene, rows: Mask, column: str, window_s: int, least: int
+) -> Iterator[Burst]:
+    """Among these rows of the logins of one site: what is far more than others do."""
+    logins = scene.now.logins
+    for one in bursts(scene.select(logins, rows & scene.within(logins)), column, window_s):
+        if one.stands_out(least, scene.limits.burst_factor):
+            yield one
+
+
+def burst_finding(scene: Scene, one: Burst, confidence: Level, words: Words) -> Finding:
+    """A burst as a finding."""
+    return Finding(
+        kind=words.kind,
+        stage=words.stage,
+        technique=words.technique,
+        title=words.title,
+        host=scene.address(one.host),
+        peers=scene.addresses(one.table["target"][one.rows]),
+        first_us=one.first_us,
+        last_us=one.last_us,
+        confidence=confidence,
+        impact=words.impact,
+        why=words.why,
+        unseen=words.unseen,
+        evidence=scene.evidence(one.table, one.rows),
+    )
 
 
 def _median_without(ascending: Rows, value: int) -> float:

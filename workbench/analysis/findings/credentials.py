@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.analysis.findings.bursts import bursts, peak
+from workbench.analysis.findings.bursts import burst_finding, outstanding, peak
 from workbench.analysis.findings.logins import FAMILIES, family
 from workbench.analysis.findings.scene import SECOND, Rows, Scene, distinct, grouped, pick
+from workbench.analysis.findings.talk import Words
 from workbench.model.finding import Columns, Finding, Level, Stage
 from workbench.model.net import UDP
 from workbench.model.risky import risky_by_id
@@ -154,30 +155,21 @@ def _widest(times: NDArray[np.int64], servers: NDArray[np.int32], window_s: int)
 def _tickets(scene: Scene) -> Iterator[Finding]:
     """Clients that ask for many more tickets than the others."""
     logins, limits = scene.now.logins, scene.limits
-    kerberos = (logins["port"] == 88) & (logins["used"] > 0) & scene.within(logins)
-    table = scene.select(logins, kerberos)
-    for one in bursts(table, "flows", limits.guess_window):
-        if not one.stands_out(limits.guess_attempts, limits.burst_factor):
-            continue
+    kerberos = (logins["port"] == 88) & (logins["used"] > 0)
+    for one in outstanding(scene, kerberos, "flows", limits.guess_window, limits.guess_attempts):
         sure = one.usual is not None and one.size >= limits.guess_sure
-        span = duration(one.last_us - one.first_us)
-        yield Finding(
-            kind="ticket-burst",
-            stage=Stage.CREDENTIALS,
-            technique="T1110",
-            title=f"{one.size:,} Kerberos requests at once: guessing, or tickets to crack?",
-            host=scene.address(one.host),
-            peers=scene.addresses(table["target"][one.rows]),
-            first_us=one.first_us,
-            last_us=one.last_us,
-            confidence=Level.MEDIUM if sure and not scene.expected[one.host] else Level.LOW,
-            impact=Level.HIGH,
-            why=f"{one.size:,} connections to Kerberos within {span}; "
+        words = Words(
+            "ticket-burst",
+            Stage.CREDENTIALS,
+            "T1110",
+            f"{one.size:,} Kerberos requests at once: guessing, or tickets to crack?",
+            f"{one.size:,} connections to Kerberos within {duration(one.last_us - one.first_us)}; "
             + one.compared(f"{one.usual or 0:.0f}"),
             unseen="account names, encryption and errors: pre-authentication failures (T1110), "
             "Kerberoasting (T1558.003) and AS-REP roasting (T1558.004) look alike",
-            evidence=scene.evidence(table, one.rows),
         )
+        level = Level.MEDIUM if sure and not scene.expected[one.host] else Level.LOW
+        yield burst_finding(scene, one, level, words)
 
 
 # ── names ──────────────────────────────────────────────────────────────────────────────────

@@ -16,7 +16,7 @@ from workbench.analysis.findings.scene import (
     pick,
 )
 from workbench.model.finding import Columns, Finding, Level, Stage, Traces
-from workbench.model.net import PORT_PROTOCOLS, TCP, ServiceRange, service_text
+from workbench.model.net import TCP, ServiceRange, service_text
 from workbench.model.risky import risky_by_id
 from workbench.model.text import duration, plural, short_bytes
 
@@ -40,11 +40,10 @@ def departures(scene: Scene, scouts: Mapping[int, int]) -> Iterator[Finding]:
 # ── before and now ─────────────────────────────────────────────────────────────────────────
 
 
-def _working(scene: Scene, traces: Traces) -> Columns:
-    """Conversations on ports that worked, between machines of this site."""
-    table = traces.contacts
-    ports = np.isin(table["protocol"], tuple(PORT_PROTOCOLS))
-    return scene.select(table, (table["used"] > 0) & ports & scene.within(table))
+def _inside(scene: Scene, traces: Traces) -> Columns:
+    """What worked between machines of this site."""
+    table = scene.working(traces)
+    return pick(table, scene.within(table))
 
 
 def _seen(scene: Scene, traces: Traces) -> NDArray[np.int32]:
@@ -54,7 +53,7 @@ def _seen(scene: Scene, traces: Traces) -> NDArray[np.int32]:
 
 def _new_peers(scene: Scene, before: Traces) -> Iterator[Finding]:
     """Clients known from before, and the servers they use for the first time."""
-    then, now = _working(scene, before), _working(scene, scene.now)
+    then, now = _inside(scene, before), _inside(scene, scene.now)
     pair = now["host"].astype(np.int64) << 32 | now["target"]
     old = then["host"].astype(np.int64) << 32 | then["target"]
     known = _seen(scene, before)
@@ -86,7 +85,7 @@ def _new_peers(scene: Scene, before: Traces) -> Iterator[Finding]:
 
 def _new_services(scene: Scene, before: Traces) -> Iterator[Finding]:
     """Servers known from before that answer on a service for the first time."""
-    then, now = _working(scene, before), _working(scene, scene.now)
+    then, now = _inside(scene, before), _inside(scene, scene.now)
     fresh = np.flatnonzero(
         ~np.isin(_service(now), _service(then)) & np.isin(now["target"], _seen(scene, before))
     )
@@ -121,7 +120,7 @@ def _service(table: Columns) -> NDArray[np.int64]:
 
 def _vanished(scene: Scene, before: Traces) -> Iterator[Finding]:
     """Services with several clients before that answer nobody now, in at least half the time."""
-    then, now = _working(scene, before), _working(scene, scene.now)
+    then, now = _inside(scene, before), _inside(scene, scene.now)
     times = (then["used_first_us"], then["used_last_us"])
     if not len(times[0]) or 2 * scene.recorded_us < int(times[1].max()) - int(times[0].min()):
         return
@@ -236,11 +235,11 @@ def industrial(table: Columns) -> Mask:
 
 def _controllers(scene: Scene, scouts: Mapping[int, int]) -> Iterator[Finding]:
     """A client that speaks to a controller for the first time, when others did all along."""
-    now = _working(scene, scene.now)
+    now = _inside(scene, scene.now)
     rows = np.flatnonzero(industrial(now))
     old: set[tuple[int, int]] = set()
     if scene.before is not None:
-        then = _working(scene, scene.before)
+        then = _inside(scene, scene.before)
         old = set(zip(then["host"].tolist(), then["target"].tolist(), strict=True))
     first: dict[int, int] = {}
     for row in rows.tolist():

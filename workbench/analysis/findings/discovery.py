@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from workbench.analysis.findings.bursts import Burst, bursts
+from workbench.analysis.findings.bursts import Burst, burst_finding, outstanding
 from workbench.analysis.findings.scene import Scene, distinct
+from workbench.analysis.findings.talk import Words
 from workbench.model.finding import Finding, Level, Stage
 from workbench.model.net import TCP, UDP
 from workbench.model.text import duration, plural, short_bytes
@@ -30,53 +31,38 @@ def _confidence(scene: Scene, one: Burst) -> Level:
 
 def _directory(scene: Scene) -> Iterator[Finding]:
     logins, limits = scene.now.logins, scene.limits
-    mask = (logins["protocol"] == TCP) & np.isin(logins["port"], _DIRECTORY) & scene.within(logins)
-    table = scene.select(logins, mask)
-    for one in bursts(table, "bytes_to_client", limits.guess_window):
-        if not one.stands_out(limits.burst_bytes, limits.burst_factor):
-            continue
-        yield Finding(
-            kind="directory-burst",
-            stage=Stage.RECONNAISSANCE,
-            technique="T1087.002",
-            title=f"Reads {short_bytes(one.size)} of the directory at once",
-            host=scene.address(one.host),
-            peers=scene.addresses(table["target"][one.rows]),
-            first_us=one.first_us,
-            last_us=one.last_us,
-            confidence=_confidence(scene, one),
-            impact=Level.MEDIUM,
-            why=f"LDAP answered {short_bytes(one.size)} within "
-            f"{duration(one.last_us - one.first_us)}; "
+    ldap = (logins["protocol"] == TCP) & np.isin(logins["port"], _DIRECTORY)
+    window, least = limits.guess_window, limits.burst_bytes
+    for one in outstanding(scene, ldap, "bytes_to_client", window, least):
+        size = short_bytes(one.size)
+        words = Words(
+            "directory-burst",
+            Stage.RECONNAISSANCE,
+            "T1087.002",
+            f"Reads {size} of the directory at once",
+            f"LDAP answered {size} within {duration(one.last_us - one.first_us)}; "
             + one.compared(short_bytes(round(one.usual or 0))),
-            unseen="what was asked for: accounts, groups and machines look alike",
-            evidence=scene.evidence(table, one.rows),
+            Level.MEDIUM,
+            "what was asked for: accounts, groups and machines look alike",
         )
+        yield burst_finding(scene, one, _confidence(scene, one), words)
 
 
 def _names(scene: Scene) -> Iterator[Finding]:
-    logins, limits = scene.now.logins, scene.limits
-    mask = (logins["protocol"] == UDP) & (logins["port"] == 53) & scene.within(logins)
-    table = scene.select(logins, mask)
-    for one in bursts(table, "flows", 60):
-        if not one.stands_out(limits.dns_per_minute, limits.burst_factor):
-            continue
-        yield Finding(
-            kind="name-burst",
-            stage=Stage.RECONNAISSANCE,
-            technique="T1018",
-            title=f"Asks {one.size:,} names in a minute",
-            host=scene.address(one.host),
-            peers=scene.addresses(table["target"][one.rows]),
-            first_us=one.first_us,
-            last_us=one.last_us,
-            confidence=Level.LOW,
-            impact=Level.LOW,
-            why=f"{one.size:,} DNS questions from ports of their own within "
+    logins = scene.now.logins
+    dns = (logins["protocol"] == UDP) & (logins["port"] == 53)
+    for one in outstanding(scene, dns, "flows", 60, scene.limits.dns_per_minute):
+        words = Words(
+            "name-burst",
+            Stage.RECONNAISSANCE,
+            "T1018",
+            f"Asks {one.size:,} names in a minute",
+            f"{one.size:,} DNS questions from ports of their own within "
             f"{duration(one.last_us - one.first_us)}; " + one.compared(f"{one.usual or 0:.0f}"),
-            unseen="the names: a PTR sweep of the network and a busy mail server look alike",
-            evidence=scene.evidence(table, one.rows),
+            Level.LOW,
+            "the names: a PTR sweep of the network and a busy mail server look alike",
         )
+        yield burst_finding(scene, one, Level.LOW, words)
 
 
 def _zones(scene: Scene) -> Iterator[Finding]:

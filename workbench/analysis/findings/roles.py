@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from workbench.analysis.findings.logins import FAMILIES, SIGN_IN, Login, family
 from workbench.analysis.findings.scene import Mask, Scene, distinct, grouped, pick
-from workbench.model.finding import Columns, Finding, Level, Stage, Traces
-from workbench.model.net import PORT_PROTOCOLS, service_text
+from workbench.model.finding import Columns, Finding, Level, Stage
+from workbench.model.net import service_text
 from workbench.model.text import duration, plural
 
 _DYNAMIC = 32_768
@@ -21,7 +21,7 @@ def roles(scene: Scene, fresh: Sequence[Login], told: Iterable[Finding]) -> Iter
     """Against the earlier window only. `fresh`: first logins; `told`: fan-outs among others."""
     if scene.before is None:
         return
-    then, now = _working(scene, scene.before), _working(scene, scene.now)
+    then, now = scene.working(scene.before), scene.working(scene.now)
     times = (then["used_first_us"], then["used_last_us"])
     recorded = int(times[1].max()) - int(times[0].min()) if len(times[0]) else 0
     view = _View(scene, then, now, recorded)
@@ -88,13 +88,6 @@ class _View:
             evidence=scene.evidence(table, rows),
             subject=words["subject"],
         )
-
-
-def _working(scene: Scene, traces: Traces) -> Columns:
-    """Conversations on ports in which both ends said something."""
-    table = traces.contacts
-    ports = np.isin(table["protocol"], tuple(PORT_PROTOCOLS))
-    return scene.select(table, (table["used"] > 0) & ports & ~scene.many[table["server"]])
 
 
 def _serves(view: _View) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from workbench.analysis.homes import PRIVATE
 from workbench.model.finding import MOST_EVIDENCE, Columns, Evidence, Thresholds, Traces
-from workbench.model.net import V4_BASE, AddressSet, ServiceRange, is_v4
+from workbench.model.net import PORT_PROTOCOLS, V4_BASE, AddressSet, ServiceRange, is_v4
 from workbench.model.site import Inventory
 from workbench.model.spoken import Spoken
 from workbench.model.traffic import HostTable
@@ -124,6 +124,12 @@ class Scene:
             "host": self.machine[some["client"]],
             "target": self.machine[some["server"]],
         }
+
+    def working(self, traces: Traces) -> Columns:
+        """Conversations on ports in which both ends said something, with one machine."""
+        table = traces.contacts
+        ports = np.isin(table["protocol"], tuple(PORT_PROTOCOLS))
+        return self.select(table, (table["used"] > 0) & ports & ~self.many[table["server"]])
 
     # ── time ───────────────────────────────────────────────────────────────────────────────
 

@@ -74,14 +74,6 @@ class WorkScreen(Asking[None]):
         """What `a` and `e` are about; None when the cursor is on nothing."""
         return None
 
-    @property
-    def opened(self) -> "Session":
-        """The session; only to be used after `load` has run once."""
-        session = self.bench.session
-        if session is None:
-            raise RuntimeError("the workspace is not open yet")
-        return session
-
     # ── keeping up ─────────────────────────────────────────────────────────────────────────
 
     def on_mount(self) -> None:

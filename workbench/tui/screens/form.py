@@ -73,14 +73,6 @@ class Form(Dialog):
     def values(self) -> Values:
         return {str(field.id): field.value.strip() for field in self.query(CompletingInput)}
 
-    @property
-    def opened(self) -> "Session":
-        """The session: a form is only shown once there is one."""
-        session = self.bench.session
-        if session is None:
-            raise RuntimeError("the workspace is not open yet")
-        return session
-
     @on(CompletingInput.Edited)
     def _look(self) -> None:
         session, values = self.opened, self.values
