@@ -106,8 +106,7 @@ class FindingsScreen(FindingBase):
         if self._fitting:
             return "None of this kind: g another stage, l less sure ones, n all of the comparison."
         if self.found:
-            count = f"{len(self.found):,}"
-            return f"No finding fits the filter, of {count:,}: / changes it."
+            return f"No finding fits the filter, of {len(self.found):,}: / changes it."
         return "Nothing that looks like an intruder. b compares with a baseline, 1 loads more."
 
     def _tell_settings(self) -> None:
