@@ -226,7 +226,7 @@ async def test_choke_points_open_what_they_are(bench: WorkbenchApp) -> None:
     async with bench.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         await to_page(pilot, bench, "chokes")
-        assert "protect jump" in shown(bench) and "41%" in shown(bench)
+        assert "protect jump" in shown(bench) and "41 %" in shown(bench)
         await press(pilot, "enter")
         assert isinstance(bench.screen, SegmentForm)
         await press(pilot, "escape", "down", "enter")

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from workbench.model.exposure import Choke, ChokeKind, GateKind
 from workbench.model.packets import printable
+from workbench.model.text import percent
 from workbench.tui.exposed.paths import closing_parts
 from workbench.tui.exposed.sheet import WORDS, Look, Part, Parts, Sheet
 from workbench.tui.lines import plural
@@ -17,7 +18,7 @@ _BAR = 16
 _COLUMNS = (
     Column("close", 24, flex=2, middle=True),
     Column("cuts", 7, right=True),
-    Column("share", 6, right=True),
+    Column("share", 7, right=True),
     Column("of what is connected", _BAR, flex=1),
 )
 
@@ -33,7 +34,7 @@ def chokes_sheet(session: "Session", look: Look) -> Sheet:
             (
                 (printable(one.text), "accent" if one.kind is ChokeKind.GATE else ""),
                 f"{one.cut:,}",
-                f"{one.share:.0%}",
+                percent(one.share, 1),
                 (bar(one.share, _BAR), "blocked"),
             ),
         )
@@ -59,7 +60,7 @@ def choke_parts(choke: Choke) -> Parts:
     parts: list[Part] = [
         (f"{printable(choke.text)}\n", "strong"),
         (f"cuts {plural(choke.cut, 'pair')} of foothold and target, ", ""),
-        (f"{choke.share:.0%} of those connected now\n\n", ""),
+        (f"{percent(choke.share, 1)} of those connected now\n\n", ""),
     ]
     if choke.gate is None:
         return [*parts, ("a host on every way: narrow the rules that reach it\n", "dim")]

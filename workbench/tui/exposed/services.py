@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from workbench.model.exposure import ServiceExposure
 from workbench.model.risky import RISKY
+from workbench.model.text import percent
 from workbench.model.traffic import Progress
 from workbench.tui.exposed.sheet import WORDS, Look, Part, Parts, Sheet, before, some
 from workbench.tui.lines import plural
@@ -101,7 +102,7 @@ def service_parts(session: "Session", row: "RiskyRow") -> Parts:
         (f"{risky.text}\n", ""),
         (f"{' '.join(map(str, risky.services))}\n\n", "dim"),
         (*LIGHTS[now.light],),
-        (f" under the draft: {plural(now.pairs, 'pair')} ({now.share:.1%}), ", ""),
+        (f" under the draft: {plural(now.pairs, 'pair')} ({percent(now.share, 1)}), ", ""),
         (f"{plural(now.servers, 'host')} reached", ""),
         (f", {now.outside:,} from outside\n" if now.outside else "\n", "blocked"),
         ("from ", "dim"),
@@ -114,7 +115,7 @@ def service_parts(session: "Session", row: "RiskyRow") -> Parts:
         (f"; worked and judged {traffic.in_scope:,}: ", "dim"),
         (f"✓ {traffic.allowed:,} ", "allowed"),
         (f"✗ {traffic.would_block:,} ", "blocked" if traffic.would_block else "dim"),
-        (f"– coverage {traffic.coverage:.0%}\n\n" if traffic.in_scope else "\n\n", "dim"),
+        (f"– coverage {percent(traffic.coverage, 1)}\n\n" if traffic.in_scope else "\n\n", "dim"),
     ]
     parts += [
         (f"! {one.id} does not hold: {one.witness}, {one.because}\n", "warn") for one in row.broken

@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from workbench.model.filters import Filter
 from workbench.model.simulation import Simulation
-from workbench.model.text import plural
+from workbench.model.text import percent, plural
 from workbench.model.verdict import Class
 from workbench.tui.glyphs import CLASS_STYLES, CLASS_TONES, class_label
 from workbench.tui.lines import CONVERSATION_COLUMNS, Story, ordered
@@ -94,7 +94,7 @@ class SimulateScreen(ConversationListScreen):
             (f" {name} ", CLASS_STYLES[tone]),
             (f"{len(self._rows):,}{changed}", "bold"),
             (f"   coverage {covered.conversations:,} of {whole}, "
-             f"{covered.bytes_share:.0%} of the bytes", "$dim"),
+             f"{percent(covered.bytes_share, 1)} of the bytes", "$dim"),
         )  # fmt: skip
         self.query_one("#list-title", Static).update(text)
 
