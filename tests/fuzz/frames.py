@@ -165,7 +165,23 @@ def _mpls(rng: Random, depth: int) -> bytes:
 
 
 def _l2tp(rng: Random, depth: int) -> bytes:
+    if rng.random() < 0.5:
+        return struct.pack(">HH", 3, 0) + _session(rng, depth)
     return struct.pack(">HHHH", 0x4002, 40, 1, 2) + b"\xff\3\0\x21" + packet(rng, depth)[1]
+
+
+def _session(rng: Random, depth: int) -> bytes:
+    """Of L2TP version 3: Ethernet or PPP behind a cookie and a sublayer, or neither."""
+    inner = _frame(rng, depth) if rng.random() < 0.7 else b"\0\x21" + packet(rng, depth)[1]
+    return rng.randbytes(4) + rng.randbytes(4 * rng.randrange(5)) + inner
+
+
+def _l2tp_ip(rng: Random, depth: int) -> Part:
+    return 115, _session(rng, depth)
+
+
+def _fou(rng: Random, depth: int) -> bytes:
+    return packet(rng, depth)[1]
 
 
 def _tzsp(rng: Random, depth: int) -> bytes:
@@ -206,6 +222,7 @@ _UDP: dict[int, Callable[[Random, int], bytes]] = {
     2152: _gtp_u,
     6635: _mpls,
     1701: _l2tp,
+    5555: _fou,
     37008: _tzsp,
     5247: _capwap,
 }
@@ -217,6 +234,7 @@ TUNNELS: tuple[Callable[[Random, int], Part], ...] = (
     _ether_ip,
     _mpls_ip,
     *map(_over_udp, _UDP),
+    _l2tp_ip,
 )
 
 # Link layers.
