@@ -120,13 +120,13 @@ def conversation_row(story: Story) -> Row:
 
 FLOW_COLUMNS = (
     Column("first seen (UTC)", 17, "first_us"),
-    Column("client", 14, "client", flex=2),
-    Column("server", 14, "server", flex=2),
+    Column("client", 13, "client", flex=2),
+    Column("server", 13, "server", flex=2),
     Column("service", 12, "server_port"),
     Column("outcome", 11, "outcome"),
     Column("direction", 10, "direction", spare=2),
     Column("c.port", 6, "client_port", right=True, spare=4),
-    Column("packets", 8, "packets", right=True, spare=3),
+    Column("packets", 7, "packets", right=True, spare=3),
     Column("bytes", 8, "bytes", right=True, spare=1),
     Column("lasted", 11, "duration", right=True, spare=5),
 )
