@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import craft
+import craft_layers as layers
 import numpy as np
 import pytest
 from craft import ACK, FIN, RST, SYN, ether, icmp, ipv4, ipv6, tcp, tcp4, udp, udp4
@@ -167,11 +168,23 @@ def test_ipv4_options_and_lengths(tmp_path: Path) -> None:
     packets = [
         ether(ipv4(A, B, 17, udp(1000, 53), options=b"\1" * 8)),
         ether(ipv4(A, B, 6, tcp(1000, 443, data=b"x" * 70_000), total=0)),  # GSO
-        ether(ipv4(A, C, 17, udp(1000, 53), total=9000)),  # claims more than there is
+        ether(ipv4(A, C, 17, udp(1000, 53), total=9000)),  # the rest was cut off on the way
         ether(ipv4(A, D, 17, udp(1000, 53)) + bytes(18)),  # Ethernet padding
     ]
     _, flows = load(tmp_path, packets)
-    assert [flow["bytes_to_server"] for flow in flows] == [41, 70_040, 33, 33]
+    assert [flow["bytes_to_server"] for flow in flows] == [41, 70_040, 9000, 33]
+
+
+def test_packets_that_a_mirror_cut_count_whole(tmp_path: Path) -> None:
+    """Switches and packet brokers cut packets, and so do mirrors that send them in a tunnel; to the
+    recorder the frames are whole."""
+    whole = ipv4(A, B, 6, tcp(1000, 443, ACK, b"x" * 1400))
+    whole6 = ipv6(A6, B6, 6, tcp(1000, 443, ACK, b"x" * 1400))
+    packets = [ether(whole)[:64], ether(whole6, 0x86DD)[:96]]
+    packets += [layers.over_udp(4789, layers.vxlan(packet)) for packet in packets]
+    packets += [layers.over_ip(47, layers.erspan(packet)) for packet in packets[:2]]
+    _, flows = load(tmp_path, packets)
+    assert [flow["bytes_to_server"] for flow in flows] == [3 * len(whole), 3 * len(whole6)]
 
 
 def test_snap_length_counts_the_bytes_on_the_wire(tmp_path: Path) -> None:

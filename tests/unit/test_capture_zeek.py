@@ -252,12 +252,13 @@ Sums = tuple[tuple[int, int], tuple[int, int]]
 
 
 def unseen_by_zeek(path: Path) -> dict[tuple[frozenset[End], End], list[tuple[int, int, bool]]]:
-    """Packets whose IP header lies about its length, by flow and sender: time, bytes, whether Zeek
-    counts the packet at all.
+    """Packets of another length than their IP header says, by flow and sender: time, bytes, whether
+    Zeek counts the packet at all.
 
     Recorded on the host itself, packets that the network card was yet to cut into segments
-    (TSO, LRO) have the length 0 there, or a wrong one. Zeek counts no bytes for the former and not
-    even the packet where the length is more than was captured. Plain Ethernet pcap only.
+    (TSO, LRO) have the length 0 there, or were cut at 45,430 bytes by the recorder (the sequence
+    numbers go on as the header says). Zeek counts no bytes for the former and not even the packet
+    for the latter. Plain Ethernet pcap only.
     """
     data = path.read_bytes()
     found = defaultdict(list)
@@ -274,7 +275,7 @@ def unseen_by_zeek(path: Path) -> dict[tuple[frozenset[End], End], list[tuple[in
         ports = struct.unpack_from(">HH", frame, 14 + (frame[14] & 15) * 4)
         hosts = (str(ipaddress.ip_address(frame[begin : begin + 4])) for begin in (26, 30))
         sender, receiver = zip(hosts, ports, strict=True)
-        packet = seconds * 1_000_000 + micros, size - 14, total == 0
+        packet = seconds * 1_000_000 + micros, total or size - 14, total == 0
         found[frozenset({sender, receiver}), sender].append(packet)
     return found
 

@@ -42,6 +42,7 @@ _BROKEN_TRANSPORT = cython.declare(cython.int, layout.BROKEN_TRANSPORT)
 _V4_PREFIX = cython.declare(cython.ulonglong, layout.V4_PREFIX)
 _FRAGMENT = cython.declare(cython.ulonglong, layout.FRAGMENT)
 _LATER = cython.declare(cython.ulonglong, layout.LATER)
+_CARRIER = cython.declare(cython.ulonglong, layout.CARRIER)
 _DEEP = cython.declare(cython.int, layout.DEEP)
 _NONE = cython.declare(cython.ulonglong, layout.NO_REQUEST)
 _NO_NEXT = cython.declare(cython.int, layout.NO_NEXT)
@@ -80,6 +81,7 @@ class Decoder:
     ident = cython.declare(cython.ulonglong)
     path = cython.declare(cython.ulonglong)
     quoted = cython.declare(cython.bint)  # by an ICMP error: a flow, but no packet of it
+    parted = cython.declare(cython.bint)  # or in a tunnel's fragment: its rest is counted elsewhere
 
     def __init__(self) -> None:
         kinds = np.zeros(65536, np.uint8)
@@ -123,13 +125,13 @@ class Decoder:
                 self.row = rows[i, _ROW]
                 self.end = rows[i, _START] + rows[i, _CAPLEN]
                 self.wire_end = rows[i, _START] + max(rows[i, _CAPLEN], rows[i, _WIRELEN])
-                self.time = rows[i, _REC_TIME]
-                self.offset = rows[i, _REC_OFFSET]
+                self.time, self.offset = rows[i, _REC_TIME], rows[i, _REC_OFFSET]
                 self.marks = rows[i, _REC_MARKS]
                 self.path = self.out[self.row, 11] & _TUNNELS
                 if self.out[self.row, 5] & _VLAN:  # the outermost tag counts
                     self.marks = self.marks & ~_VLAN | self.out[self.row, 5] & _VLAN
                 self.quoted = rows[i, _TUNNEL] == _QUOTE
+                self.parted = self.quoted or self.out[self.row + 1, 10] & _CARRIER != 0
                 at = rows[i, _REC_IP]
                 if at >= self.end:
                     reason = _CUT_IP
@@ -168,7 +170,7 @@ class Decoder:
             return _CUT_IP
         header = (self.buf[at] & 15) * 4
         total = self._u16(at + 2)
-        if total == 0 or total > self.wire_end - at or self.quoted:  # GSO and BIG TCP write 0
+        if total == 0 or self.quoted or (self.parted and total > self.wire_end - at):  # 0: GSO
             total = self.wire_end - at
         if header < 20 or total < header:
             return _BROKEN_IP
@@ -202,9 +204,11 @@ class Decoder:
             and self.buf[at + 6] == 0
             and self.buf[at + 42] == 0xC2
         ):
-            total += self._u32(at + 44)  # a jumbogram (RFC 2675); GSO writes 0 and nothing else
-        if (total == 40 and self.wire_end - at > 46) or total > self.wire_end - at:  # 46: padding
-            total = self.wire_end - at
+            total = min(40 + self._u32(at + 44), self.wire_end - at)  # a jumbogram; GSO writes 0
+        if (total == 40 and self.wire_end - at > 46) or (
+            self.parted and total > self.wire_end - at
+        ):
+            total = self.wire_end - at  # up to 46 it is padding
         self.src_hi = self._u32(at + 8) << 32 | self._u32(at + 12)
         self.src_lo = self._u32(at + 16) << 32 | self._u32(at + 20)
         self.dst_hi = self._u32(at + 24) << 32 | self._u32(at + 28)
@@ -360,15 +364,12 @@ class Decoder:
         self.inner[i, _WIRELEN] = max(self.begin + self.total - at, 0)
         self.inner[i, _REC_TIME] = self.time
         self.inner[i, _REC_OFFSET] = self.offset
-        self.inner[i, _ROW] = row
-        self.inner[i, _TUNNEL] = kind << 32
+        self.inner[i, _ROW] = row if kind else row + 1
+        self.inner[i, _TUNNEL] = kind << 32 if kind else _QUOTE
         self.inner[i, _ENDS] = self.src_hi
         self.inner[i, _ENDS + 1] = self.src_lo
         self.inner[i, _ENDS + 2] = self.dst_hi
         self.inner[i, _ENDS + 3] = self.dst_lo
-        if kind == 0:
-            self.inner[i, _ROW] = row + 1
-            self.inner[i, _TUNNEL] = _QUOTE
         self.noted = i + 1
         return 0
 

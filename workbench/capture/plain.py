@@ -149,14 +149,13 @@ def _packet(
     """
     at: cython.Py_ssize_t = _link(words, rows, row, record[i, 4], record[i, 0])
     kind: cython.Py_ssize_t = at & 0xFFFF
-    wire_end: cython.Py_ssize_t = record[i, 0] + max(record[i, 1], record[i, 2])
     size: cython.Py_ssize_t = 0
     end: cython.Py_ssize_t
     at >>= 16
     if kind == 0x0800:
-        size = _ipv4(words, rows, row, at, wire_end)
+        size = _ipv4(words, rows, row, at)
     elif kind == 0x86DD:
-        size = _ipv6(words, rows, row, at, wire_end)
+        size = _ipv6(words, rows, row, at)
     if size == 0:
         return -1
     end = min(record[i, 0] + record[i, 1], at + rows[row, 7])
@@ -212,14 +211,13 @@ def _ipv4(
     rows: cython.ulonglong[:, ::1],
     row: cython.size_t,
     at: cython.Py_ssize_t,
-    wire_end: cython.Py_ssize_t,
 ) -> cython.Py_ssize_t:
     """Length of the header, or 0; fills in addresses, protocol and ports, bytes, time to live."""
     head: cython.ulonglong = _swapped(words[at])
     total: cython.Py_ssize_t = head >> 32 & 0xFFFF
     source: cython.ulonglong = _swapped(words[at + 8])  # time to live, protocol, checksum
     target: cython.ulonglong = _swapped(words[at + 16])  # then the ports
-    if head >> 56 != 0x45 or head & 0x3FFF or total > wire_end - at:
+    if head >> 56 != 0x45 or head & 0x3FFF or total < 20:
         return 0
     rows[row, 0] = rows[row, 2] = 0
     rows[row, 1] = _V4_PREFIX | source & _LOW
@@ -239,12 +237,11 @@ def _ipv6(
     rows: cython.ulonglong[:, ::1],
     row: cython.size_t,
     at: cython.Py_ssize_t,
-    wire_end: cython.Py_ssize_t,
 ) -> cython.Py_ssize_t:
     """Length of the header, or 0; fills in addresses, protocol and ports, bytes, time to live."""
     head: cython.ulonglong = _swapped(words[at])
     total: cython.Py_ssize_t = (head >> 16 & 0xFFFF) + 40
-    if head >> 60 != 6 or total == 40 or total > wire_end - at:
+    if head >> 60 != 6 or total == 40:
         return 0
     rows[row, 0] = _swapped(words[at + 8])
     rows[row, 1] = _swapped(words[at + 16])
