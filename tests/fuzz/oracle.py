@@ -42,6 +42,12 @@ class Seen:
     report: CaptureReport | None
     flows: FlowColumns
 
+    @property
+    def said(self) -> tuple[str, ...]:
+        """What is wrong with the file."""
+        problems = self.report.problems if self.report else ()
+        return (self.error, *problems) if self.error else problems
+
 
 class Rooms:
     """Both kinds of `workbench.capture`, and the checks that need one or both."""
@@ -80,13 +86,13 @@ class Rooms:
         return seen
 
     def _in_drops(self, seen: Seen, step: int) -> None:
-        said = seen.error or " ".join(seen.report.problems if seen.report else ())
-        if "corrupt" in said:  # how much is saved of a damaged member depends on the steps
-            return
         for room in filter(None, (self.compiled, self.plain)):
             with dribbling(room, step):
                 drops = read(room, self._path, threads=1)
-            same(seen, drops, "at once", f"in drops of {step} bytes")
+            # How much is saved of a damaged member, or seen of the damage before the reader gave up
+            # for another reason, depends on the steps.
+            if not any("corrupt" in said for said in (*seen.said, *drops.said)):
+                same(seen, drops, "at once", f"in drops of {step} bytes")
 
     def _in_small(self, seen: Seen) -> None:
         """Small blocks change nothing; few flows at once only into how many pieces they fall."""
