@@ -277,4 +277,4 @@ def test_more_differences_than_are_listed_are_counted(monkeypatch: pytest.Monkey
     assert len(found.mismatches) == 3
     check = next(check for check in found.checks if check.name == "differences")
     assert check.state == "failed"
-    assert check.detail == f"{everything} conversations and probes differ; 3 are listed"
+    assert check.detail == f"{everything:,} conversations and probes differ; 3 are listed"
