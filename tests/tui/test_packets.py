@@ -1,13 +1,15 @@
 """The packets of a flow: fields, bytes, and saving them."""
 
 from pathlib import Path
+from threading import Event
 
 import pytest
 from textual.widgets import Static
 
 from tests.tui.driver import press, settle, shown, write
-from workbench.model.errors import CaptureError, MissingTool
+from workbench.model.errors import Cancelled, CaptureError, MissingTool
 from workbench.model.packets import Packet
+from workbench.model.traffic import Progress
 from workbench.session import Session
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.screens.packets import PacketsScreen
@@ -155,17 +157,12 @@ async def test_a_conversation_is_saved(
         assert (tmp_path / "conversation.pcapng").stat().st_size > 1000
 
 
-async def test_a_long_search_shows_how_far_it_is_and_can_be_stopped(
-    bench: WorkbenchApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from threading import Event
-
-    from workbench.model.errors import Cancelled
-    from workbench.model.traffic import Progress
-
-    ended = Event()
+def endless(monkeypatch: pytest.MonkeyPatch) -> tuple[Event, Event]:
+    """A search that is at 42 % until it is cancelled; set when it began and when it ended."""
+    began, ended = Event(), Event()
 
     def slow(_: Session, __: object, *, progress, cancelled):  # type: ignore[no-untyped-def]
+        began.set()
         while not cancelled():
             progress(Progress("site.pcap", 42, 100))
             ended.wait(0.01)
@@ -173,6 +170,13 @@ async def test_a_long_search_shows_how_far_it_is_and_can_be_stopped(
         raise Cancelled("stopped")
 
     monkeypatch.setattr(Session, "packets", slow)
+    return began, ended
+
+
+async def test_a_long_search_shows_how_far_it_is_and_can_be_stopped(
+    bench: WorkbenchApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, ended = endless(monkeypatch)
     async with bench.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         await press(pilot, "enter", "enter")
@@ -196,20 +200,7 @@ async def test_a_long_search_shows_how_far_it_is_and_can_be_stopped(
 async def test_a_search_ends_with_its_screen(
     bench: WorkbenchApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from threading import Event
-
-    from workbench.model.errors import Cancelled
-
-    began, ended = Event(), Event()
-
-    def slow(_: Session, __: object, *, progress, cancelled):  # type: ignore[no-untyped-def]
-        began.set()
-        while not cancelled():
-            ended.wait(0.01)
-        ended.set()
-        raise Cancelled("stopped")
-
-    monkeypatch.setattr(Session, "packets", slow)
+    began, ended = endless(monkeypatch)
     async with bench.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         await press(pilot, "enter", "enter")

@@ -7,7 +7,6 @@ else to do, so several threads copy at once, whenever they have nothing better t
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from queue import Empty, Queue, SimpleQueue
@@ -17,7 +16,7 @@ import numpy as np
 
 from workbench.capture.inflate import Source
 from workbench.capture.memory import on_a_page
-from workbench.capture.rawfile import RawFile
+from workbench.capture.rawfile import RawFile, Tick
 
 CHUNK = 1 << 22
 """Bytes read at a time."""
@@ -27,7 +26,6 @@ _AHEAD = 2
 """Buffers filled before they are asked for."""
 _TICK = 0.1
 """Seconds between ticks."""
-Tick = Callable[[], None] | None
 
 
 class Loan:

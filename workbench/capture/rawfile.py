@@ -20,6 +20,8 @@ from workbench.model.errors import CaptureError
 
 WRITER_PATIENCE = 5.0
 """Seconds that a named pipe is waited for until something opens its other end."""
+Tick = Callable[[], None] | None
+"""Called while bytes are read or waited for; may raise to stop."""
 _POLL = 100
 """Milliseconds between looks at the clock and at the user's wish to stop."""
 _KINDS = {
@@ -48,7 +50,7 @@ class RawFile:
         self,
         path: Path,
         stream: RawStream,
-        tick: Callable[[], None] | None = None,
+        tick: Tick = None,
         head: bytes = b"",
     ) -> None:
         """tick: called while `peek` waits; head: bytes that were already taken off a pipe."""
@@ -111,7 +113,7 @@ class RawFile:
         data = bytearray(size if size >= 0 else 1 << 16)
         return bytes(data[: self.readinto(memoryview(data))])
 
-    def _get(self, buffer: memoryview, tick: Callable[[], None] | None = None) -> int:
+    def _get(self, buffer: memoryview, tick: Tick = None) -> int:
         got = None
         while got is None:
             while self._poll is not None and not self._poll(_POLL):
@@ -171,7 +173,7 @@ def _pollable(stream: RawStream) -> Callable[[int], Sequence[object]] | None:
     return poll.poll
 
 
-def open_raw(path: Path, tick: Callable[[], None] | None = None) -> RawFile:
+def open_raw(path: Path, tick: Tick = None) -> RawFile:
     """Open a regular file, a named pipe, or standard input (`-`).
 
     tick: called while a pipe is waited for; it may raise. Raises CaptureError, in words.
@@ -197,7 +199,7 @@ def open_raw(path: Path, tick: Callable[[], None] | None = None) -> RawFile:
         raise
 
 
-def _standard_input(path: Path, tick: Callable[[], None] | None) -> RawFile:
+def _standard_input(path: Path, tick: Tick) -> RawFile:
     try:
         handle = sys.__stdin__.fileno() if sys.__stdin__ else 0
         kind = stat.S_IFMT(os.fstat(handle).st_mode)
@@ -210,7 +212,7 @@ def _standard_input(path: Path, tick: Callable[[], None] | None) -> RawFile:
     return RawFile(path, io.FileIO(handle, "rb", closefd=False), tick)
 
 
-def _first_byte(path: Path, handle: int, tick: Callable[[], None] | None) -> bytes:
+def _first_byte(path: Path, handle: int, tick: Tick) -> bytes:
     """Of a pipe; none where it is silent as yet, though somebody is there to write to it."""
     until = time.monotonic() + WRITER_PATIENCE
     while True:

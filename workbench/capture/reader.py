@@ -6,7 +6,7 @@ interruption.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from workbench.capture.links import link_name
 from workbench.capture.memory import on_a_page
 from workbench.capture.pcap import MAGICS, MAX_CAPTURED, Pcap, Shape, Unreadable, read_header
 from workbench.capture.pcapng import MAX_INTERFACES, SECTION, Pcapng
-from workbench.capture.rawfile import RawFile, RawStream, open_raw
+from workbench.capture.rawfile import RawFile, RawStream, Tick, open_raw
 from workbench.capture.state import State
 from workbench.capture.window import Contents, Window
 from workbench.model.errors import CaptureError
@@ -77,7 +77,7 @@ class Reader:
         *,
         stream: RawStream | None = None,
         state: State | None = None,
-        tick: Callable[[], None] | None = None,
+        tick: Tick = None,
     ) -> None:
         """Open a file, a named pipe, or standard input (`-`).
 

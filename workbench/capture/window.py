@@ -1,12 +1,12 @@
 """A window that moves over a capture's inflated bytes, and what the capture says of itself."""
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from workbench.capture.ahead import Feed
 from workbench.capture.inflate import Damaged
+from workbench.capture.rawfile import Tick
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Window:
         feed: Feed,
         base: int,
         problems: list[str],
-        tick: Callable[[], None] | None = None,
+        tick: Tick = None,
     ) -> None:
         """tick: called before every read and while it lasts."""
         self.buffer = memoryview(bytearray())

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from workbench.model.net import PORT_PROTOCOLS, format_address
 from workbench.model.packets import Packet, printable
 from workbench.model.text import duration, short_bytes, short_count
-from workbench.model.text import plural as plural
 from workbench.model.traffic import Conversation, Flow
 from workbench.model.verdict import Class, Verdict
 from workbench.tui.glyphs import CLASS_TONES, class_label

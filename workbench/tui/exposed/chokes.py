@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING
 
 from workbench.model.exposure import Choke, ChokeKind, GateKind
 from workbench.model.packets import printable
-from workbench.model.text import percent
+from workbench.model.text import percent, plural
 from workbench.tui.exposed.paths import closing_parts
 from workbench.tui.exposed.sheet import WORDS, Look, Part, Parts, Sheet
-from workbench.tui.lines import plural
 from workbench.tui.widgets.compared import bar
 from workbench.tui.widgets.pagedtable import Column, Row
 

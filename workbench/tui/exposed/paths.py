@@ -7,9 +7,9 @@ from workbench.model.exposure import OUTSIDE, AttackPath, Cut, Gate, GateKind, H
 from workbench.model.net import TCP, service_text
 from workbench.model.packets import printable
 from workbench.model.risky import RISKY, risky_by_id
+from workbench.model.text import plural
 from workbench.model.traffic import Progress
 from workbench.tui.exposed.sheet import TONES, WORDS, Look, Part, Parts, Sheet, gate_part
-from workbench.tui.lines import plural
 from workbench.tui.widgets.pagedtable import Column, Row
 
 if TYPE_CHECKING:

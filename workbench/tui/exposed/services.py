@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 
 from workbench.model.exposure import ServiceExposure
 from workbench.model.risky import RISKY
-from workbench.model.text import percent
+from workbench.model.text import percent, plural
 from workbench.model.traffic import Progress
 from workbench.tui.exposed.sheet import WORDS, Look, Part, Parts, Sheet, before, some
-from workbench.tui.lines import plural
 from workbench.tui.widgets.pagedtable import Cell, Column, Row
 
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 from workbench.model.exposure import Scenario
 from workbench.model.packets import printable
+from workbench.model.text import plural
 from workbench.model.traffic import Progress
 from workbench.model.vulnerability import Advice, Exposed, PortReach, RiskTotal, Severity
 from workbench.session.vulnerabilities import GROUPINGS
 from workbench.tui.exposed.sheet import WORDS, Look, Part, Parts, Sheet, before, some
-from workbench.tui.lines import plural
 from workbench.tui.widgets.compared import bar
 from workbench.tui.widgets.pagedtable import Column, Row
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from workbench.model.finding import Finding
 from workbench.model.packets import printable
 from workbench.model.response import Answer, Replayed, Without
-from workbench.model.text import short_bytes
+from workbench.model.text import plural, short_bytes
 from workbench.tui.found.replayed import FATES
 from workbench.tui.found.rows import Part
-from workbench.tui.lines import plural, stories
+from workbench.tui.lines import stories
 from workbench.tui.widgets.pagedtable import Cell, Column, Row
 
 if TYPE_CHECKING:

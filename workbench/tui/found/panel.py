@@ -9,10 +9,10 @@ from textual.widgets import Static
 from workbench.model.finding import MOST_EVIDENCE, Finding
 from workbench.model.net import service_text
 from workbench.model.packets import printable
-from workbench.model.text import duration
+from workbench.model.text import duration, plural
 from workbench.tui.found.rows import LEVEL_GLYPHS, LEVEL_TONES, Part
 from workbench.tui.glyphs import CLASS_STYLES
-from workbench.tui.lines import clock, period, plural
+from workbench.tui.lines import clock, period
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, overload
 from workbench.model.finding import Finding, Level, Stage
 from workbench.model.net import format_address
 from workbench.model.packets import printable
-from workbench.tui.lines import clock, plural
+from workbench.model.text import plural
+from workbench.tui.lines import clock
 from workbench.tui.widgets.pagedtable import Cell, Column, Row
 
 if TYPE_CHECKING:

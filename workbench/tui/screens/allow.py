@@ -10,10 +10,10 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from workbench.model.simulation import Proposal, Suggestion
-from workbench.model.text import short_bytes
+from workbench.model.text import plural, short_bytes
 from workbench.model.verdict import Class, Verdict
 from workbench.tui.glyphs import CLASS_STYLES
-from workbench.tui.lines import period, plural
+from workbench.tui.lines import period
 from workbench.tui.screens.base import Rows
 from workbench.tui.screens.dialog import Dialog
 from workbench.tui.widgets.facts import percent

@@ -13,8 +13,8 @@ from textual.widgets import Static
 
 from workbench.model.errors import InputError, WorkbenchError
 from workbench.model.rendered import Rendered, Verification
+from workbench.model.text import plural
 from workbench.tui.glyphs import CLASS_STYLES
-from workbench.tui.lines import plural
 from workbench.tui.screens.base import WorkScreen
 from workbench.tui.screens.only import Only, OnlyScreen, advised
 from workbench.tui.widgets.codeview import CodeView

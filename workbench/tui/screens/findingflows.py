@@ -10,9 +10,9 @@ from textual.widgets import Static
 
 from workbench.model.finding import Finding
 from workbench.model.packets import MOST_SAVED, printable
+from workbench.model.text import plural
 from workbench.model.traffic import Flow
 from workbench.tui.asking import Pager
-from workbench.tui.lines import plural
 from workbench.tui.screens.flowlist import FlowsBase
 
 if TYPE_CHECKING:

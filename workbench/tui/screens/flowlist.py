@@ -12,9 +12,10 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from workbench.model.packets import MOST_SAVED
+from workbench.model.text import plural
 from workbench.model.traffic import Flow
 from workbench.tui.asking import Pager
-from workbench.tui.lines import FLOW_COLUMNS, flow_row, plural, row_of
+from workbench.tui.lines import FLOW_COLUMNS, flow_row, row_of
 from workbench.tui.screens.base import Rows, WorkScreen
 from workbench.tui.widgets.pagedtable import PagedTable, Row
 

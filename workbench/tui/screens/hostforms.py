@@ -9,7 +9,7 @@ from workbench.model.errors import InventoryError
 from workbench.model.net import format_address, is_v4
 from workbench.model.policy import Segment
 from workbench.model.site import LABEL_KEY, HostFacts
-from workbench.tui.lines import plural
+from workbench.model.text import plural
 from workbench.tui.screens.form import Field, Form, Parts, Values
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from textual.widgets import Static
 from workbench.model.net import format_address
 from workbench.model.packets import printable
 from workbench.model.site import HostFacts
-from workbench.model.text import short_bytes, short_count
-from workbench.tui.lines import clock, plural
+from workbench.model.text import plural, short_bytes, short_count
+from workbench.tui.lines import clock
 from workbench.tui.screens.base import WorkScreen
 from workbench.tui.screens.hostforms import LabelForm, RenameForm, segment_of
 from workbench.tui.widgets.grid import named_first

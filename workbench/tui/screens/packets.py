@@ -14,9 +14,10 @@ from textual.widgets import Static
 
 from workbench.model.errors import WorkbenchError
 from workbench.model.packets import Packet
+from workbench.model.text import plural
 from workbench.model.traffic import Flow
 from workbench.tui.desk import Stopped, Tell
-from workbench.tui.lines import PACKET_COLUMNS, ends, packet_row, plural, row_of
+from workbench.tui.lines import PACKET_COLUMNS, ends, packet_row, row_of
 from workbench.tui.screens.base import Rows
 from workbench.tui.screens.seeking import SeekingScreen
 from workbench.tui.widgets.packetview import PacketView

@@ -10,12 +10,12 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from workbench.model.finding import Finding
+from workbench.model.text import plural
 from workbench.tui.desk import Stopped
 from workbench.tui.found.panel import FindingPanel
 from workbench.tui.found.replayed import Replays, because, columns, head, step_row
 from workbench.tui.found.rows import Part
 from workbench.tui.glyphs import CLASS_STYLES
-from workbench.tui.lines import plural
 from workbench.tui.screens.findingbase import Baseline, FindingBase
 from workbench.tui.widgets.pagedtable import PagedTable
 

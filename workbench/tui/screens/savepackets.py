@@ -12,9 +12,8 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from workbench.model.packets import MOST_SAVED, SavedPackets, printable
-from workbench.model.text import short_bytes
+from workbench.model.text import plural, short_bytes
 from workbench.model.traffic import Flow
-from workbench.tui.lines import plural
 from workbench.tui.paths import complete_path
 from workbench.tui.screens.dialog import Dialog
 from workbench.tui.widgets.completing import CompletingInput

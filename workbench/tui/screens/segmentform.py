@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from workbench.model.errors import PolicyError
 from workbench.model.policy import Policy, Segment
 from workbench.model.site import LABEL_KEY
-from workbench.tui.lines import plural
+from workbench.model.text import plural
 from workbench.tui.screens.form import Field, Form, Parts, Values, always, listed
 from workbench.tui.widgets.completing import words_of
 

@@ -8,10 +8,10 @@ from textual.widgets import Static
 
 from workbench.model.finding import Finding
 from workbench.model.packets import printable
+from workbench.model.text import plural
 from workbench.tui.desk import Stopped
 from workbench.tui.found.panel import FindingPanel
 from workbench.tui.found.timeline import Axis, story_columns, story_rows
-from workbench.tui.lines import plural
 from workbench.tui.screens.findingbase import Baseline, FindingBase
 from workbench.tui.widgets.pagedtable import PagedTable
 

@@ -7,11 +7,11 @@ from textual.content import Content
 from textual.widgets import Static
 
 from workbench.model.matrix import Cell
-from workbench.model.text import short_bytes
+from workbench.model.text import plural, short_bytes
 from workbench.model.traffic import Direction
 from workbench.model.verdict import Class
 from workbench.tui.glyphs import CLASS_STYLES, CLASS_TONES, class_label
-from workbench.tui.lines import Story, period, plural
+from workbench.tui.lines import Story, period
 from workbench.tui.widgets.faces import Openness
 
 PanelLine = tuple[tuple[str, str], ...]
