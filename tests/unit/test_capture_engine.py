@@ -49,6 +49,7 @@ def test_threads_make_no_difference(
     one, alone = flows(busy, threads=1)
     for round_ in (engine.ROUND, 3_000):
         monkeypatch.setattr(engine, "ROUND", round_)
+        monkeypatch.setattr(engine, "FEW", round_ // 10)
         report, together = flows(busy, threads=threads)
         assert (report.packets, report.decoded, report.flows) == (40_000, one.decoded, one.flows)
         assert report.skipped == one.skipped and report.recording == one.recording
@@ -63,10 +64,24 @@ def test_the_order_depends_on_the_records_alone(
     busy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "ROUND", 3_000)
+    monkeypatch.setattr(engine, "FEW", 300)
     _, first = flows(busy, threads=1)
     for threads in (2, 4):
         _, again = flows(busy, threads=threads)
         assert all((first[name] == again[name]).all() for name in FLOW_DTYPES)
+
+
+def test_flows_that_are_over_leave_while_packets_come(
+    busy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "ROUND", 3_000)
+    for few, times in ((300, 3), (1 << 17, 1)):  # rounds are of at least a block
+        monkeypatch.setattr(engine, "FEW", few)
+        batches: list[int] = []
+        report = read_capture(
+            busy, on_flows=lambda flows, to=batches: to.append(len(flows["protocol"])), threads=2
+        )
+        assert sum(batches) == report.flows and len(batches) == times
 
 
 def test_more_flows_than_may_be_held_leave_in_pieces_and_nothing_is_lost(

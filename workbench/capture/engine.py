@@ -4,14 +4,16 @@ Blocks are framed in file order by whichever thread is free, and decoded side by
 hands the packets of a block out to the parts of the flow table, by hash; one thread at a time
 counts the packets of all blocks into a part, in file order. So only finished rows are merged.
 
-The work goes in rounds of a fixed number of records. Between two rounds no thread works, and flows
-that are over are handed on; only where more than `capacity` are left, the longest silent go as
-well, so memory is bounded whatever the capture holds. What a round hands on depends on the records
-alone.
+The work goes in rounds of a fixed number of records. Between two rounds no thread works, and where
+the flows have become twice as many as were left the last time, those that are over are handed on;
+only where more than `capacity` are left, the longest silent go as well, so memory is bounded
+whatever the capture holds. What a round hands on depends on the records alone.
 """
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum, auto
 from threading import Condition, Thread
@@ -31,15 +33,18 @@ from workbench.capture.recording import tunnel_rows, tunnels
 from workbench.capture.table import FlowTable
 from workbench.model.net import TCP
 from workbench.model.recording import Tunnel
-from workbench.model.traffic import LINGER
+from workbench.model.traffic import LINGER, FlowColumns
 
 MAX_FLOWS = 1 << 20
 """Flows that may go on into the next round (128 bytes each)."""
 ROUND = 1 << 20
 """Records in a round."""
 MAX_THREADS = 16
-_SLICE = 1 << 13
-"""Rows handed on at a time: so many stay in the processor's cache while they become columns."""
+FEW = 1 << 17
+"""Flows (16 MiB) below which nobody looks for those that are over."""
+_SLICE = 1 << 15
+"""Rows handed on at a time: 4 MiB, which stay in the processor's cache while they become columns,
+and are enough for threads to work side by side."""
 
 
 class _Job(Enum):
@@ -76,7 +81,8 @@ class Engine:
         before_block: Callable[[], None],
         ahead: Callable[[], bool],
         in_order: Callable[[Block], None],
-        on_rows: Callable[[Rows], None],
+        finish: Callable[[Rows], FlowColumns],
+        on_flows: Callable[[FlowColumns], None],
         *,
         threads: int | None = None,
         capacity: int = MAX_FLOWS,
@@ -84,13 +90,15 @@ class Engine:
     ) -> None:
         """before_block: called by any thread, and may raise. ahead: called by a thread that would
         wait otherwise; reads on ahead of the blocks, False where there is nothing to do. in_order:
-        called with each block once it is decoded, in file order, by any thread. on_rows: called
-        with finished flows, by the thread that calls `run`. before: tunnels that an earlier reading
-        of the file has met."""
+        called with each block once it is decoded, in file order, by any thread. finish: rows of
+        flows to columns, in any thread. on_flows: called with them, in order of their first
+        packets, by the thread that calls `run`. before: tunnels that an earlier reading of the
+        file has met."""
         self._before_block = before_block
         self._ahead = ahead
         self._in_order = in_order
-        self._on_rows = on_rows
+        self._finish = finish
+        self._on_flows = on_flows
         self._capacity = capacity
         self._threads = threads or min(len(os.sched_getaffinity(0)), MAX_THREADS)
         seed = int.from_bytes(os.urandom(8))
@@ -104,6 +112,7 @@ class Engine:
         self.crowded = False
         """Flows that were not over have been handed on."""
         self.rounds = 0
+        self._many = min(FEW, capacity)  # flows, from which on some are handed on
         self._blocks: Iterator[Block] = iter(())
         self._turn = Condition()
         self._ways: dict[int, _Dealt] = {}  # by number of the block
@@ -275,24 +284,33 @@ class Engine:
 
     def _hand_on(self, last: bool) -> None:
         held: list[Rows] = [table.flows[: table.used] for table in self._tables]
-        lasts = np.concatenate([rows[:, layout.FLOW_LAST] for rows in held])
-        if not len(lasts):
+        if last:
+            self._emit(held, [np.arange(len(rows)) for rows in held])
             return
-        now = _now(lasts)
-        keep = [np.zeros(len(rows), np.bool_) if last else ~_over(rows, now) for rows in held]
-        kept = lasts[np.concatenate(keep)]
-        if len(kept) > self._capacity:
-            self.crowded = True
-            oldest = np.partition(kept, -self._capacity // 2)[-self._capacity // 2]
-            keep = [
-                one & (rows[:, layout.FLOW_LAST] > oldest)
-                for rows, one in zip(held, keep, strict=True)
-            ]
+        if sum(map(len, held)) <= self._many:
+            return
+        keep = self._staying(held)
         self._emit(held, [np.flatnonzero(~one) for one in keep])
         for table, one in zip(self._tables, keep, strict=True):
             if not one.all():
                 order = np.flatnonzero(one).astype(np.uint64)
                 table.keep(order.data, len(order))
+        left = sum(table.used for table in self._tables)
+        self._many = min(max(FEW, 2 * left), self._capacity)
+
+    def _staying(self, held: list[Rows]) -> list[Bools]:
+        """Flows that are not over, as many of them as may stay."""
+        lasts = np.concatenate([rows[:, layout.FLOW_LAST] for rows in held])
+        now = _now(lasts)
+        keep = [~_over(rows, now) for rows in held]
+        kept = lasts[np.concatenate(keep)]
+        if len(kept) <= self._capacity:
+            return keep
+        self.crowded = True
+        oldest = np.partition(kept, -self._capacity // 2)[-self._capacity // 2]
+        return [
+            one & (rows[:, layout.FLOW_LAST] > oldest) for rows, one in zip(held, keep, strict=True)
+        ]
 
     def _emit(self, held: list[Rows], leaving: list[NDArray[np.int64]]) -> None:
         """Hand on rows of all parts, in order of the first packet, a slice at a time."""
@@ -300,13 +318,23 @@ class Engine:
         rows = np.concatenate(leaving)
         first = [held[p][at, layout.FLOW_FIRST_OFFSET] for p, at in enumerate(leaving)]
         order = np.argsort(np.concatenate(first), kind="stable")
-        for begin in range(0, len(order), _SLICE):
+
+        def finished(begin: int) -> FlowColumns:
             some = order[begin : begin + _SLICE]
             out = np.empty((len(some), layout.FLOW_WORDS), np.uint64)
             for part, whole in enumerate(held):
                 mine = parts[some] == part
                 out[mine] = whole[rows[some[mine]]]
-            self._on_rows(out)
+            return self._finish(out)
+
+        with ThreadPoolExecutor(self._threads, "finish") as pool:
+            going: deque[Future[FlowColumns]] = deque()
+            for begin in range(0, len(order), _SLICE):
+                going.append(pool.submit(finished, begin))
+                if len(going) > self._threads:
+                    self._on_flows(going.popleft().result())
+            for one in going:
+                self._on_flows(one.result())
 
 
 def _now(lasts: NDArray[np.uint64]) -> np.uint64:

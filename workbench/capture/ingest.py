@@ -80,6 +80,7 @@ class _Job:
                 self._look_up,
                 reader.fill,
                 self._count,
+                self._finish,
                 self._hand_on,
                 threads=threads,
                 capacity=capacity,
@@ -119,9 +120,12 @@ class _Job:
     def _count(self, block: Block) -> None:
         self._tally.add(block.buffer, block.records, block.count)
 
-    def _hand_on(self, rows: Rows) -> None:
-        self._flows += len(rows)
-        self._on_flows(flow_columns(rows, self._hints))
+    def _finish(self, rows: Rows) -> FlowColumns:
+        return flow_columns(rows, self._hints)
+
+    def _hand_on(self, flows: FlowColumns) -> None:
+        self._flows += len(flows["protocol"])
+        self._on_flows(flows)
 
     def _report(self, reader: Reader) -> CaptureReport:
         tally, engine = self._tally, self._engine

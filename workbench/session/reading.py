@@ -11,7 +11,7 @@ from workbench.model.traffic import CaptureReport, FlowColumns, Stop, Tell
 
 STRETCH = 8 << 30
 """Bytes of a file read in one go: what is lost at most when the work is interrupted."""
-_AHEAD = 16
+_AHEAD = 4
 """Batches of flows read and not yet stored: this bounds the memory between the two threads."""
 _PATIENCE = 0.1
 """Seconds between looks at whether anybody still wants the flows."""

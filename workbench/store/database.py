@@ -10,10 +10,9 @@ from time import sleep
 from typing import TypeAlias
 from weakref import WeakSet, finalize
 
-import duckdb
-
 from workbench.model.errors import Cancelled, StoreBusy, StoreError
 from workbench.model.traffic import Stop
+from workbench.store.driver import duckdb
 
 Connection: TypeAlias = duckdb.DuckDBPyConnection
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-import duckdb
 import numpy as np
 
 from workbench.model.errors import DuplicateCapture, StoreError
 from workbench.model.traffic import FLOW_DTYPES, CaptureReport, FlowColumns
 from workbench.store.captures import insert_capture, insert_names
 from workbench.store.database import Connection, frugal
+from workbench.store.driver import duckdb
 from workbench.store.judging import Judge
 from workbench.store.settling import settle, unsettled
 
