@@ -122,6 +122,16 @@ def wifi(
     return head + body
 
 
+def amsdu(*packets: tuple[int, bytes], group: bool = False, fcs: bool = True) -> bytes:
+    """An 802.11 frame with several packets in it: EtherType and bytes of each."""
+    frames = b""
+    for kind, payload in packets:
+        body = SNAP + struct.pack(">H", kind) + payload
+        frames += bytes(-len(frames) % 4)
+        frames += bytes([group]) + bytes(11) + struct.pack(">H", len(body)) + body
+    return b"\x88\1" + bytes(22) + b"\x80\0" + frames + (b"\xfc\xfc\xfc\xfc" if fcs else b"")
+
+
 def radiotap(frame: bytes, flags: int | None = None, stamp: bool = False) -> bytes:
     present = (1 if stamp else 0) | (0 if flags is None else 2)
     body = (bytes(8) if stamp else b"") + (b"" if flags is None else bytes([flags]))

@@ -270,9 +270,14 @@ def _wifi(rng: Random, depth: int = 0) -> bytes:
     control = rng.choice((0x08, 0x88, 0x08, 0x88, 0x48, 0x80, 0xB4))
     flags = rng.choice((1, 2, 3, 0, 0x41, 0x81))
     head = bytes([control, flags]) + bytes(22)
-    head += bytes(6 if flags & 3 == 3 else 0) + bytes(2 if control == 0x88 else 0)
+    several = rng.randrange(4) if control == 0x88 else 0
+    head += bytes(6 if flags & 3 == 3 else 0)
+    head += bytes([0x80 if several else 0, 0] if control == 0x88 else [])
     head += bytes(4 if flags & 0x80 and control == 0x88 else 0)
-    return head + b"\xaa\xaa\3\0\0\0" + struct.pack(">H", kind) + body
+    frame = b"\xaa\xaa\3\0\0\0" + struct.pack(">H", kind) + body
+    aggregated = bytes(12) + struct.pack(">H", len(frame) & 0xFFFF) + frame
+    aggregated += bytes(-len(aggregated) % 4)
+    return head + (aggregated * several if several else frame)
 
 
 def _radiotap(rng: Random) -> bytes:

@@ -66,6 +66,7 @@ A, B, A6, B6 = "10.0.0.1", "10.0.0.2", "fd00::1", "fd00::2"
 TEREDO_A = "2001:0:4136:e378:8000:63bf:3fff:fdd2"
 INNER = ipv4(A, B, 6, tcp(40000, 445, 2))
 FRAME = ether(INNER, tags=[(0x8100, 7)])
+AMSDU = layers.amsdu((0x0800, INNER), (0x0806, bytes(28)), (0x0800, INNER))
 QUOTE, QUOTE6 = ipv4(A, B, 17, udp(40000, 53)), ipv6(A6, B6, 6, tcp(1, 2, 2))
 SEGMENTS = bytes([4, 1, 1, 0, 0, 0]) + bytes(15) + b"\x09" + bytes(16)
 ETHERNET = [
@@ -134,6 +135,8 @@ OTHERS = [
     (127, layers.radiotap(layers.wifi(INNER, control=0x88, flags=3), flags=0x20, stamp=True)),
     (119, layers.prism(layers.wifi(INNER, control=0x88, amsdu=True))),
     (163, layers.avs(layers.wifi(INNER))),
+    (layout.MSDU, AMSDU[26:]),
+    (layout.MSDU, b"\1" + AMSDU[27:]),
     (178, layers.juniper(FRAME)),
     (219, layers.mpls(INNER, 9)),
     (226, bytes(24) + INNER),
@@ -143,6 +146,13 @@ OTHERS = [
     (258, layers.pktap(FRAME)),
     (258, layers.pktap(layers.wifi(INNER), 105)),
     (147, bytes(40)),
+]
+WIRELESS = [
+    (105, AMSDU),
+    (127, layers.radiotap(AMSDU, flags=0x20)),
+    (119, layers.prism(AMSDU)),
+    (163, layers.avs(AMSDU)),
+    (192, layers.per_packet(AMSDU, 105)),
 ]
 SEEDS = [(1, frame) for frame in ETHERNET] + OTHERS
 
@@ -184,9 +194,9 @@ def whole(seeds: list[tuple[int, bytes]]) -> list[tuple[int, bytes, int]]:
 
 
 @st.composite
-def packets(draw: st.DrawFn) -> tuple[int, bytes, int]:
+def packets(draw: st.DrawFn, seeds: list[tuple[int, bytes]] = SEEDS) -> tuple[int, bytes, int]:
     """A good packet with some bytes changed, cut or added, or no packet at all."""
-    kind, seed = draw(st.sampled_from(SEEDS))
+    kind, seed = draw(st.sampled_from(seeds))
     data = bytearray(draw(st.one_of(st.just(seed), st.just(seed), st.binary(max_size=90))))
     for _ in range(draw(st.integers(0, 4))):
         if data:
@@ -218,6 +228,32 @@ def test_the_seeds_are_what_they_seem() -> None:
 @given(st.lists(packets(), min_size=1, max_size=20))
 def test_compiled_and_plain_agree(mutated: list[tuple[int, bytes, int]]) -> None:
     assert run(mutated) == run(mutated, PLAIN_DECODING, PLAIN["fragments"])
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.lists(packets([*WIRELESS, SEEDS[0]]), max_size=8), st.integers(1, 12))
+def test_aggregates_unfold_alike(mutated: list[tuple[int, bytes, int]], room: int) -> None:
+    """Compiled and plain, however much room there is, and never beyond the captured bytes."""
+    buffer, records = laid_out(mutated)
+
+    def unfolded(package: Any, room: int) -> list[list[int]]:
+        decoder, rows = package.WifiDecoder(), []
+        out = np.zeros((room, layout.RECORD_WORDS), np.uint64)
+        while made := decoder.unfold(buffer.data, records.data, len(mutated), out.data):
+            rows += out[:made].tolist()
+        return rows
+
+    rows = unfolded(wifi, room)
+    assert rows == unfolded(PLAIN["wifi"], 4 * ROOM)
+    numbers = [row[layout.REC_OFFSET] for row in rows]
+    assert list(dict.fromkeys(numbers)) == list(
+        dict.fromkeys(records[: len(mutated), layout.REC_OFFSET].tolist())
+    )
+    of = {row[layout.REC_TIME]: row for row in records[: len(mutated)].tolist()}
+    for start, size, _, time, link_type, *_ in rows:
+        record = of[time]
+        assert record[0] <= start and start + size <= record[0] + record[1]
+        assert link_type == layout.MSDU or (start, size) == (record[0], record[1])
 
 
 @settings(max_examples=250, deadline=None)

@@ -40,6 +40,8 @@ class PacketDecoder:
         """The tunnels that this decoder has met; packets carry their numbers."""
         self.pieces = False
         """The last block has fragments, whose ports `Fragments.join` has to find."""
+        self.general: Words = np.empty(0, np.uint64)
+        """Numbers of the last block's records that have two rows."""
         self._layers, self._inner = (np.empty((0, layout.LAYER_WORDS), np.uint64) for _ in "ab")
 
     def decode(
@@ -56,15 +58,15 @@ class PacketDecoder:
         layers, inner = self._layers.data, self._inner.data
         made = self._plain.decode(buffer, records, count, packets, layers)
         left = self._plain.left
+        self.general = self.general[:0]
         if left:
             self._wrappers.open(buffer, layers, left)
             self._links.find(buffer, layers, left)
             if self._links.wireless:
                 self._wifi.find(buffer, layers, left)
             found = np.asarray(layers)[:left]
-            np.asarray(records)[found[:, layout.LAY_RECORD], layout.REC_IP] = found[
-                :, layout.REC_IP
-            ]
+            self.general = found[:, layout.LAY_RECORD].copy()
+            np.asarray(records)[self.general, layout.REC_IP] = found[:, layout.REC_IP]
             self._decoder.decode(buffer, layers, left, packets, inner, 0)
         for depth in range(1, MAX_TUNNELS + 1):
             if not (left and self._decoder.noted):

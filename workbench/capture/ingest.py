@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from workbench.capture.aggregates import unfolded
 from workbench.capture.ends import Rows
 from workbench.capture.engine import MAX_FLOWS, Engine
 from workbench.capture.files import called
@@ -98,7 +99,7 @@ class _Job:
     def _blocks(self, reader: Reader, limit: int | None) -> Iterator[Block]:
         begin = reader.offset
         for block in reader.blocks():
-            yield block
+            yield from unfolded(block)
             if limit is not None and reader.offset - begin >= limit:
                 self._stopped = True
                 return

@@ -57,12 +57,20 @@ class Kernel:
         self._decoder = PacketDecoder()
         self._fragments = fragments.Fragments()
         self._packets = np.empty((0, layout.PACKET_WORDS), np.uint64)
+        self._count = 0
 
     def packets(self, block: Block) -> NDArray[np.uint64]:
         """The packets of a block, (n, PACKET_WORDS); valid until the next block."""
+        self._count = block.count
         if len(self._packets) < 2 * block.count:
             self._packets = np.empty((2 * block.count, layout.PACKET_WORDS), np.uint64)
         out = self._packets.data
         made = self._decoder.decode(block.buffer, block.records, block.count, out)
         self._fragments.join(out, made)
         return self._packets[:made]
+
+    def records(self) -> NDArray[np.int64]:
+        """For each of the last block's packets the number of its record."""
+        rows = np.ones(self._count, np.int64)
+        rows[self._decoder.general] = 2
+        return np.repeat(np.arange(self._count), rows)

@@ -36,6 +36,10 @@ ETHERTYPE_LINK = 1 << 40
 
 CUT = 1 << 41
 """In place of a link type: the packet ends before its link header begins."""
+MSDU = 1 << 42
+"""In place of a link type: one frame of an A-MSDU, from its addresses and length on."""
+WIRELESS = {105, 119, 127, 163, 192}
+"""Link types of 802.11: bare, Prism, radiotap, AVS; and of what may be it behind a header."""
 WRAPPED = {
     12: (0, 101),
     14: (0, 101),

@@ -23,6 +23,7 @@ _MARKS = cython.declare(cython.Py_ssize_t, layout.REC_MARKS)
 _NOT_IP = cython.declare(cython.ulonglong, layout.NOT_IP)
 _ETHERTYPE = cython.declare(cython.ulonglong, layout.ETHERTYPE_LINK)
 _CUT = cython.declare(cython.ulonglong, layout.CUT)
+_MSDU = cython.declare(cython.ulonglong, layout.MSDU)
 _GROUP = cython.declare(cython.ulonglong, layout.GROUP)
 _VLAN_SHIFT = cython.declare(cython.int, layout.VLAN_SHIFT)
 _NO_BYTES = cython.declare(cython.int, layout.NO_BYTES)
@@ -128,7 +129,7 @@ class LinkDecoder:
             return self._cooked(link, at)
         if link == 0 or link == 108:
             return self._loopback(at)
-        if link in (105, 119, 127, 163):
+        if link in (105, 119, 127, 163) or link == _MSDU:
             self.wireless += 1
             return 0
         if link == 9:

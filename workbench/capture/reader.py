@@ -66,6 +66,8 @@ class Block:
     count: int
     loans: tuple[Loan | None, ...] = ()
     """What keeps the bytes and the records from being used again, as long as this block lives."""
+    wireless: bool = False
+    """There may be records of 802.11."""
 
 
 class Reader:
@@ -313,7 +315,9 @@ class Reader:
         """All records in file order, or all that follow the state this reader began with."""
         for _ in self._framer.splits():
             loans = self._feed.loan, self._records
-            yield Block(self._window.buffer, self._records.buffer, self._splitter.count, loans)
+            wireless = not layout.WIRELESS.isdisjoint(self.link_types)
+            count = self._splitter.count
+            yield Block(self._window.buffer, self._records.buffer, count, loans, wireless)
             self._records = self._room()
             self._splitter.use(self._records.buffer)
         said = _TROUBLES if self.dated else _TROUBLES | {"timeless": _DATELESS}

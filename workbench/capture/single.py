@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.capture import layout
+from workbench.capture.aggregates import unfolded
 from workbench.capture.kernel import Kernel
 from workbench.capture.layers import layers_of
 from workbench.capture.reader import Block, Reader
 from workbench.capture.seek import beyond_microsecond, blocks_from
+from workbench.capture.state import State
 from workbench.model.errors import Cancelled
 from workbench.model.net import PORT_PROTOCOLS, PROTOCOL_NAMES, TCP, format_address
 from workbench.model.packets import Layer, Packet, Piece
@@ -77,7 +80,9 @@ def records_of(wanted: Wanted, progress: Tell = None, cancelled: Stop = None) ->
         for reader, block in blocks_from(path, first, ends.begin, meter.tick):
             offsets = np.asarray(block.records)[: block.count, layout.REC_OFFSET]
             if offsets[-1] >= first:
-                yield from _matching(reader, block, kernel.packets(block), ends, waiting)
+                finder = _Finder(reader, block)
+                for part in unfolded(block):
+                    yield from _matching(finder, kernel.packets(part), ends, waiting)
             if offsets[-1] >= last:
                 break
 
@@ -128,11 +133,12 @@ class _Ends:
 
     def begin(self, block: Block) -> bool:
         """Whether a block begins with a packet of one of the flows, at a time of that flow."""
-        for packet in Kernel().packets(Block(block.buffer, block.records, 1)):
-            moment = int(packet[layout.PKT_TIME])
-            for flow, piece, _ in self._of.get(packet[:5].tobytes(), ()):
-                if packet[layout.PKT_OFFSET] == piece.first_offset:
-                    return flow.first_us <= moment <= flow.last_us
+        for part in unfolded(replace(block, count=1)):
+            for packet in Kernel().packets(part):
+                moment = int(packet[layout.PKT_TIME])
+                for flow, piece, _ in self._of.get(packet[:5].tobytes(), ()):
+                    if packet[layout.PKT_OFFSET] == piece.first_offset:
+                        return flow.first_us <= moment <= flow.last_us
         return False
 
     def candidates(self, packets: _Rows) -> NDArray[np.int64]:
@@ -166,12 +172,9 @@ def _key(flow: Flow, to_server: bool) -> bytes:
 
 
 def _matching(
-    reader: Reader, block: Block, packets: _Rows, ends: _Ends, waiting: dict[bytes, list[Found]]
+    finder: "_Finder", packets: _Rows, ends: _Ends, waiting: dict[bytes, list[Found]]
 ) -> Iterator[Found]:
-    if not len(candidates := ends.candidates(packets)):
-        return
-    finder = _Finder(reader, block)
-    for packet in packets[candidates]:
+    for packet in packets[ends.candidates(packets)]:
         ident = int(packet[layout.PKT_IDENT]) & ~layout.LATER
         datagram = packet[:4].tobytes() + ident.to_bytes(8)
         if ends.waits(packet):
@@ -182,18 +185,28 @@ def _matching(
             if ident:
                 held = waiting.pop(datagram, [])
                 yield from (replace(fragment, to_server=way) for fragment in held)
-            yield finder.found(packet, way)
+            if packet[layout.PKT_OFFSET] != finder.last:  # a record of several packets comes once
+                finder.last = int(packet[layout.PKT_OFFSET])
+                yield finder.found(packet, way)
 
 
 class _Finder:
     """From packets back to the records of a block."""
 
     def __init__(self, reader: Reader, block: Block) -> None:
+        self._reader = reader
         self._block = block
-        self._state = reader.state()
-        self._source = reader.path.name
         self._rows = np.asarray(block.records)[: block.count]
-        self._offsets = self._rows[:, layout.REC_OFFSET].copy()
+        self.last = -1
+        """Offset of the record that was given last."""
+
+    @cached_property
+    def _state(self) -> State:
+        return self._reader.state()
+
+    @cached_property
+    def _offsets(self) -> _Rows:
+        return self._rows[:, layout.REC_OFFSET].copy()
 
     def found(self, packet: _Row, to_server: bool) -> Found:
         at = int(np.searchsorted(self._offsets, packet[layout.PKT_OFFSET]))
@@ -208,7 +221,7 @@ class _Finder:
             to_server,
             int(packet[layout.PKT_MARKS]) & 0xFF if tcp else 0,
             beyond_microsecond(self._state, self._block, at),
-            self._source,
+            self._reader.path.name,
         )
 
 

@@ -2,7 +2,8 @@
 
 Compiled by Cython with bounds checks on; it runs uncompiled with the same results. Control and
 management frames, frames without data, encrypted ones and later fragments are counted by reason.
-Of an aggregate (A-MSDU) the first frame counts.
+An A-MSDU, which is several frames in one, is unfolded before anything is decoded; one in a tunnel
+is not, there its first frame counts.
 
 Sources: IEEE 802.11-2020 section 9; radiotap.org; the tcpdump group's LINKTYPE pages for Prism
 and AVS headers.
@@ -16,9 +17,11 @@ from workbench.capture import layout
 
 _START = cython.declare(cython.Py_ssize_t, layout.REC_START)
 _CAPLEN = cython.declare(cython.Py_ssize_t, layout.REC_CAPLEN)
+_WIRELEN = cython.declare(cython.Py_ssize_t, layout.REC_WIRELEN)
 _LINK = cython.declare(cython.Py_ssize_t, layout.REC_LINK)
 _IP = cython.declare(cython.Py_ssize_t, layout.REC_IP)
 _MARKS = cython.declare(cython.Py_ssize_t, layout.REC_MARKS)
+_MSDU = cython.declare(cython.ulonglong, layout.MSDU)
 _GROUP = cython.declare(cython.ulonglong, layout.GROUP)
 _CUT_LINK = cython.declare(cython.int, layout.CUT_LINK)
 _DEEP = cython.declare(cython.int, layout.DEEP)
@@ -33,7 +36,7 @@ _FRAGMENT = cython.declare(cython.int, layout.WIFI_FRAGMENT)
 @cython.final
 @cython.cclass
 class WifiDecoder:
-    """Finds the IP headers of one capture file's wireless records."""
+    """Unfolds one capture file's wireless records, and finds their IP headers."""
 
     buf = cython.declare(cython.uchar[::1])
     _skips = cython.declare(cython.ulonglong[::1])
@@ -41,12 +44,49 @@ class WifiDecoder:
     """Counts by reason (layout.REASONS) or EtherType."""
     end = cython.declare(cython.Py_ssize_t)  # of the captured packet
     found = cython.declare(cython.Py_ssize_t)
+    frames = cython.declare(cython.Py_ssize_t)  # where those of an A-MSDU begin
     group = cython.declare(cython.bint)
     padded = cython.declare(cython.bint)  # the 802.11 header is, to a multiple of four bytes
+    row = cython.declare(cython.Py_ssize_t)  # the record that is unfolded next
+    at = cython.declare(cython.Py_ssize_t)  # its next frame, or 0
 
     def __init__(self) -> None:
         self.skips = np.zeros(65536, np.uint64).data
         self._skips = self.skips
+        self.row = self.at = 0
+
+    def unfold(
+        self, buf: memoryview, records: memoryview, count: cython.Py_ssize_t, out: memoryview
+    ) -> int:
+        """Copy records[:count] to `out`, where each frame of an A-MSDU is a record of its own.
+
+        Goes on where the last call had no more room; returns how many rows it filled, 0 at the end.
+        """
+        rows: cython.ulonglong[:, ::1] = records
+        unfolded: cython.ulonglong[:, ::1] = out
+        size: cython.Py_ssize_t
+        word: cython.Py_ssize_t
+        made: cython.Py_ssize_t = 0
+        self.buf = buf
+        with cython.nogil:
+            while self.row < count and made < unfolded.shape[0]:
+                for word in range(rows.shape[1]):
+                    unfolded[made, word] = rows[self.row, word]
+                self.end = rows[self.row, _START] + rows[self.row, _CAPLEN]
+                if self.at == 0:
+                    self.at = self._aggregate(rows[self.row, _LINK], rows[self.row, _START])
+                if self.at:
+                    size = 14 + cython.cast(cython.Py_ssize_t, self._u16(self.at + 12))
+                    unfolded[made, _START] = self.at
+                    unfolded[made, _CAPLEN] = min(size, self.end - self.at)
+                    unfolded[made, _WIRELEN] = size
+                    unfolded[made, _LINK] = _MSDU
+                    self.at += (size + 3) // 4 * 4
+                if self.at == 0 or self.end - self.at < 14:  # the rest is a checksum, or cut
+                    self.row += 1
+                    self.at = 0
+                made += 1
+        return made
 
     def find(self, buf: memoryview, records: memoryview, count: cython.Py_ssize_t) -> None:
         """Fill in IP and MARKS of the wireless ones of records[:count]."""
@@ -57,12 +97,17 @@ class WifiDecoder:
         self.buf = buf
         with cython.nogil:
             for i in range(count):
-                if rows[i, _LINK] not in (105, 119, 127, 163) or rows[i, _CAPLEN] == 0:
-                    continue
                 start = rows[i, _START]
                 self.end = start + rows[i, _CAPLEN]
-                self.group = self.padded = False
-                reason = self._capture_header(rows[i, _LINK], start)
+                if self.end == start:
+                    continue
+                if rows[i, _LINK] == _MSDU:
+                    self.group = self.buf[start] & 1 != 0
+                    reason = self._snap(start + 14)
+                elif rows[i, _LINK] in (105, 119, 127, 163):
+                    reason = self._capture_header(rows[i, _LINK], start)
+                else:
+                    continue
                 if reason:
                     self._skips[reason] += 1
                     continue
@@ -80,9 +125,23 @@ class WifiDecoder:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1)
+    def _aggregate(self, link: cython.ulonglong, at: cython.Py_ssize_t) -> cython.Py_ssize_t:
+        """Where the frames of an A-MSDU begin; 0 for other records."""
+        self.frames = 0
+        if link == 192 and self.end - at >= 8:  # per-packet information before 802.11
+            if self.buf[at + 4] == 105 and not (self.buf[at + 5] or self._u16(at + 6)):
+                self._frame(at + max(self.buf[at + 2] | self.buf[at + 3] << 8, 8))
+        elif link in (105, 119, 127, 163) and self.end > at:
+            self._capture_header(link, at)
+        return self.frames if self.end - self.frames >= 14 else 0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
     def _capture_header(self, link: cython.ulonglong, at: cython.Py_ssize_t) -> cython.int:
         """Radiotap (127), Prism (119), AVS (163, also found as 119) or none (105)."""
         size: cython.Py_ssize_t
+        self.group = self.padded = False
         if link == 105:
             return self._frame(at)
         if self.end - at < 8:
@@ -151,6 +210,7 @@ class WifiDecoder:
             if self.padded:
                 size = (size + 3) // 4 * 4
             if kind & 0x80:  # A-MSDU: addresses and length of the first frame
+                self.frames = at + size
                 size += 14
         elif self.padded:
             size = (size + 3) // 4 * 4

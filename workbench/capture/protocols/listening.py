@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.capture import layout
+from workbench.capture.aggregates import unfolded
 from workbench.capture.kernel import Kernel
 from workbench.capture.layers import layers_of
 from workbench.capture.protocols.kerberos import KerberosTalk
@@ -51,7 +52,8 @@ def listen(path: Path, progress: Tell = None, cancelled: Stop = None) -> Heard:
         for block in reader.blocks():
             if cancelled is not None and cancelled():
                 raise Cancelled("stopped reading payload")
-            ear.hear(block, kernel.packets(block))
+            for part in unfolded(block):
+                ear.hear(part, kernel.packets(part), kernel.records())
             now = time.monotonic()
             if progress is not None and now >= told + _PERIOD:
                 told = now
@@ -75,12 +77,11 @@ class _Ear:
         self._facts: dict[tuple[Any, ...], list[int]] = {}
         self.full = False
 
-    def hear(self, block: Block, packets: Words) -> None:
-        """The packets of one block."""
+    def hear(self, block: Block, packets: Words, at: NDArray[np.int64]) -> None:
+        """The packets of one block, and which of its records each is from."""
         if not len(packets):
             return
         records = np.asarray(block.records)[: block.count]
-        at = np.searchsorted(records[:, layout.REC_OFFSET], packets[:, layout.PKT_OFFSET])
         who = packets[:, layout.PKT_WHO]
         protocol, source, target = who >> 32, (who >> 16) & 0xFFFF, who & 0xFFFF
         whole = (packets[:, layout.PKT_PACKETS] > 0) & (packets[:, layout.PKT_IDENT] == 0)
