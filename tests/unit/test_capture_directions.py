@@ -103,6 +103,19 @@ def test_ports_used_again(tmp_path: Path) -> None:
     assert flows(tmp_path, once + turned)[1] == f"{B} > {A} tcp/50000 established syn"
 
 
+def test_a_syn_that_is_answered_late(tmp_path: Path) -> None:
+    """The SYN again, with its number: after a server that forgot nothing, or has just started."""
+    before = talk((A, 50000), (B, 445), [SYN, -(SYN | ACK), ACK])
+    syn = tcp4(A, 50000, B, 445, SYN, seq=9000)
+    for objection in ([-ACK, RST], [-(RST | ACK)], [-ACK]):
+        objected = talk((A, 50000), (B, 445), objection)
+        answered = [tcp4(B, 445, A, 50000, SYN | ACK, seq=70), tcp4(A, 50000, B, 445, ACK)]
+        assert flows(tmp_path, [*before, syn, *objected, syn, *answered]) == [
+            f"{A} > {B} tcp/445 established syn",
+            f"{A} > {B} tcp/445 established syn",
+        ]
+
+
 @pytest.mark.parametrize("client", [749, 873, 993])
 @pytest.mark.parametrize("server", [111, 2049])
 def test_clients_with_reserved_ports(tmp_path: Path, client: int, server: int) -> None:

@@ -41,6 +41,7 @@ _LINGER = cython.declare(cython.ulonglong, LINGER)
 _TCP = cython.declare(cython.ulonglong, 6)
 _SYN = cython.declare(cython.ulonglong, 2)
 _OPEN = cython.declare(cython.ulonglong, layout.OPEN)
+_ANSWER = cython.declare(cython.ulonglong, layout.ANSWER)
 _RESET = cython.declare(cython.ulonglong, layout.RESET)
 _CLOSED = cython.declare(cython.ulonglong, layout.CLOSED)
 _ENDED = cython.declare(cython.ulonglong, layout.RESET | layout.CLOSED)
@@ -242,13 +243,15 @@ class FlowTable:
 
         TCP: it opens (or answers) with another sequence number than the flow, or, where that end's
         opening was not captured, although it has been sending or the flow has ended; or it opens
-        what was answered and ended, or comes long after the close. Everything else: it comes long
-        after.
+        what was answered and ended, or comes long after the close. A SYN may be answered after the
+        server has refused it, or has asked for proof that an older connection is gone (RFC 9293
+        section 3.5.1): that begins nothing. Everything else: it comes long after.
         """
         marks: cython.ulonglong = self.rows[row + _MARKS]
         late: cython.bint = self.pkt[at + _TIME] > self.rows[row + _LAST] + _LINGER
         token: cython.ulonglong
         known: cython.ulonglong
+        opened: cython.bint
         if self.rows[row + _WHO] >> 32 != _TCP:
             return late
         if self.pkt[at + _PKT_MARKS] & _SYN:
@@ -260,7 +263,9 @@ class FlowTable:
                 if token != known:
                     return True
             elif token and (self.rows[row + _PACKETS_A + side] or marks & _ENDED):
-                return True
+                opened = marks & (_OPEN << (1 - side)) != 0 and not marks & _ANSWERED
+                if not (opened and self.pkt[at + _PKT_MARKS] & _ANSWER):
+                    return True
         return late and (marks & _RESET != 0 or marks & _CLOSED == _CLOSED)
 
     @cython.cfunc
