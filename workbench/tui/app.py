@@ -87,6 +87,7 @@ class WorkbenchApp(Desk):
         for theme in THEMES:
             self.register_theme(theme)
         self.set_reactive(Desk.theme, THEMES[0].name)  # unwatched: the sheet is parsed once less
+        self._ahead = False
         self._ascii = os.environ.get("WORKBENCH_ASCII") == "1"
         if self._ascii:
             self._filters.append(AsciiFilter())
@@ -111,6 +112,15 @@ class WorkbenchApp(Desk):
     def _show_first(self, message: Desk.Opened) -> None:
         if self.captures_to_load or not message.summary.captures:
             self.switch_mode("captures")
+
+    @on(Desk.Weighed)
+    def _look_ahead(self) -> None:
+        """Once: the exposure is the last thing that is worked out when a workspace is opened."""
+        from workbench.tui.ahead import look_ahead
+
+        if not self._ahead:
+            self._ahead = True
+            self.run_worker(lambda: look_ahead(TABS, alone=not self.is_headless), thread=True)
 
     # ── actions ────────────────────────────────────────────────────────────────────────────
 

@@ -47,6 +47,9 @@ class Asking(Screen[ScreenResultType]):
 
     def __init__(self) -> None:
         super().__init__()
+        if self.bench.session is not None:  # the first screen has brought the app its own styles
+            # Nothing has changed in the sheet: Textual would parse it twice over, to be sure.
+            self._css_update_count = self.app._css_update_count
         self._numbers: defaultdict[str, int] = defaultdict(int)
 
     def ask(

@@ -62,15 +62,20 @@ class ExportScreen(WorkScreen):
 
     # ── loading ────────────────────────────────────────────────────────────────────────────
 
-    @property
-    def _target(self) -> str:
-        return self._targets[self._at][0]
-
     def load(self) -> None:
-        session = self.opened
-        self._targets = tuple(session.exports.targets().items())
         self._certificate, self._folder = None, ""
-        target, only = self._target, self._only
+        session = self.opened
+        if self._targets:
+            self._preview()
+        else:
+            self.ask("preview", lambda: session.exports.targets(), self._know)
+
+    def _know(self, targets: Mapping[str, str]) -> None:
+        self._targets = tuple(targets.items())
+        self._preview()
+
+    def _preview(self) -> None:
+        session, target, only = self.opened, self._targets[self._at][0], self._only
 
         def question() -> tuple[Rendered, Mapping[str, str]]:
             return session.exports.preview(target, only), session.exports.last(target)

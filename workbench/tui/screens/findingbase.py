@@ -71,10 +71,10 @@ class FindingBase(SeekingScreen):
         self, more: Callable[[tuple[Finding, ...], Stopped], T], show: Callable[[T], None]
     ) -> None:
         """Find in a thread, and `more` there; `show` here. A search under way is given up."""
-        findings, baseline = self.opened.findings, self.baseline
+        session, baseline = self.opened, self.baseline
 
         def question(tell: Tell, stopped: Stopped) -> tuple[tuple[Finding, ...], T]:
-            found = findings.find(
+            found = session.findings.find(
                 baseline=baseline.moment,
                 against=baseline.against,
                 progress=tell,
@@ -154,8 +154,8 @@ class FindingBase(SeekingScreen):
         return super().check_action(action, parameters)
 
     def subject(self) -> Rows | None:
-        one, findings = self.finding(), self.opened.findings
-        return None if one is None else lambda: findings.rows_of(one)
+        one, session = self.finding(), self.opened
+        return None if one is None else lambda: session.findings.rows_of(one)
 
     @on(PagedTable.Chosen)
     def _chosen(self) -> None:

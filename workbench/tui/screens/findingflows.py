@@ -41,8 +41,8 @@ class FindingFlowsScreen(FlowsBase):
         return f" {one.technique} › {printable(one.title)}"
 
     def view(self, sort: str, descending: bool) -> Callable[[], Pager]:
-        findings, one = self.opened.findings, self._finding
-        return lambda: Pager(findings.flows_of(one, sort, descending))
+        session, one = self.opened, self._finding
+        return lambda: Pager(session.findings.flows_of(one, sort, descending))
 
     def told(self, pager: Pager) -> None:
         crumbs = f"{self._crumbs()} › {plural(pager.view.total, 'flow')}"

@@ -61,13 +61,12 @@ class FindingsScreen(FindingBase):
 
     def load(self) -> None:
         session, chosen = self.opened, self.bench.chosen
-        findings = session.findings
 
         def more(
             found: tuple[Finding, ...],
             stopped: Stopped,  # noqa: ARG001 – quick
         ) -> tuple[tuple[Finding, ...], FindingSettings]:
-            return findings.fitting(found, chosen), findings.settings()
+            return session.findings.fitting(found, chosen), session.findings.settings()
 
         self.search(more, self._show)
 

@@ -39,13 +39,13 @@ class StoryScreen(FindingBase):
         yield Static(id="list-title")
 
     def load(self) -> None:
-        findings, host = self.opened.findings, self._host
+        session, host = self.opened, self._host
 
         def more(
             found: tuple[Finding, ...],
             stopped: Stopped,  # noqa: ARG001 – quick
         ) -> tuple[tuple[Finding, ...], Spans]:
-            return findings.story(host, found), findings.recorded()
+            return session.findings.story(host, found), session.findings.recorded()
 
         self.search(more, self._show)
 
