@@ -202,3 +202,25 @@ def test_verdicts_are_readable_without_utf8(workbench: Run, loaded: Path, encodi
     grid = workbench("matrix", loaded, env=plain, encoding=encoding).out
     assert "x" in grid and "+" in grid and "client \\ server" in grid
     assert workbench("simulate", loaded, env=plain, encoding=encoding).status == 0
+
+
+def redirected(loaded: Path, *words: str, to: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "workbench", words[0], str(loaded), *words[1:]]
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {to}', "sh", *command],
+        capture_output=True, text=True, check=False, timeout=60, cwd=ROOT,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [("hosts",), ("simulate", "--format", "json"), ("exposure",)])
+def test_streams_that_are_closed_or_full(loaded: Path, words: tuple[str, ...]) -> None:
+    for to in (">&-", "2>&-", "<&-", ">&- 2>&- <&-"):
+        done = redirected(loaded, *words, to=to)
+        assert done.returncode == 0 and "Traceback" not in done.stderr, (to, done.stderr)
+    if Path("/dev/full").exists():
+        done = redirected(loaded, *words, to=">/dev/full")
+        assert done.returncode == 2
+        last = done.stderr.splitlines()[-1]
+        assert last == "workbench: the output cannot be written: No space left on device"
+        assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+        assert redirected(loaded, *words, to=">/dev/full 2>/dev/full").returncode == 2

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import os
 import pkgutil
 from importlib import import_module
 from pathlib import Path
@@ -62,6 +63,73 @@ def test_wrong_usage_exits_with_2(line: str, capsys: pytest.CaptureFixture[str])
     assert done.value.code == 2
     out, err = capsys.readouterr()
     assert not out and err.splitlines()[-1].startswith("workbench") and "error:" in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["flows", ""], ["ingest", "", "x.pcap"], ["ingest", "site", ""],
+     ["export", "site", "--target", "nftables", "--out", ""], ["report", "site", "--out", ""],
+     ["dissect", "site", "1", "--save", ""], ["simulate", "site", "--policy", ""]],
+)  # fmt: skip
+def test_an_empty_path_is_not_the_folder_we_are_in(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as done:
+        main(words)
+    assert done.value.code == 2 and "an empty path names nothing" in capsys.readouterr().err
+
+
+LONG = "a" * 300
+"""No file system takes such a name."""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [f"flows {LONG}", f"ingest {LONG} x.pcap", f"ingest {{site}} {LONG}", f"verify {{site}} {LONG}",
+     f"export {{site}} --target nftables --out {LONG}", f"report {{site}} --out {LONG}",
+     f"demo --keep {LONG} --headless", "demo --keep {site}/policy.yaml --headless",
+     f"diff {{site}} {LONG}", f"report {{site}} --out {{site}}/r.html --export {LONG}"],
+)  # fmt: skip
+def test_a_path_that_cannot_be_is_told_in_one_line(
+    shop: Path, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(line.format(site=shop).split()) == 2
+    *notes, told = capsys.readouterr().err.splitlines()
+    assert told.startswith("workbench: ") and not [note for note in notes if "note: " not in note]
+
+
+def test_a_workspace_whose_name_is_no_text_is_refused(
+    tmp_path: Path, shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / os.fsdecode(b"site-\xff")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    assert main(["ingest", str(folder), str(shop / "shop.pcap")]) == 2
+    assert "is not UTF-8; rename the folder" in capsys.readouterr().err
+
+
+def test_where_things_were_written_is_printed_without_escapes(
+    tmp_path: Path, shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in (
+        ["report", str(shop), "--no-kernel", "--out", str(tmp_path / "red\x1b[31m.html")],
+        ["export", str(shop), "--target", "nftables", "--out", str(tmp_path / "red\x1b[31m")],
+    ):
+        assert main(words) == 0
+        out, err = capsys.readouterr()
+        assert "red·[31m" in out and "\x1b" not in out + err
+
+
+@pytest.mark.parametrize("by", [[], ["--by", "host"]])
+def test_no_scanner_results_are_an_empty_list(
+    shop: Path, by: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["vulnerabilities", str(shop), *by, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    assert main(["vulnerabilities", str(shop), *by]) == 0
+    assert "--import FILE brings some" in capsys.readouterr().err
 
 
 def test_a_negated_filter_is_no_option() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,24 @@ def test_the_previous_version_and_the_mode_are_kept(tmp_path: Path) -> None:
     assert (path.read_text(), (tmp_path / "policy.yaml~").read_text()) == ("three", "two")
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert names(tmp_path) == ["policy.yaml", "policy.yaml~"]
+
+
+def test_of_several_writers_at_once_nobody_loses_what_was_saved(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text("0")
+
+    def add_one(_: int) -> None:
+        while True:
+            text = read_text(path)
+            try:
+                write_atomic(path, str(int(text) + 1), expected=digest(text))
+            except FileChanged:
+                continue
+            return
+
+    with ThreadPoolExecutor(4) as writers:
+        list(writers.map(add_one, range(100)))
+    assert path.read_text() == "100"
 
 
 @pytest.mark.parametrize(

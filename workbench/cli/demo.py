@@ -34,9 +34,11 @@ def demo_workspace(keep: Path | None) -> Iterator[Path]:
     """A workspace with the demo site's inventory and policy; without `keep` it goes away again."""
     source = demo_folder()
     if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-        _copy(source, keep)
-        yield keep
+        from workbench.session import workspace_folder
+
+        folder = workspace_folder(keep)
+        _copy(source, folder)
+        yield folder
         return
     with tempfile.TemporaryDirectory(prefix="workbench-demo-") as scratch:
         folder = Path(scratch) / "demo"

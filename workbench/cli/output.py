@@ -5,12 +5,15 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any
 
 from workbench.cli.table import Record, print_table, say, show
+from workbench.model.packets import printable
 
 TABLE_LIMIT = 100
 """Rows a table shows when nobody says; the rest is announced, never dropped silently."""
+NOTHING = "nothing to show"
 
 
 def emit(
@@ -20,7 +23,7 @@ def emit(
     columns: Iterable[str] = (),
     limit: int | None = None,
     total: int | None = None,
-    nothing: str = "nothing to show",
+    nothing: str = NOTHING,
 ) -> None:
     """Write records; `columns` picks and orders what a table shows. limit 0 means all.
 
@@ -63,6 +66,12 @@ def _csv(records: Iterable[Record]) -> None:
     writer.writerow(first)
     for record in chain([first], rows):
         writer.writerow([show(value) for value in record.values()])
+
+
+def print_paths(paths: Iterable[Path]) -> None:
+    """Where something was written. A path is the user's own, but may come from a script."""
+    for path in paths:
+        print(printable(str(path), 4096))
 
 
 def pages(view: Any, limit: int | None = None) -> Iterator[Any]:

@@ -59,8 +59,15 @@ def _command(
     parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     parser.set_defaults(run=name.replace("-", "_"))
     if workspace:
-        parser.add_argument("workspace", type=Path, metavar="WORKSPACE", help="workspace folder")
+        parser.add_argument("workspace", type=_path, metavar="WORKSPACE", help="workspace folder")
     return parser
+
+
+def _path(text: str) -> Path:
+    """No text is no path: an unset variable of a script must not mean the folder we are in."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty path names nothing; write . for this folder")
+    return Path(text)
 
 
 def _count(text: str) -> int:
@@ -86,7 +93,7 @@ def _query(parser: argparse.ArgumentParser) -> None:
 
 def _front_ends(commands: "_Commands[argparse.ArgumentParser]") -> None:
     demo = _command(commands, "demo", "the whole loop on the demo site", workspace=False)
-    demo.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the workspace here")
+    demo.add_argument("--keep", type=_path, metavar="FOLDER", help="keep the workspace here")
     demo.add_argument(
         "--headless",
         action="store_true",
@@ -94,7 +101,7 @@ def _front_ends(commands: "_Commands[argparse.ArgumentParser]") -> None:
     )
     opened = _command(commands, "open", "open the terminal interface on a workspace")
     opened.add_argument(
-        "captures", nargs="*", type=Path, metavar="CAPTURE", help="load these first"
+        "captures", nargs="*", type=_path, metavar="CAPTURE", help="load these first"
     )
 
 
@@ -102,7 +109,7 @@ def _loading(commands: "_Commands[argparse.ArgumentParser]") -> None:
     ingest = _command(
         commands, "ingest", "load captures (files, folders, globs, - for stdin) into a workspace"
     )
-    ingest.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+    ingest.add_argument("paths", nargs="+", type=_path, metavar="PATH")
     ingest.add_argument(
         "--follow", action="store_true", help="go on with what grows or comes, until Ctrl-C"
     )
@@ -147,7 +154,7 @@ def _queries(commands: "_Commands[argparse.ArgumentParser]") -> None:
     )
     dissect.add_argument(
         "--save",
-        type=Path,
+        type=_path,
         metavar="FILE",
         help="write all packets of the flows to a pcapng file instead",
     )
@@ -171,7 +178,7 @@ def _naming(commands: "_Commands[argparse.ArgumentParser]") -> None:
         commands, "import", "take in hosts from a CSV, a hosts file or kubectl JSON"
     )
     imported.set_defaults(run="import_hosts")
-    imported.add_argument("file", type=Path, metavar="FILE")
+    imported.add_argument("file", type=_path, metavar="FILE")
     imported.add_argument(
         "--as", dest="kind", choices=("csv", "hosts", "kubectl"), help="file kind"
     )
@@ -208,7 +215,9 @@ def _drafting(commands: "_Commands[argparse.ArgumentParser]") -> None:
 def _judging(commands: "_Commands[argparse.ArgumentParser]") -> None:
     simulate = _command(commands, "simulate", "judge the recorded traffic by the policy")
     _query(simulate)
-    simulate.add_argument("--policy", type=Path, metavar="FILE", help="judge by this draft instead")
+    simulate.add_argument(
+        "--policy", type=_path, metavar="FILE", help="judge by this draft instead"
+    )
     simulate.add_argument(
         "--changed", action="store_true", help="only what --policy judges differently"
     )
@@ -219,7 +228,7 @@ def _judging(commands: "_Commands[argparse.ArgumentParser]") -> None:
     _format(explain)
     _format(_command(commands, "check", "check the guardrails and look for doubtful rules"))
     diff = _command(commands, "diff", "what another policy would change on the recorded traffic")
-    diff.add_argument("other", type=Path, metavar="POLICY", help="the other policy.yaml")
+    diff.add_argument("other", type=_path, metavar="POLICY", help="the other policy.yaml")
     _format(diff)
 
 
@@ -253,7 +262,7 @@ def _responding(commands: "_Commands[argparse.ArgumentParser]") -> None:
     responding.respond(respond)
     responding.replay(replay)
     for parser in (respond, replay):
-        parser.add_argument("--draft", type=Path, metavar="FILE", help="this policy is the draft")
+        parser.add_argument("--draft", type=_path, metavar="FILE", help="this policy is the draft")
         _format(parser)
 
 
@@ -267,7 +276,7 @@ def _vulnerabilities(commands: "_Commands[argparse.ArgumentParser]") -> None:
         nargs="+",
         action="extend",
         default=[],
-        type=Path,
+        type=_path,
         metavar="FILE",
         help="take in reports of Nessus, OpenVAS, Nmap (XML), Trivy or Grype (JSON) first",
     )
@@ -323,7 +332,7 @@ def _exposing(commands: "_Commands[argparse.ArgumentParser]") -> None:
         "--chokes", action="store_true", help="what to close, and how many pairs that cuts"
     )
     exposure.add_argument("--paths", type=_count, default=5, metavar="N", help="paths at most")
-    exposure.add_argument("--draft", type=Path, metavar="FILE", help="this policy is the draft")
+    exposure.add_argument("--draft", type=_path, metavar="FILE", help="this policy is the draft")
     exposure.add_argument("--limit", type=_count, metavar="N", help="at most N rows, 0 for all")
     _format(exposure)
 
@@ -331,12 +340,12 @@ def _exposing(commands: "_Commands[argparse.ArgumentParser]") -> None:
 def _exporting(commands: "_Commands[argparse.ArgumentParser]") -> None:
     export = _command(commands, "export", "write the policy for another machine, and prove it")
     export.add_argument("--target", required=True, metavar="TARGET", help="nftables or kubernetes")
-    export.add_argument("--out", type=Path, required=True, metavar="DIR")
+    export.add_argument("--out", type=_path, required=True, metavar="DIR")
     export.add_argument(
         "--only", default="", metavar="SEGMENT[,SEGMENT]", help="protect only these segments"
     )
     verify = _command(commands, "verify", "read an export back and compare it with the policy")
-    verify.add_argument("folder", type=Path, metavar="DIR")
+    verify.add_argument("folder", type=_path, metavar="DIR")
     verify.add_argument("--no-kernel", action="store_true", help="skip loading it in a namespace")
     _format(verify)
 
@@ -344,11 +353,11 @@ def _exporting(commands: "_Commands[argparse.ArgumentParser]") -> None:
 def _reporting(commands: "_Commands[argparse.ArgumentParser]") -> None:
     report = _command(commands, "report", "everything for the people who sign the policy off")
     report.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help="with csv: a folder of tables"
+        "--out", type=_path, required=True, metavar="FILE", help="with csv: a folder of tables"
     )
     report.add_argument("--format", choices=("html", "markdown", "csv"), default="html")
     report.add_argument("--replace", action="store_true", help="FILE may be there already")
-    report.add_argument("--policy", type=Path, metavar="FILE", help="report on this draft instead")
+    report.add_argument("--policy", type=_path, metavar="FILE", help="report on this draft instead")
     report.add_argument("--on", metavar="YYYY-MM-DD", help="judge expiry by this day (today, UTC)")
     earlier = report.add_mutually_exclusive_group()
     earlier.add_argument(
@@ -365,7 +374,7 @@ def _reporting(commands: "_Commands[argparse.ArgumentParser]") -> None:
         dest="exports",
         action="append",
         default=[],
-        type=Path,
+        type=_path,
         metavar="DIR",
         help="judge this exported folder too (repeat)",
     )

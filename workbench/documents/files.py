@@ -1,11 +1,13 @@
 """Files the user wrote are never lost: read once, written atomically, the previous version kept."""
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import secrets
 import shutil
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from types import EllipsisType
 
@@ -51,13 +53,14 @@ def write_atomic(path: Path, text: str, *, expected: str | EllipsisType | None =
         fresh = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
         try:
             _write_synced(fresh, text, old)
-            _refuse_changed(path, _present(path), expected)
-            if old:
-                _keep(path)
-            fresh.replace(path)
+            with _one_writer(path.parent):
+                found = _present(path)
+                _refuse_changed(path, found, expected)
+                if found:
+                    _keep(path)
+                fresh.replace(path)
         finally:
             fresh.unlink(missing_ok=True)
-        _sync_folder(path.parent)
     except OSError as error:
         raise InputError(f"{path}: cannot write: {error.strerror}") from error
 
@@ -116,9 +119,14 @@ def _keep(path: Path) -> None:
         spare.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
+@contextlib.contextmanager
+def _one_writer(folder: Path) -> Iterator[None]:
+    """Between looking and taking the name no other workbench writes; synced at the end."""
     handle = os.open(folder, os.O_RDONLY)
     try:
+        with contextlib.suppress(OSError):  # file systems without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
         os.fsync(handle)
     finally:
         os.close(handle)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.analysis import BrokenGuardrail
     from workbench.capture import kernel_compiled
-    from workbench.session.folder import is_workspace
+    from workbench.session.folder import is_workspace, workspace_folder
     from workbench.session.following import follow_folder
     from workbench.session.ingest import ingest_folder
     from workbench.session.reportfile import write_report
@@ -27,6 +27,7 @@ __all__ = [
     "ingest_folder",
     "is_workspace",
     "kernel_compiled",
+    "workspace_folder",
     "write_report",
 ]
 
@@ -39,6 +40,7 @@ _HOMES = {
     "ingest_folder": "workbench.session.ingest",
     "is_workspace": "workbench.session.folder",
     "kernel_compiled": "workbench.capture",
+    "workspace_folder": "workbench.session.folder",
     "write_report": "workbench.session.reportfile",
 }
 

@@ -37,6 +37,8 @@ def connect(path: Path, *, read_only: bool) -> Connection:
     """Open the file `path`, made if missing. Raises StoreBusy and StoreError."""
     # Absolute: the driver takes `md:x` for a cloud service and `:memory:` for no file at all.
     file = path.absolute()
+    if not _is_utf8(file):
+        raise StoreError(f"{path}: the name is not UTF-8; rename the folder to load into it")
     if file.exists() and not file.is_file():
         raise StoreError(f"{path}: not a file")
     if read_only and not file.exists():
@@ -53,6 +55,15 @@ def connect(path: Path, *, read_only: bool) -> Connection:
         return duckdb.connect(str(file), read_only=read_only, config=settings)
     except duckdb.Error as error:
         raise _cannot_open(path, str(error)) from error
+
+
+def _is_utf8(file: Path) -> bool:
+    """Whether the driver can be told its name: bytes that are no UTF-8 come as surrogates."""
+    try:
+        str(file).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _cannot_open(path: Path, message: str) -> StoreError:

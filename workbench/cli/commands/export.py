@@ -2,7 +2,7 @@
 
 from workbench.cli import records
 from workbench.cli.commands.opening import Options, open_session
-from workbench.cli.output import emit, emit_object
+from workbench.cli.output import emit, emit_object, print_paths
 from workbench.cli.table import Record, say
 from workbench.model.text import plural
 
@@ -14,8 +14,7 @@ def export(options: Options) -> int:
         rendered = session.exports.preview(options.target, only)
         for note in rendered.notes:
             say(f"note: {note}")
-        for path in session.exports.put(rendered, options.out, only):
-            print(path)
+        print_paths(session.exports.put(rendered, options.out, only))
         certificate, edited = session.exports.verify(options.out)
     return _judged(records.verification_record(certificate, edited), narrate=True)
 

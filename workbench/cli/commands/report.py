@@ -2,7 +2,7 @@
 
 from workbench.cli.commands.opening import Options, day, moment, open_findings
 from workbench.cli.meter import Meter
-from workbench.cli.output import TABLE_LIMIT
+from workbench.cli.output import TABLE_LIMIT, print_paths
 from workbench.cli.table import say
 from workbench.model.report import ReportFormat
 
@@ -34,7 +34,6 @@ def report(options: Options) -> int:
             progress=meter.tell,
             cancelled=meter.cancelled,
         )
-    for path in paths:
-        print(path)
+    print_paths(paths)
     say(f"report written: {options.out}")
     return 0

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from workbench.cli.commands.opening import Options, open_session
 from workbench.cli.meter import Meter
-from workbench.cli.output import emit
+from workbench.cli.output import NOTHING, emit
 from workbench.cli.table import Record, say
 from workbench.model.errors import InputError
 from workbench.model.exposure import Scenario
@@ -39,16 +39,23 @@ def vulnerabilities(options: Options) -> int:
         if options.reports:
             _import(session, options, least)
         kept = session.vulnerabilities
-        if not kept.found():
-            say("no scanner results here yet; --import FILE brings some")
-            return 0
+        nothing = (
+            NOTHING if kept.found() else "no scanner results here yet; --import FILE brings some"
+        )
         if options.by:
             totals = list(map(_total_record, kept.totals(options.by, before, least)))
-            emit(totals, options.format, columns=TOTALS, limit=options.limit)
+            emit(totals, options.format, columns=TOTALS, limit=options.limit, nothing=nothing)
         else:
             found = [one for one in kept.exposed(before) if one.vulnerability.severity >= least]
             told = (_exposed_record(session, one) for one in found)
-            emit(told, options.format, columns=SHOWN, limit=options.limit, total=len(found))
+            emit(
+                told,
+                options.format,
+                columns=SHOWN,
+                limit=options.limit,
+                total=len(found),
+                nothing=nothing,
+            )
     return 0
 
 
