@@ -115,6 +115,7 @@ ETHERNET = [
     layers.over_udp(8472, layers.otv(FRAME)),
     layers.over_udp(4341, layers.lisp(INNER, 7)),
     layers.over_udp(6080, layers.gue(4, INNER)),
+    layers.over_udp(6080, layers.gue(47, layers.gre(0x0800, INNER), bytes(4))),
     layers.over_udp(40001, ipv6(TEREDO_A, B6, 6, tcp(1, 2, 2))),
     ether(ipv4(A, B, 17, udp(1, 4789, layers.vxlan(FRAME)), ident=4, more=True)),
 ]

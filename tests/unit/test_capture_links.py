@@ -300,6 +300,8 @@ TUNNELS = [
     (layers.over_udp(4341, layers.lisp(IP, 7)), "LISP 7"),
     (layers.over_udp(6080, layers.gue(4, IP)), "GUE 0"),
     (layers.over_udp(6080, layers.gue(4, IP, bytes(8))), "GUE 0"),
+    (layers.over_udp(6080, layers.gue(47, layers.gre(0x6558, FRAME, key=6))), "GRE 6"),
+    (layers.over_udp(6080, layers.gue(137, layers.mpls(IP, 5))), "GUE 0"),
     (layers.over_udp(6080, IP), "GUE 0"),
     (ether(ipv6(OUT6 := "2001:db8::1", "2001:db8::2", 4, IP), 0x86DD), "IP in IP 0"),
     (ether(ipv6(OUT6, "2001:db8::2", 60, craft.extension(4) + IP), 0x86DD), "IP in IP 0"),
@@ -427,6 +429,7 @@ def test_ipv6_in_tunnels() -> None:
         layers.over_udp(4341, b"\x20" + layers.lisp(IP)[1:]),  # asks for an echo of no nonce
         layers.over_udp(4341, layers.lisp(bytes(40))),
         layers.over_udp(6080, b"\x20" + layers.gue(4, IP)[1:]),  # control
+        layers.over_udp(6080, layers.gue(47, b"\0\0\x08", bytes(4))),
         layers.over_udp(6080, layers.gue(6, IP)),  # TCP between the ends outside
         layers.over_ip(47, layers.gre(0, b"")),  # keepalive
         layers.over_ip(47, b"\0\5\x08\0" + IP),  # version 5

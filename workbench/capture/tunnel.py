@@ -369,4 +369,8 @@ class Tunnels:
         at += 4 + cython.cast(cython.Py_ssize_t, first & 31) * 4
         if first >> 5:  # a later version, or a control message
             return 0
+        if following == 47:
+            return self.end - at >= 4 and self._gre(at)
+        if following == 137:
+            return self._is(_GUE, _LABELS, at)
         return (following == 4 or following == 41) and self._is(_GUE, _RAW, at)
