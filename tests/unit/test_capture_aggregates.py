@@ -87,15 +87,17 @@ def test_tshark_sees_the_same_packets(tmp_path: Path, fcs: bool) -> None:
 
 def test_a_record_of_several_packets_is_shown_and_saved_once(tmp_path: Path) -> None:
     path, out = tmp_path / "a.pcap", tmp_path / "out.pcapng"
-    whole = layers.amsdu(*SENT)
+    whole = layers.amsdu(*SENT, SENT[2])
     path.write_bytes(craft.pcap([layers.wifi(LARGE[1]), whole, whole], link=105))
-    row = next(row for row in load(path)[1] if row["server_port"] == 445)
-    assert row["packets_to_server"] == 4 and row["first_us"] == craft.T0 + 1000
-    flow = next(flow for flow in flows_in(path) if flow.server_port == 445)
+    flow = next(flow for flow in flows_in(path) if flow.server_port == 443)
+    assert flow.packets_to_server == 4 and flow.first_us == craft.T0 + 1000
     pieces = [Piece(path, flow.first_offset, flow.last_offset)]
-    assert [packet.raw for packet in packets_of(flow, pieces)] == [whole, whole]
+    packets = packets_of(flow, pieces)
+    assert [packet.raw for packet in packets] == [whole, whole]
+    assert [layer.name for layer in packets[0].layers][:3] == ["802.11", "IPv6", "TCP"]
+    assert packets[0].layers[1].start == whole.index(SENT[2][1])
     save_packets({flow: pieces}, out)
-    assert load(out)[0].packets == 8
+    assert load(out)[0].packets == 10
 
 
 @pytest.mark.parametrize(

@@ -22,21 +22,22 @@ _LONGEST = 200
 """Bytes of the payload that are shown as text."""
 
 
-def layers_of(data: bytes, link: int) -> tuple[Layer, ...]:
+def layers_of(data: bytes, link: int, ip: int = 0) -> tuple[Layer, ...]:
     """The layers of a captured frame, the outermost first; every text is safe to show.
 
-    `link` is a LINKTYPE number. Offsets are within `data`.
+    `link` is a LINKTYPE number; `ip` is where the IP header begins, which counts behind a link
+    header that is not read here, 0 for unknown. Offsets are within `data`.
     """
-    return tuple(_layers(data, link))
+    return tuple(_layers(data, link, ip))
 
 
-def _layers(data: bytes, link: int) -> Iterator[Layer]:
+def _layers(data: bytes, link: int, ip: int) -> Iterator[Layer]:
     outer, end = link_name(link), len(data)
     at, link = WRAPPED.get(link, (0, link))
     at = min(at, end)
     kind = _LINKS.get(link, "")
-    if not kind and (found := _ip_inside(data)):  # behind a link header that is not in the table
-        kind, at = "ip", found
+    if not kind and ip:
+        kind, at = "ip", ip
     if at:
         yield Layer(outer, (Field("header", f"{at} bytes", 0, at),), 0, at)
     for _ in range(_DEEPEST):
@@ -79,12 +80,3 @@ def _bytes(name: str, data: bytes, at: int, end: int) -> Layer:
     text = "".join(chr(one) if 32 <= one < 127 else "·" for one in data[at:end][:_LONGEST])
     shown = Field("text", text + ("…" if size > _LONGEST else ""), at, size)
     return Layer(name, (Field("size", plural(size, "byte"), at, size), shown), at, size)
-
-
-def _ip_inside(data: bytes) -> int:
-    """Where an IPv4 header that fits its own lengths begins behind another one; 0 for nowhere."""
-    for at in range(4, min(len(data) - 19, 128), 2):
-        total = int.from_bytes(data[at + 2 : at + 4], "big")
-        if data[at] == 0x45 and data[at + 9] in (1, 6, 17) and 20 <= total <= len(data) - at:
-            return at
-    return 0

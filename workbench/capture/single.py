@@ -52,6 +52,8 @@ class Found:
     """Nanoseconds beyond the microsecond."""
     source: str = ""
     """Name of the capture file."""
+    ip: int = 0
+    """Where in the data the packet's outermost IP header begins; 0 for unknown."""
 
 
 def flow_records(
@@ -82,7 +84,9 @@ def records_of(wanted: Wanted, progress: Tell = None, cancelled: Stop = None) ->
             if offsets[-1] >= first:
                 finder = _Finder(reader, block)
                 for part in unfolded(block):
-                    yield from _matching(finder, kernel.packets(part), ends, waiting)
+                    packets = kernel.packets(part)
+                    finder.headers = np.asarray(part.records)[kernel.records(), layout.REC_IP]
+                    yield from _matching(finder, packets, ends, waiting)
             if offsets[-1] >= last:
                 break
 
@@ -174,20 +178,21 @@ def _key(flow: Flow, to_server: bool) -> bytes:
 def _matching(
     finder: "_Finder", packets: _Rows, ends: _Ends, waiting: dict[bytes, list[Found]]
 ) -> Iterator[Found]:
-    for packet in packets[ends.candidates(packets)]:
+    for number in ends.candidates(packets):
+        packet = packets[number]
         ident = int(packet[layout.PKT_IDENT]) & ~layout.LATER
         datagram = packet[:4].tobytes() + ident.to_bytes(8)
         if ends.waits(packet):
             if len(waiting) < _WAITING:
                 held = waiting.setdefault(datagram, [])
-                held.append(finder.found(packet, to_server=True))
+                held.append(finder.found(packet, number, to_server=True))
         elif packet[layout.PKT_PACKETS] and (way := ends.direction(packet)) is not None:
             if ident:
                 held = waiting.pop(datagram, [])
                 yield from (replace(fragment, to_server=way) for fragment in held)
             if packet[layout.PKT_OFFSET] != finder.last:  # a record of several packets comes once
                 finder.last = int(packet[layout.PKT_OFFSET])
-                yield finder.found(packet, way)
+                yield finder.found(packet, number, way)
 
 
 class _Finder:
@@ -197,6 +202,8 @@ class _Finder:
         self._reader = reader
         self._block = block
         self._rows = np.asarray(block.records)[: block.count]
+        self.headers = np.zeros(0, np.uint64)
+        """Where in the buffer the IP header of each packet begins."""
         self.last = -1
         """Offset of the record that was given last."""
 
@@ -208,7 +215,7 @@ class _Finder:
     def _offsets(self) -> _Rows:
         return self._rows[:, layout.REC_OFFSET].copy()
 
-    def found(self, packet: _Row, to_server: bool) -> Found:
+    def found(self, packet: _Row, number: int, to_server: bool) -> Found:
         at = int(np.searchsorted(self._offsets, packet[layout.PKT_OFFSET]))
         row = self._rows[at]
         start, captured = int(row[layout.REC_START]), int(row[layout.REC_CAPLEN])
@@ -222,6 +229,7 @@ class _Finder:
             int(packet[layout.PKT_MARKS]) & 0xFF if tcp else 0,
             beyond_microsecond(self._state, self._block, at),
             self._reader.path.name,
+            ip - start if (ip := int(self.headers[number])) < start + captured else 0,
         )
 
 
@@ -243,7 +251,7 @@ def packets_of(
 
 def own_packet(number: int, record: Found, flow: Flow) -> Packet:
     """What we know of a record without tshark."""
-    layers = layers_of(record.data, record.link)
+    layers = layers_of(record.data, record.link, record.ip)
     return Packet(
         number,
         record.time_us,

@@ -260,7 +260,8 @@ def _transport(
             if here == (source, target):
                 return ip + 40, end, total or record[layout.REC_WIRELEN] - (ip - start) - 40
     name = "TCP" if protocol == TCP else "UDP"
-    layers = layers_of(bytes(buffer[start:end]), record[layout.REC_LINK])
+    at = ip - start if ip < end else 0
+    layers = layers_of(bytes(buffer[start:end]), record[layout.REC_LINK], at)
     inner = [one.start for one in layers if one.name == name]
     if not inner:
         return None
