@@ -26,6 +26,7 @@ FLOW6 = f"17 {A6}:40000 {B6}:53"
 FRAME = ether(IP)
 TAGGED = ether(IP, tags=[(0x8100, 7)])
 WIFI_QOS = layers.wifi(IP, control=0x88)
+MESH = layers.wifi(IP, control=0x88, flags=3)
 BEFORE = (b"", b"\x12\x34\x56\x78", bytes(8), bytes(12))
 """What may lie between an L2TP session and its frame: a cookie, a sublayer, both."""
 PREAMBLE = b"\x55" * 7 + b"\xd5"
@@ -97,6 +98,10 @@ def flow(row: list[int]) -> str:
         (105, WIFI_QOS),
         (105, layers.wifi(IP, control=0x88, flags=0x81)),
         (105, layers.wifi(IP, control=0x88, flags=3, amsdu=True)),
+        (105, layers.wifi(IP).replace(layers.SNAP, bytes.fromhex("aaaa030000f8"))),  # 802.1H
+        (105, MESH[:31] + b"\1" + bytes([0, 31]) + bytes(4) + MESH[32:]),
+        (105, MESH[:31] + b"\1" + bytes([1, 31]) + bytes(10) + MESH[32:]),
+        (105, MESH[:31] + b"\1" + MESH[32:]),  # the same bit says something else elsewhere
         (127, layers.radiotap(layers.wifi(IP))),
         (127, layers.radiotap(WIFI_QOS, flags=0x10, stamp=True)),
         (127, layers.radiotap(WIFI_QOS[:26] + bytes(2) + WIFI_QOS[26:], flags=0x20)),

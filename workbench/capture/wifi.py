@@ -182,6 +182,7 @@ class WifiDecoder:
     def _frame(self, at: cython.Py_ssize_t) -> cython.int:
         kind: cython.int
         flags: cython.int
+        mesh: cython.bint
         size: cython.Py_ssize_t = 24
         if self.end - at < 2:
             return _CUT_LINK
@@ -206,12 +207,15 @@ class WifiDecoder:
         self.group = self.buf[at + 16 if flags & 1 else at + 4] & 1 != 0
         if kind & 0x80:
             kind = self.buf[at + size]  # quality of service
+            mesh = flags & 2 and self.buf[at + size + 1] & 1
             size += 6 if flags & 0x80 else 2
             if self.padded:
                 size = (size + 3) // 4 * 4
             if kind & 0x80:  # A-MSDU: addresses and length of the first frame
                 self.frames = at + size
                 size += 14
+            elif mesh and self.end - at >= size + 8 and self._u16(at + size) != 0xAAAA:
+                size += 6 + (self.buf[at + size] & 3) * 6  # up to two more addresses
         elif self.padded:
             size = (size + 3) // 4 * 4
         return self._snap(at + size)
@@ -220,11 +224,13 @@ class WifiDecoder:
     @cython.nogil
     @cython.exceptval(-1)
     def _snap(self, at: cython.Py_ssize_t) -> cython.int:
-        """LLC and SNAP, perhaps tags, then IP."""
+        """LLC and SNAP (RFC 1042, or IEEE 802.1H as receivers take it), perhaps tags, then IP."""
         kind: cython.ulonglong
         if self.end - at < 8:
             return _CUT_LINK
-        if self._u16(at) != 0xAAAA or self.buf[at + 3] or self._u16(at + 4):
+        if self._u16(at) != 0xAAAA or self.buf[at + 3]:
+            return _LLC
+        if self._u16(at + 4) != 0 and self._u16(at + 4) != 0xF8:
             return _LLC
         at += 6
         for _ in range(4):
