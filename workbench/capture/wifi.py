@@ -3,7 +3,7 @@
 Compiled by Cython with bounds checks on; it runs uncompiled with the same results. Control and
 management frames, frames without data, encrypted ones and later fragments are counted by reason.
 An A-MSDU, which is several frames in one, is unfolded before anything is decoded; one in a tunnel
-is not, there its first frame counts.
+or in a cooked capture is not, there its first frame counts.
 
 Sources: IEEE 802.11-2020 section 9; radiotap.org; the tcpdump group's LINKTYPE pages for Prism
 and AVS headers.
