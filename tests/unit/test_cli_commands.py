@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from craft import ACK, SYN, pcap, tcp4, udp4
 from session_site import site
 
 from workbench.cli import commands, main
@@ -120,6 +121,49 @@ def test_where_things_were_written_is_printed_without_escapes(
         assert main(words) == 0
         out, err = capsys.readouterr()
         assert "red·[31m" in out and "\x1b" not in out + err
+
+
+def opened(server: str, port: int) -> list[bytes]:
+    """A connection from 10.0.0.1 that was answered."""
+    return [
+        tcp4("10.0.0.1", 40_000, server, port, SYN, seq=7),
+        tcp4(server, port, "10.0.0.1", 40_000, SYN | ACK, seq=9),
+        tcp4("10.0.0.1", 40_000, server, port, ACK, seq=8),
+    ]
+
+
+def test_suggest_says_how_much_it_leaves_blocked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unknown = [udp4("10.0.0.1", 50_000, "10.0.0.9", 50_001),
+               udp4("10.0.0.9", 50_001, "10.0.0.1", 50_000)]  # fmt: skip
+    (tmp_path / "x.pcap").write_bytes(pcap([*opened("10.0.0.9", 5432), *unknown]))
+    site = str(tmp_path / "site")
+    assert main(["ingest", site, str(tmp_path / "x.pcap"), "--quiet"]) == 0
+    capsys.readouterr()
+    assert main(["suggest", site, "--accept"]) == 0
+    err = capsys.readouterr().err
+    assert "1 rule proposed\n1 conversation that worked would still be blocked" in err
+    assert main(["simulate", site, "--where", "class:would-block", "--format", "json"]) == 0
+    [left] = json.loads(capsys.readouterr().out)["conversations"]
+    assert (left["service"], left["direction"]) == ("udp/50001", "first")
+
+
+def test_coverage_is_not_rounded_up_to_everything(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    packets = [packet for port in range(1000, 3500) for packet in opened("10.0.0.9", port)]
+    (tmp_path / "x.pcap").write_bytes(pcap([*packets, *opened("10.0.0.9", 22)]))
+    site = str(tmp_path / "site")
+    assert main(["ingest", site, str(tmp_path / "x.pcap"), "--quiet"]) == 0
+    assert main(["segment", site, "s", "--cidr", "10.0.0.9", "--protect", "both"]) == 0
+    allow = ["--id", "r", "--from", "any", "--to", "s", "--services", "tcp/1000-3499"]
+    assert main(["allow", site, *allow]) == 0
+    capsys.readouterr()
+    assert main(["simulate", site]) == 0
+    err = capsys.readouterr().err
+    assert "permitted 2,500  would-block 1 " in err
+    assert "coverage > 99 % of conversations (2,500 of 2,501 in scope)" in err
 
 
 @pytest.mark.parametrize("by", [[], ["--by", "host"]])

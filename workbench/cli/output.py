@@ -40,7 +40,7 @@ def emit(
         _json_array(shown)
     left = total - most if total is not None else sum(1 for _ in rows)
     if most and left > 0:
-        say(f"… {left} more; --limit 0 shows all")
+        say(f"… {left:,} more; --limit 0 shows all")
 
 
 def emit_object(record: Record) -> None:

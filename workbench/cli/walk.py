@@ -7,7 +7,7 @@ from workbench.cli.grid import matrix_grid
 from workbench.cli.table import line_width, print_grid, shortened, show
 from workbench.model.errors import UnsupportedPolicy
 from workbench.model.filters import NO_FILTER
-from workbench.model.text import CLASS_GLYPHS, plural, short_bytes
+from workbench.model.text import CLASS_GLYPHS, percent, plural, short_bytes
 from workbench.model.verdict import Class
 from workbench.session import Session
 
@@ -73,7 +73,8 @@ def _simulate(session: Session, title: str) -> None:
         count = simulation.totals.by_class[klass]
         print(f"  {CLASS_GLYPHS[klass]} {klass.text:13} {count:5} conversations")
     cover = simulation.coverage
-    print(f"  coverage {cover.share:.1%} of conversations, {cover.bytes_share:.1%} of bytes")
+    shares = percent(cover.share, 1), percent(cover.bytes_share, 1)
+    print(f"  coverage {shares[0]} of conversations, {shares[1]} of bytes")
     for use in simulation.rules:
         if use.state != "active":
             print(f"  rule {use.id}: {use.state}")

@@ -8,7 +8,9 @@ from workbench.cli.output import emit
 from workbench.cli.table import say
 from workbench.model.errors import InputError
 from workbench.model.policy import Rule
+from workbench.model.simulation import Suggestion
 from workbench.model.text import plural
+from workbench.model.verdict import Class
 from workbench.session import Session
 
 
@@ -37,9 +39,19 @@ def revoke(options: Options) -> int:
         return save(session)
 
 
+def _tell_left(session: Session, suggestion: Suggestion) -> None:
+    """What no proposal is for, so that nobody takes the proposals for everything."""
+    after = session.try_policy(suggestion.policy)
+    if left := after.totals.by_class[Class.WOULD_BLOCK]:
+        say(
+            f"{plural(left, 'conversation')} that worked would still be blocked: nothing tells "
+            "client from server, or a guardrail forbids them; `workbench simulate` lists them"
+        )
+
+
 def _tell_change(session: Session) -> None:
     told, change = session.last_change()
-    say(f"{told}: newly allowed {change.newly_allowed}, newly blocked {change.newly_blocked}")
+    say(f"{told}: newly allowed {change.newly_allowed:,}, newly blocked {change.newly_blocked:,}")
 
 
 def suggest(options: Options) -> int:
@@ -58,6 +70,8 @@ def suggest(options: Options) -> int:
             found = map(records.proposal_record, suggestion.proposals)
             emit(found, options.format, columns=shown, limit=0)
         say(f"{plural(len(suggestion.proposals), 'rule')} proposed")
+        if before is None:
+            _tell_left(session, suggestion)
         if options.accept is not None:
             session.draft.accept(suggestion, options.accept or None)
             return save(session)

@@ -10,7 +10,7 @@ from workbench.cli.records import Record
 from workbench.cli.table import say
 from workbench.model.errors import InputError
 from workbench.model.exposure import Scenario
-from workbench.model.text import plural
+from workbench.model.text import percent, plural
 from workbench.session import Session
 
 
@@ -139,7 +139,7 @@ def _blast(session: Session, options: Options) -> None:
     for one in found:
         if options.format == "table":
             hosts = f"{one.machines:,} of {plural(one.all_machines, 'host')}"
-            say(f"{one.scenario}: {hosts} ({one.share:.0%})")
+            say(f"{one.scenario}: {hosts} ({percent(one.share, 1)})")
     records = (record for one in found for record in exposed.blast_records(one))
     _emit(records, options, "scenario hops machines hosts segments")
 

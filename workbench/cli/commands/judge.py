@@ -9,6 +9,7 @@ from workbench.cli.commands.see import CONVERSATION_COLUMNS
 from workbench.cli.output import emit, emit_object
 from workbench.cli.table import Record, say, show
 from workbench.model.errors import InputError
+from workbench.model.text import percent, plural
 from workbench.model.verdict import Class, Verdict
 from workbench.session import Session
 
@@ -42,11 +43,11 @@ def _print_simulation(session: Session, options: Options, rows: NDArray[np.int64
         return
     if options.format == "table":
         counts = simulation.totals.by_class
-        say("  ".join(f"{klass.text} {counts[klass]}" for klass in Class))
+        say("  ".join(f"{klass.text} {counts[klass]:,}" for klass in Class))
         cover = simulation.coverage
         say(
-            f"coverage {cover.share:.1%} of conversations ({cover.conversations} of "
-            f"{cover.in_scope} in scope), {cover.bytes_share:.1%} of bytes"
+            f"coverage {percent(cover.share, 1)} of conversations ({cover.conversations:,} of "
+            f"{cover.in_scope:,} in scope), {percent(cover.bytes_share, 1)} of bytes"
         )
         for use in simulation.rules:
             if use.state != "active":
@@ -83,7 +84,7 @@ def check(options: Options) -> int:
             say(f"warning: {warning}")
     if broken or options.format != "table":
         emit((records.guardrail_record(one) for one in broken), options.format, limit=0)
-    say("every guardrail holds" if not broken else f"{len(broken)} guardrail(s) broken")
+    say("every guardrail holds" if not broken else f"{plural(len(broken), 'guardrail')} broken")
     return 1 if broken else 0
 
 
@@ -103,5 +104,5 @@ def diff(options: Options) -> int:
         )
         shown = ("before", "after", "client_name", "server_name", "service", "flows", "rules")
         emit(found, options.format, columns=shown, limit=0)
-    say(f"newly allowed {changes.newly_allowed}, newly blocked {changes.newly_blocked}")
+    say(f"newly allowed {changes.newly_allowed:,}, newly blocked {changes.newly_blocked:,}")
     return 1 if len(changes) else 0
