@@ -1,12 +1,15 @@
 """What findings look like as lines: the time axis, the triage, the strip of a replay."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from workbench.model.finding import Evidence, Finding, Level, Stage, Suppression
 from workbench.model.net import parse_address
 from workbench.model.response import Fate, Hop, Replayed, Step
+from workbench.tui.found.answers import COLUMNS, costs
 from workbench.tui.found.replayed import Replays, strip
 from workbench.tui.found.rows import Triage, day_of, headline
 from workbench.tui.found.timeline import Axis, other_end, story_rows
@@ -126,3 +129,24 @@ def test_steps_that_end_alike_are_one_row() -> None:
     bare = tuple(replace(one, fate=Fate.OPEN) for one in draft)
     replays = Replays((Replayed("none", bare, ()), Replayed("draft", draft, ())))
     assert replays.alike() == ((0, 2), (1,))
+
+
+@pytest.mark.parametrize(
+    ("rows", "doubtful", "broken", "told"),
+    [
+        (0, 0, 0, ("nothing", "allowed")),
+        (1, 0, 0, ("✗ 1 conversation", "blocked")),
+        (0, 3, 0, ("? 3 uncertain", "uncertain")),
+        (0, 0, 2, ("! 2 guardrails", "warn")),
+        (4, 1, 0, ("✗ 4  ? 1", "blocked")),
+        (0, 1, 2, ("? 1  ! 2", "uncertain")),
+        (1234, 345, 12, ("✗ 1,234  ? 345  ! 12", "blocked")),
+    ],
+)
+def test_what_an_answer_costs_fits_its_column(
+    rows: int, doubtful: int, broken: int, told: tuple[str, str]
+) -> None:
+    cost = SimpleNamespace(rows=range(rows), doubtful=range(doubtful))
+    answered: Any = SimpleNamespace(cost=cost, broken=range(broken))
+    assert costs(answered) == told
+    assert len(told[0]) <= COLUMNS[-1].width + 1

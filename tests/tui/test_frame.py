@@ -318,8 +318,9 @@ async def test_the_footer_says_how_to_get_back_where_there_is_a_back(bench: Work
     async with bench.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         assert "esc back" not in shown(bench)
-        await press(pilot, "enter")
-        assert "esc back" in shown(bench).splitlines()[-1]
+        for _ in range(3):  # down to the packets, whose own keys nearly fill the line
+            await press(pilot, "enter")
+            assert "esc back" in shown(bench).splitlines()[-1]
         await press(pilot, "5", "y")
         assert "esc back" in shown(bench).splitlines()[-1]
 

@@ -419,7 +419,7 @@ async def test_a_file_that_changed_on_disk_is_not_overwritten(
         theirs = (site / "policy.yaml").read_text() + "# theirs\n"
         (site / "policy.yaml").write_text(theirs)
         await press(pilot, "ctrl+s")
-        assert "changed on disk" in bench.last_error
+        assert "changed on disk" in bench.last_error and "(ctrl+p)" in bench.last_error
         assert (site / "policy.yaml").read_text() == theirs
 
 

@@ -179,7 +179,12 @@ def test_the_rows_follow_a_load(tmp_path: Path) -> None:
         ("client:nobody", "nobody"),
         ("rule:none", "no rule"),
         ("outcome:fine", "not one of"),
-        ("colour:red", "unknown field"),
+        ("colour:red", "unknown field 'colour'; did you mean host:colour=red .a label.. Fields"),
+        ("vedict:blocked", "unknown field 'vedict'; did you mean verdict"),
+        ("role:pc", "did you mean rule or host:role=pc"),
+        ("Client:a", "did you mean client"),
+        ("os:linux", "unknown field 'os'"),
+        ("ab:", "unknown field 'ab'. Fields are"),
     ],
 )
 def test_words_that_mean_nothing_here(
@@ -189,6 +194,13 @@ def test_words_that_mean_nothing_here(
     with pytest.raises(FilterError, match=told):
         session.parse(f"service:tcp {line}")
     assert session.parse("  ") == NO_FILTER
+
+
+@pytest.mark.parametrize(
+    "word", ["fade::1", "dead:beef::/32", "feed:1:2:3:4:5:6:7", "::1", "a=b:c"]
+)
+def test_an_address_may_begin_like_a_field(word: str) -> None:
+    assert [term.field for term in parse_filter(word).terms] == ["host"]
 
 
 def test_unknown_orders_and_groups(world: tuple[Session, list[Flow]]) -> None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 
 from workbench.model.errors import FilterError
 from workbench.model.net import parse_service
@@ -50,6 +51,9 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "class": tuple(item.text for item in Class),
 }
 _TERM = re.compile(r"\S+")
+_WORD = re.compile(r"[A-Za-z][A-Za-z_-]*")
+_IPV6 = re.compile(r"[0-9a-f]*:[0-9a-f]*:[0-9a-f.:/,]*", re.IGNORECASE)
+"""`fade::1` begins like a field."""
 _COMPARISON = re.compile(r"(>=|<=|>|<|=)?(\d{1,15})([kKmMgG]?)")
 _PORT = re.compile(r"\d{1,5}", re.ASCII)
 _SCALE = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
@@ -98,8 +102,8 @@ def _term(word: str, position: int, text: str) -> Term:
     body = word[1:] if negated else word
     field, colon, rest = body.partition(":")
     if not colon or field not in FIELDS:
-        if colon and re.fullmatch(r"[a-z]{3,}", field):
-            raise wrong(f"unknown field {field!r}; fields are {', '.join(FIELDS)}")
+        if colon and _WORD.fullmatch(field) and not _IPV6.fullmatch(body):
+            raise wrong(_unknown(field, rest))
         field, rest = "host", body
     values = tuple(part for part in rest.split(",") if part)
     if not values:
@@ -108,6 +112,14 @@ def _term(word: str, position: int, text: str) -> Term:
         if problem := _problem(field, value):
             raise wrong(problem)
     return Term(field, values, negated, position)
+
+
+def _unknown(field: str, value: str) -> str:
+    """What may have been meant, a field or a label, and all there is."""
+    meant = get_close_matches(field.lower(), FIELDS, n=1)
+    meant += [f"host:{field}={value} (a label)"] if value else []
+    hint = f"; did you mean {' or '.join(meant)}?" if meant else "."
+    return f"unknown field {field!r}{hint} Fields are {', '.join(FIELDS)}"
 
 
 def _problem(field: str, value: str) -> str:

@@ -198,7 +198,8 @@ class Drafting:
         if self._workspace.changed_on_disk:
             raise FileChanged(
                 f"{self._workspace.folder}: policy.yaml or inventory.yaml changed on disk since "
-                "they were read; nothing was saved. Reload takes theirs, and undo brings yours back"
+                "they were read; nothing was saved. Reload from disk (ctrl+p) takes theirs, and "
+                "undo brings yours back"
             )
         self._workspace.save(self.policy, self.inventory)
         self.saved = self.present

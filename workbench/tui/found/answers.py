@@ -150,15 +150,21 @@ def stopped(replayed: Replayed) -> tuple[str, str]:
 
 
 def costs(answered: "Answered") -> tuple[str, str]:
-    """`✗ 4 conversations`, and its tone."""
+    """`✗ 4 conversations`, or `✗ 4  ? 1  ! 2` where they have to share the room, and its tone."""
     cost = answered.cost
-    told = [f"✗ {plural(len(cost.rows), 'conversation')}"] if cost.rows else []
-    told += [f"? {len(cost.doubtful):,}"] if cost.doubtful else []
-    told += [f"! {plural(len(answered.broken), 'guardrail')}"] if answered.broken else []
+    counts = (
+        ("✗", len(cost.rows), "conversation", "blocked"),
+        ("?", len(cost.doubtful), "uncertain", "uncertain"),
+        ("!", len(answered.broken), "guardrail", "warn"),
+    )
+    told = [one for one in counts if one[1]]
     if not told:
         return "nothing", "allowed"
-    tone = "blocked" if cost.rows else "uncertain" if cost.doubtful else "warn"
-    return "  ".join(told), tone
+    if len(told) > 1:
+        return "  ".join(f"{glyph} {count:,}" for glyph, count, *_ in told), told[0][3]
+    glyph, count, thing, tone = told[0]
+    words = f"{count:,} {thing}" if glyph == "?" else plural(count, thing)
+    return f"{glyph} {words}", tone
 
 
 def answer_parts(

@@ -8,7 +8,7 @@ from textual.widgets import Static
 
 
 class KeyBar(Static):
-    """Keys of the focused widget and its screen, most useful first; help stays in sight."""
+    """Keys of the focused widget and its screen, most useful first. The way back and help stay."""
 
     ALLOW_SELECT = False
     _keys: tuple[tuple[Binding, bool], ...] = ()
@@ -29,20 +29,21 @@ class KeyBar(Static):
             self.refresh()
 
     def _shown(self) -> list[tuple[Binding, bool, str]]:
-        """As many as fit; the last one (help) always."""
+        """As many as fit; the way back and the last one (help) always."""
         labels = [
             (binding, enabled, f" {self.app.get_key_display(binding)} {binding.description} ")
             for binding, enabled in self._keys
         ]
-        if not labels:
-            return []
-        *first, last = labels
-        room, shown = self.size.width - len(last[2]), []
-        for label in first:
+        always = [one for one in labels if one[0].action == "back" or one is labels[-1]]
+        room, shown = self.size.width - sum(len(one[2]) for one in always), []
+        for label in labels:
+            if label in always:
+                shown.append(label)
+                continue
             room -= len(label[2])
             if room >= 0:
                 shown.append(label)
-        return [*shown, last]
+        return shown
 
     def render(self) -> Content:
         parts: list[tuple[str, str]] = []
