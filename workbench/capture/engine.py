@@ -316,8 +316,14 @@ class Engine:
         """Hand on rows of all parts, in order of the first packet, a slice at a time."""
         parts = np.repeat(np.arange(len(held)), [len(rows) for rows in leaving])
         rows = np.concatenate(leaving)
-        first = [held[p][at, layout.FLOW_FIRST_OFFSET] for p, at in enumerate(leaving)]
-        order = np.argsort(np.concatenate(first), kind="stable")
+
+        def column(word: int) -> NDArray[np.uint64]:
+            return np.concatenate([held[p][at, word] for p, at in enumerate(leaving)])
+
+        first = column(layout.FLOW_FIRST_OFFSET)
+        order = np.argsort(first, kind="stable")
+        if (first[order[1:]] == first[order[:-1]]).any():  # several packets of one record
+            order = np.lexsort((*map(column, range(layout.FLOW_WHO + 1)), first))
 
         def finished(begin: int) -> FlowColumns:
             some = order[begin : begin + _SLICE]
