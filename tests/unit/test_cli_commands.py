@@ -1,5 +1,6 @@
 """The command line inside this process: what is parsed, printed and answered."""
 
+import csv
 import inspect
 import json
 import os
@@ -147,6 +148,31 @@ def test_suggest_says_how_much_it_leaves_blocked(
     assert main(["simulate", site, "--where", "class:would-block", "--format", "json"]) == 0
     [left] = json.loads(capsys.readouterr().out)["conversations"]
     assert (left["service"], left["direction"]) == ("udp/50001", "first")
+
+
+def test_a_rule_that_is_not_proposed_cannot_be_accepted(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (shop / "policy.yaml").read_bytes()
+    assert main(["suggest", str(shop), "--accept", "nope"]) == 2
+    out, err = capsys.readouterr()
+    assert not out and "no proposed rule is called 'nope'" in err
+    assert (shop / "policy.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["=cmd|calc", "+1", "@sum", "'quoted"])
+def test_a_name_is_no_formula_in_csv(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.pcap").write_bytes(pcap(opened("10.0.0.9", 443)))
+    site = str(tmp_path / "site")
+    assert main(["ingest", site, str(tmp_path / "x.pcap"), "--quiet"]) == 0
+    assert main(["name", site, "10.0.0.9", name]) == 0
+    for words in (["hosts"], ["flows"], ["conversations"], ["matrix", "--by", "host"]):
+        capsys.readouterr()
+        assert main([words[0], site, *words[1:], "--format", "csv"]) == 0
+        cells = [cell for row in csv.reader(capsys.readouterr().out.splitlines()) for cell in row]
+        assert f"'{name}" in cells and name not in cells
 
 
 def test_coverage_is_not_rounded_up_to_everything(

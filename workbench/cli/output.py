@@ -10,6 +10,7 @@ from typing import Any
 
 from workbench.cli.table import Record, print_table, say, show
 from workbench.model.packets import printable
+from workbench.model.text import no_formula
 
 TABLE_LIMIT = 100
 """Rows a table shows when nobody says; the rest is announced, never dropped silently."""
@@ -63,9 +64,14 @@ def _csv(records: Iterable[Record]) -> None:
     first = next(rows, None)
     if first is None:
         return
-    writer.writerow(first)
+    writer.writerow(map(no_formula, first))
     for record in chain([first], rows):
-        writer.writerow([show(value) for value in record.values()])
+        writer.writerow(map(_cell, record.values()))
+
+
+def _cell(value: Any) -> str:
+    """As a person reads it; a name is never a formula, a number may be negative."""
+    return show(value) if isinstance(value, int | float) else no_formula(show(value))
 
 
 def print_paths(paths: Iterable[Path]) -> None:

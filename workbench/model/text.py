@@ -56,6 +56,15 @@ def noun(count: int, word: str) -> str:
     return f"{word}{'es' if word.endswith(('s', 'x', 'ch', 'sh')) else 's'}"
 
 
+_FORMULA = ("=", "+", "-", "@", "'")
+"""A spreadsheet would calculate a text that begins so, or take the apostrophe for our own."""
+
+
+def no_formula(text: str) -> str:
+    """A cell of a CSV file: an apostrophe keeps a text a text in a spreadsheet."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
 def percent(part: float, whole: float) -> str:
     """`0 %`, `< 0.1 %`, `5.8 %`, `42 %`, `> 99 %`: no nothing and no all that is not true."""
     share = part / whole if whole else 0.0

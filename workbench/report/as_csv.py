@@ -6,6 +6,7 @@ from datetime import date
 from io import StringIO
 
 from workbench.model.report import Some
+from workbench.model.text import no_formula
 from workbench.model.traffic import format_time
 from workbench.report.document import Cell, Document, Kind, Mark, Points, Section, Table
 from workbench.report.values import safe
@@ -13,8 +14,6 @@ from workbench.report.values import safe
 ABOUT = "about.csv"
 """Says what the folder is; a folder that has it is a report of ours."""
 LONGEST = 100_000
-_FORMULA = ("=", "+", "-", "@", "'")
-"""A spreadsheet would calculate a text that begins so, or take the apostrophe for our own."""
 
 
 def csv_files(document: Document) -> Mapping[str, str]:
@@ -56,8 +55,7 @@ def _written(head: Iterable[str], rows: Iterable[Iterable[str | int | float]]) -
 
 
 def _kept(value: str | float) -> str | float:
-    """An apostrophe keeps a text a text in a spreadsheet."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return no_formula(value) if isinstance(value, str) else value
 
 
 def _value(value: Cell, kind: Kind) -> str | int | float:

@@ -1,5 +1,6 @@
 """Rules, by hand and proposed. Each edit is saved at once."""
 
+from collections.abc import Sequence
 from datetime import date
 
 from workbench.cli import records
@@ -39,6 +40,13 @@ def revoke(options: Options) -> int:
         return save(session)
 
 
+def _refuse_unknown(wanted: Sequence[str], suggestion: Suggestion) -> None:
+    proposed = {proposal.rule.id for proposal in suggestion.proposals}
+    for rule_id in wanted:
+        if rule_id not in proposed:
+            raise InputError(f"no proposed rule is called {rule_id!r}; nothing was saved")
+
+
 def _tell_left(session: Session, suggestion: Suggestion) -> None:
     """What no proposal is for, so that nobody takes the proposals for everything."""
     after = session.try_policy(suggestion.policy)
@@ -64,6 +72,7 @@ def suggest(options: Options) -> int:
         suggestion = (
             session.suggest() if before is None else session.response.learn(session.policy, before)
         )
+        _refuse_unknown(options.accept or (), suggestion)
         if options.format == "yaml":
             print(session.suggestion_yaml(suggestion), end="")
         else:
