@@ -182,6 +182,9 @@ def test_coverage_is_not_rounded_up_to_everything(
     (tmp_path / "x.pcap").write_bytes(pcap([*packets, *opened("10.0.0.9", 22)]))
     site = str(tmp_path / "site")
     assert main(["ingest", site, str(tmp_path / "x.pcap"), "--quiet"]) == 0
+    assert main(["simulate", site]) == 0
+    err = capsys.readouterr().err
+    assert "nothing is in scope" in err and "100 %" not in err
     assert main(["segment", site, "s", "--cidr", "10.0.0.9", "--protect", "both"]) == 0
     allow = ["--id", "r", "--from", "any", "--to", "s", "--services", "tcp/1000-3499"]
     assert main(["allow", site, *allow]) == 0

@@ -10,7 +10,7 @@ from workbench.cli.output import emit, emit_object
 from workbench.cli.table import Record, say, show
 from workbench.model.errors import InputError
 from workbench.model.text import percent, plural
-from workbench.model.verdict import Class, Verdict
+from workbench.model.verdict import Class, Coverage, Verdict
 from workbench.session import Session
 
 
@@ -44,16 +44,21 @@ def _print_simulation(session: Session, options: Options, rows: NDArray[np.int64
     if options.format == "table":
         counts = simulation.totals.by_class
         say("  ".join(f"{klass.text} {counts[klass]:,}" for klass in Class))
-        cover = simulation.coverage
-        say(
-            f"coverage {percent(cover.share, 1)} of conversations ({cover.conversations:,} of "
-            f"{cover.in_scope:,} in scope), {percent(cover.bytes_share, 1)} of bytes"
-        )
+        say(_coverage_line(simulation.coverage))
         for use in simulation.rules:
             if use.state != "active":
                 say(f"rule {use.id}: {use.state}")
     columns, limit = CONVERSATION_COLUMNS, options.limit
     emit(found, options.format, columns=columns, limit=limit, total=len(rows))
+
+
+def _coverage_line(cover: Coverage) -> str:
+    if not cover.in_scope:
+        return "nothing is in scope: no protected segment has traffic of its own"
+    return (
+        f"coverage {percent(cover.share, 1)} of conversations ({cover.conversations:,} of "
+        f"{cover.in_scope:,} in scope), {percent(cover.bytes_share, 1)} of bytes"
+    )
 
 
 def explain(options: Options) -> int:
