@@ -233,6 +233,28 @@ def test_what_is_no_file_is_one_line(session: Session, tmp_path: Path, place: st
     assert len(session.captures()) == 1
 
 
+def test_a_folder_that_may_not_be_searched_is_told(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    within = tmp_path / "all" / "theirs"
+    within.mkdir(parents=True)
+    (tmp_path / "all" / "ours.pcap").write_bytes(pcap([udp4(OTHER, 9, WEB, 53)]))
+    search = os.scandir
+
+    def searched(folder: str) -> object:  # root may search everything: so it is played
+        if Path(folder) == within:
+            raise PermissionError(13, "Permission denied", str(folder))
+        return search(folder)
+
+    monkeypatch.setattr(os, "scandir", searched)
+    told: list[CaptureError] = []
+    reports, _ = session.ingest([tmp_path / "all"], refused=told.append)
+    assert [Path(one.path).name for one in reports] == ["ours.pcap"]
+    assert [str(error.path) for error in told] == [str(within)]
+    with pytest.raises(CaptureError, match="theirs"):
+        session.ingest([within])
+
+
 def test_a_file_that_grows_while_it_is_read_is_read_on(session: Session, big: Path) -> None:
     more = _capture(big.with_name("more.pcap"), 9).read_bytes()[24:]
 

@@ -25,7 +25,8 @@ def find_captures(paths: Iterable[Path]) -> tuple[Path, ...]:
 
     Natural order within each argument, every file once, under the first of its names. `-` is
     standard input; a pipe counts where it is named outright. Links to files are followed, links
-    to folders are not. Raises CaptureError for an argument that gives nothing.
+    to folders are not. A folder that cannot be searched stands for what is in it: reading it will
+    say why. Raises CaptureError for an argument that gives nothing.
     """
     found: dict[str, Path] = {}
     for path in paths:
@@ -62,11 +63,13 @@ def _expanded(path: Path) -> Iterator[Path]:
     if path == STANDARD_INPUT or path.is_file() or path.is_fifo():
         yield path
     elif path.is_dir():
-        for folder, _, names in os.walk(path):
+        closed: list[OSError] = []
+        for folder, _, names in os.walk(path, onerror=closed.append):
             for name in names:
                 inside = Path(folder, name)
                 if _CAPTURE.fullmatch(name) and inside.is_file():
                     yield inside
+        yield from (Path(error.filename) for error in closed)
     elif not path.exists() and glob.has_magic(str(path)):
         plain = list(takewhile(lambda part: not glob.has_magic(part), path.parts))
         pattern = Path(*path.parts[len(plain) :])
