@@ -112,7 +112,7 @@ class Engine:
         self.crowded = False
         """Flows that were not over have been handed on."""
         self.rounds = 0
-        self._many = min(FEW, capacity)  # flows, from which on some are handed on
+        self._stayed = 0  # flows that were left the last time
         self._blocks: Iterator[Block] = iter(())
         self._turn = Condition()
         self._ways: dict[int, _Dealt] = {}  # by number of the block
@@ -287,7 +287,7 @@ class Engine:
         if last:
             self._emit(held, [np.arange(len(rows)) for rows in held])
             return
-        if sum(map(len, held)) <= self._many:
+        if sum(map(len, held)) <= min(max(FEW, 2 * self._stayed), self._capacity):
             return
         keep = self._staying(held)
         self._emit(held, [np.flatnonzero(~one) for one in keep])
@@ -295,8 +295,7 @@ class Engine:
             if not one.all():
                 order = np.flatnonzero(one).astype(np.uint64)
                 table.keep(order.data, len(order))
-        left = sum(table.used for table in self._tables)
-        self._many = min(max(FEW, 2 * left), self._capacity)
+        self._stayed = sum(table.used for table in self._tables)
 
     def _staying(self, held: list[Rows]) -> list[Bools]:
         """Flows that are not over, as many of them as may stay."""
