@@ -9,6 +9,7 @@ from textual.widgets import Input, Static
 
 from tests.conftest import DEMO
 from tests.tui.driver import press, settle, shown, write
+from workbench.model.policy import Assertion, Guardrail
 from workbench.session import Session
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.screens.conversations import ConversationsScreen
@@ -179,6 +180,23 @@ async def test_proposals_that_need_a_second_look_are_not_taken_unasked(
         await press(pilot, "u", "p", "A", "enter")
         added = {rule.id for rule in session_of(bench).policy.rules}
         assert {one.rule.id for one in suggestion.proposals} <= added
+
+
+async def test_what_breaks_a_guardrail_is_only_taken_by_itself(
+    bench: WorkbenchApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        found = session_of(bench).suggest()
+        first, *others = found.proposals
+        breaking = replace(first, caution="breaks guardrail x", breaks=("x",))
+        other = replace(found, proposals=(breaking, *others))
+        monkeypatch.setattr(session_of(bench), "suggest", lambda: other)
+        await press(pilot, "p", "A", "enter")
+        added = {rule.id for rule in session_of(bench).policy.rules}
+        assert {one.rule.id for one in others} <= added and first.rule.id not in added
+        await press(pilot, "u", "p", "home", "space", "enter")
+        assert first.rule.id in {rule.id for rule in session_of(bench).policy.rules}
 
 
 async def test_thousands_of_proposals_are_drawn_page_by_page(
@@ -569,3 +587,24 @@ async def test_a_guardrail_is_judged_while_it_is_typed(bench: WorkbenchApp) -> N
         bench.screen.query_one("#assertion Input", Input).value = "always"
         await settle(pilot)
         assert "✓ the draft keeps it" in shown(bench)
+
+
+async def test_a_rule_that_breaks_a_guardrail_says_so_while_it_is_typed_and_after(
+    bench: WorkbenchApp,
+) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        session = session_of(bench)
+        rule = session.policy.rules[0]
+        ends = (rule.clients, rule.servers, rule.services)
+        session.draft.remove_rule(rule.id)
+        session.draft.put_guardrail(Guardrail("closed", Assertion.NEVER, *ends))
+        assert not session.check()
+        await press(pilot, "5", "n")
+        for key, value in zip(("clients", "servers", "services"), ends, strict=True):
+            bench.screen.query_one(f"#{key} Input", Input).value = " ".join(value)
+        bench.screen.query_one("#id Input", Input).value = rule.id
+        await settle(pilot)
+        assert "! breaks guardrail closed: " in shown(bench)
+        await press(pilot, "enter")
+        assert "! guardrail closed is broken: " in shown(bench)

@@ -150,6 +150,75 @@ def test_suggest_says_how_much_it_leaves_blocked(
     assert (left["service"], left["direction"]) == ("udp/50001", "first")
 
 
+GUARDED = """\
+workbench: 1
+name: guarded
+protect: {db: {}}
+segments:
+  office: {cidrs: [10.0.0.0/30]}
+  guest: {cidrs: [10.0.0.2]}
+  db: {cidrs: [10.0.0.9]}
+guardrails:
+  - {id: no-guests, never: {from: [guest], to: [db], services: [any]}}
+"""
+"""What a rule from the office would allow a guest, who was never seen."""
+
+
+@pytest.fixture
+def guarded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """10.0.0.1 asks 10.0.0.9 on two ports: of its segment, one host must not."""
+    packets = [*opened("10.0.0.9", 443), *opened("10.0.0.9", 5432)]
+    (tmp_path / "x.pcap").write_bytes(pcap(packets))
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "policy.yaml").write_text(GUARDED)
+    assert main(["ingest", str(folder), str(tmp_path / "x.pcap"), "--quiet"]) == 0
+    capsys.readouterr()
+    return folder
+
+
+def rule_ids(folder: Path) -> list[str]:
+    with Session.open(folder) as session:
+        return [rule.id for rule in session.policy.rules]
+
+
+def test_what_breaks_a_guardrail_is_accepted_by_name_only(
+    guarded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [proposed] = _proposed(guarded, capsys)
+    name = proposed["id"]
+    assert proposed["breaks"] == ["no-guests"]
+    for words, told in (([], ""), (["--accept"], "left out; ")):
+        assert main(["suggest", str(guarded), *words]) == 0
+        err = capsys.readouterr().err
+        assert (
+            f"proposed rule {name} breaks guardrail no-guests: {told}--accept {name} takes" in err
+        )
+        assert not rule_ids(guarded)
+        assert ("2 conversations that worked would still be blocked" in err) == bool(words)
+    assert main(["suggest", str(guarded), "--accept", name]) == 0
+    err = capsys.readouterr().err
+    assert "warning: this breaks guardrail no-guests: 10.0.0.2 → 10.0.0.9 tcp/443" in err
+    assert "left out" not in err and rule_ids(guarded) == [name]
+
+
+def _proposed(folder: Path, capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    assert main(["suggest", str(folder), "--format", "json"]) == 0
+    found: list[dict[str, object]] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_an_edit_says_which_guardrail_it_breaks(
+    guarded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = ["--from", "office", "--to", "db", "--services", "tcp/22"]
+    assert main(["allow", str(guarded), "--id", "shell", *rule]) == 0
+    assert "this breaks guardrail no-guests: 10.0.0.2 → 10.0.0.9 tcp/22" in capsys.readouterr().err
+    rule[-1] = "tcp/23"
+    assert main(["allow", str(guarded), "--id", "telnet", *rule]) == 0
+    assert "guardrail" not in capsys.readouterr().err, "it was broken before"
+
+
 def test_a_rule_that_is_not_proposed_cannot_be_accepted(
     shop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

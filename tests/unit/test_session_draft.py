@@ -129,7 +129,7 @@ def test_accepting_proposals(session: Session, some: bool) -> None:
     suggestion = session.suggest()
     ids = [proposal.rule.id for proposal in suggestion.proposals]
     assert len(ids) == 2
-    session.draft.accept(suggestion, ids[:1] if some else None)
+    session.draft.accept(suggestion, ids[:1] if some else ids)
     assert [rule.id for rule in session.policy.rules] == (ids[:1] if some else ids)
     used = {n for rule in session.policy.rules for n in (*rule.clients, *rule.servers)} - {"any"}
     assert used <= {segment.name for segment in session.policy.segments}
@@ -142,7 +142,8 @@ def test_accepting_proposals(session: Session, some: bool) -> None:
 def test_a_proposal_for_one_conversation_allows_it(session: Session) -> None:
     session.draft.remove_rule("old")
     [row] = (session.simulation.classes == Class.WOULD_BLOCK).nonzero()[0]
-    session.draft.accept(session.propose([int(row)]))
+    proposed = session.propose([int(row)])
+    session.draft.accept(proposed, proposed.harmless)
     assert session.simulation.verdicts[row] == Verdict.ALLOWED
     assert session.explain_row(int(row)).decision.rules
 

@@ -103,8 +103,10 @@ def evidence_of(simulation: Simulation, rows: Rows) -> Evidence:
     )
 
 
-def caution_of(simulation: Simulation, draft: Draft, found: Evidence, homes: Homes) -> str:
-    """Why to look twice, `; ` between reasons."""
+def caution_of(
+    simulation: Simulation, draft: Draft, found: Evidence, homes: Homes, breaks: Sequence[str]
+) -> str:
+    """Why to look twice, `; ` between reasons; breaks: guardrails that the rule would break."""
     lateral = sorted({service_name(*at) for at in draft.services} & LATERAL)
     guessed = found.direction.get("degree", 0)
     unknown = found.direction.get("first", 0)
@@ -126,7 +128,7 @@ def caution_of(simulation: Simulation, draft: Draft, found: Evidence, homes: Hom
         f"{high} high ports: perhaps a dynamic range" if high > DYNAMIC_PORTS else "",
         _width("clients", found.clients, draft.clients, homes),
         _width("servers", found.servers, draft.servers, homes),
-        _breaks(simulation, draft, homes),
+        f"breaks guardrail {', '.join(breaks)}" if breaks else "",
     ]
     return "; ".join(reason for reason in reasons if reason)
 
@@ -139,11 +141,11 @@ def _width(role: str, seen: int, side: Sequence[int], homes: Homes) -> str:
     return f"{seen:,} of {plural(hosts, 'host')} of {names} seen as {role}"
 
 
-def _breaks(simulation: Simulation, draft: Draft, homes: Homes) -> str:
+def broken_by(simulation: Simulation, draft: Draft, homes: Homes) -> tuple[str, ...]:
+    """Ids of the guardrails that the rule would break."""
     clients, servers = (
         AddressSet.of(piece for at in side for piece in homes.addresses[at].ranges)
         for side in (draft.clients, draft.servers)
     )
     ranges = [ServiceRange(protocol, port, port) for protocol, port in draft.services]
-    names = forbidding(simulation.policy, clients, servers, ranges)
-    return f"breaks guardrail {', '.join(names)}" if names else ""
+    return forbidding(simulation.policy, clients, servers, ranges)

@@ -85,7 +85,8 @@ def forbidding(
     if not (nevers := _nevers(policy.guardrails)):
         return ()
     wanted = _box(ResolvedRule("", clients, servers, tuple(services)))
-    return tuple(name for name, never in nevers for box in wanted if _meet(box, never))
+    met = (name for name, never in nevers for box in wanted if _meet(box, never))
+    return tuple(dict.fromkeys(met))
 
 
 @lru_cache(maxsize=4)

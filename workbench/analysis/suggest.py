@@ -17,6 +17,7 @@ from workbench.analysis.evidence import (
     Draft,
     Rows,
     Services,
+    broken_by,
     caution_of,
     evidence_of,
     service_name,
@@ -161,8 +162,9 @@ def propose_rules(
         texts = _texts(draft.services, policy)
         rule = Rule(name, clients, servers, texts, reason="seen in traffic")
         evidence = evidence_of(simulation, draft.rows)
-        caution = caution_of(simulation, draft, evidence, found)
-        proposals.append(Proposal(rule, evidence, caution))
+        breaks = broken_by(simulation, draft, found)
+        caution = caution_of(simulation, draft, evidence, found, breaks)
+        proposals.append(Proposal(rule, evidence, caution, breaks))
     extended = replace(
         policy,
         segments=(*policy.segments, *found.new),

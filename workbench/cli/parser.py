@@ -209,7 +209,12 @@ def _drafting(commands: "_Commands[argparse.ArgumentParser]") -> None:
     suggest.add_argument(
         "--before", default="", metavar="TIME", help="learn only from what began before it"
     )
-    suggest.add_argument("--accept", nargs="*", metavar="RULE", help="save these rules (none: all)")
+    suggest.add_argument(
+        "--accept",
+        nargs="*",
+        metavar="RULE",
+        help="save these rules (none named: all that break no guardrail)",
+    )
 
 
 def _judging(commands: "_Commands[argparse.ArgumentParser]") -> None:

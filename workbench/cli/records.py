@@ -149,6 +149,7 @@ def proposal_record(proposal: Proposal) -> Record:
         "services": list(rule.services),
         **evidence,
         "caution": proposal.caution,
+        "breaks": list(proposal.breaks),
     }
 
 

@@ -98,6 +98,8 @@ class Proposal:
     evidence: Evidence
     caution: str = ""
     """Why an engineer should look twice (seen once, wide, risky …); or empty."""
+    breaks: tuple[str, ...] = ()
+    """Ids of the *never* guardrails that the rule, being wider than what was seen, would break."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +109,8 @@ class Suggestion:
     policy: Policy
     """The given policy plus the proposed rules, and segments for hosts that had none."""
     proposals: tuple[Proposal, ...]
+
+    @property
+    def harmless(self) -> tuple[str, ...]:
+        """Ids of the rules that break no guardrail: all that may be taken without being named."""
+        return tuple(one.rule.id for one in self.proposals if not one.breaks)

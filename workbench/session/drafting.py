@@ -75,10 +75,9 @@ class Drafting:
         self._policy(edited, f"rule {rule_id} duplicated")
         return copy
 
-    def accept(self, suggestion: Suggestion, rule_ids: Collection[str] | None = None) -> None:
-        """Take proposed rules (all, or some) and the segments and protections they came with."""
-        wanted = {proposal.rule.id for proposal in suggestion.proposals}
-        wanted &= wanted if rule_ids is None else set(rule_ids)
+    def accept(self, suggestion: Suggestion, rule_ids: Collection[str]) -> None:
+        """Take these proposed rules, and the segments and protections they came with."""
+        wanted = {proposal.rule.id for proposal in suggestion.proposals} & set(rule_ids)
         wanted_or_had = wanted | {rule.id for rule in self.policy.rules}
         kept = tuple(rule for rule in suggestion.policy.rules if rule.id in wanted_or_had)
         used = {name for rule in kept for name in (*rule.clients, *rule.servers)}

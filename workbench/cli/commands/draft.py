@@ -9,7 +9,7 @@ from workbench.cli.output import emit
 from workbench.cli.table import say
 from workbench.model.errors import InputError
 from workbench.model.policy import Rule
-from workbench.model.simulation import Suggestion
+from workbench.model.simulation import Simulation, Suggestion
 from workbench.model.text import plural
 from workbench.model.verdict import Class
 from workbench.session import Session
@@ -47,14 +47,22 @@ def _refuse_unknown(wanted: Sequence[str], suggestion: Suggestion) -> None:
             raise InputError(f"no proposed rule is called {rule_id!r}; nothing was saved")
 
 
-def _tell_left(session: Session, suggestion: Suggestion) -> None:
+def _tell_left(after: Simulation) -> None:
     """What no proposal is for, so that nobody takes the proposals for everything."""
-    after = session.try_policy(suggestion.policy)
     if left := after.totals.by_class[Class.WOULD_BLOCK]:
         say(
             f"{plural(left, 'conversation')} that worked would still be blocked: nothing tells "
             "client from server, or a guardrail forbids them; `workbench simulate` lists them"
         )
+
+
+def _tell_breaking(suggestion: Suggestion, accepting: bool) -> None:
+    """What is not taken unless it is named."""
+    for one in suggestion.proposals:
+        if one.breaks:
+            does = f"proposed rule {one.rule.id} breaks guardrail {', '.join(one.breaks)}"
+            how = f"--accept {one.rule.id} takes it all the same"
+            say(f"{does}: {'left out; ' if accepting else ''}{how}")
 
 
 def _tell_change(session: Session) -> None:
@@ -79,9 +87,11 @@ def suggest(options: Options) -> int:
             found = map(records.proposal_record, suggestion.proposals)
             emit(found, options.format, columns=shown, limit=0)
         say(f"{plural(len(suggestion.proposals), 'rule')} proposed")
-        if before is None:
-            _tell_left(session, suggestion)
+        if not options.accept:  # what is named is meant
+            _tell_breaking(suggestion, options.accept is not None)
         if options.accept is not None:
-            session.draft.accept(suggestion, options.accept or None)
-            return save(session)
-    return 0
+            session.draft.accept(suggestion, options.accept or suggestion.harmless)
+        if before is None:
+            accepting = options.accept is not None
+            _tell_left(session.simulation if accepting else session.try_policy(suggestion.policy))
+        return save(session) if options.accept is not None else 0

@@ -67,8 +67,10 @@ def day(text: str | None) -> date | None:
 
 
 def save(session: "Session") -> int:
-    """Write the draft and say what it was."""
+    """Write the draft, and say what it was and which guardrails it breaks."""
     changed = session.draft.changed
+    for one in session.newly_broken():
+        say(f"warning: this breaks guardrail {one.id}: {one.witness} ({one.because})")
     session.save()
     say(f"saved: {session.draft.last_edit}" if changed else "nothing to change")
     return 0

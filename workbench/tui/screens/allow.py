@@ -61,7 +61,8 @@ class AllowScreen(Dialog):
     def action_accept(self) -> None:
         suggestion = self._suggestion
         if suggestion is not None:
-            self.bench.edit(lambda session: session.draft.accept(suggestion))
+            every = [one.rule.id for one in suggestion.proposals]
+            self.bench.edit(lambda session: session.draft.accept(suggestion, every))
         self.dismiss()
 
 

@@ -14,7 +14,7 @@ from workbench.model.simulation import Changes
 from workbench.tui.glyphs import CLASS_STYLES
 from workbench.tui.screens.base import Rows, WorkScreen
 from workbench.tui.screens.form import Form
-from workbench.tui.screens.policylists import LISTS, Listing, PolicyList
+from workbench.tui.screens.policylists import LISTS, Listing, PolicyList, doubts
 from workbench.tui.screens.protection import ServicesForm, next_protection
 from workbench.tui.screens.ruleform import ExclusionForm, GuardrailForm, RuleForm
 from workbench.tui.screens.segmentform import SegmentForm
@@ -65,7 +65,7 @@ class PolicyScreen(WorkScreen):
     def load(self) -> None:
         session, name = self.opened, self._list
         self.ask("list", lambda: LISTS[name](session), self._show)
-        self.ask("warnings", session.warnings, self._warn)
+        self.ask("warnings", lambda: doubts(session), self._warn)
         self._tell_change()
 
     def _show(self, listing: Listing) -> None:

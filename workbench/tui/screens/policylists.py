@@ -48,6 +48,14 @@ class PolicyList(Vertical):
         self.table.show_rows(listing.rows, keep_cursor=same)
 
 
+def doubts(session: "Session") -> tuple[str, ...]:
+    """Guardrails that the draft breaks, then what a careful reader would ask about it."""
+    broken = (
+        f"guardrail {one.id} is broken: {one.witness}, {one.because}" for one in session.check()
+    )
+    return (*broken, *session.warnings())
+
+
 def _sizes(policy: Policy) -> tuple[tuple[str, int], ...]:
     return (
         ("rules", len(policy.rules)),

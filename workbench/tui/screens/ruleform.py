@@ -58,7 +58,10 @@ class RuleForm(EntryForm):
     def preview(self, session: "Session", values: Values) -> Parts:
         rule = read_rule(values)
         wanted = with_rule(session.policy, rule, self._replaces)
-        return rule_effect(session.simulation, session.try_policy(wanted), rule.id)
+        parts = rule_effect(session.simulation, session.try_policy(wanted), rule.id)
+        had = {one.id for one in session.check()}
+        new = [one for one in session.check(wanted) if one.id not in had]
+        return [*((f"! breaks guardrail {one.id}: {one.witness}\n", "warn") for one in new), *parts]
 
     def change(self, session: "Session", values: Values) -> None:
         session.draft.put_rule(read_rule(values), replaces=self._replaces)

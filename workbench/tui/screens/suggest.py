@@ -33,14 +33,18 @@ COLUMNS = (
 
 
 class SuggestScreen(Dialog):
-    """What needs no second look is taken to begin with; space turns one, Enter adds them all."""
+    """What needs no second look is taken to begin with; space turns one, Enter adds what is taken.
+
+    What breaks a guardrail is only taken by itself.
+    """
 
     TITLE_TEXT = "Rules the traffic asks for"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "mark", "take or leave", id="suggest.mark"),
-        Binding("A", "mark_all", "all or none", id="suggest.all"),
+        Binding("A", "mark_all", "all or none", id="suggest.all",
+                tooltip="But for those that break a guardrail: space takes them"),
         Binding("enter", "accept", "add to the draft", id="suggest.accept", priority=True),
-    ]
+    ]  # fmt: skip
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,8 +119,8 @@ class SuggestScreen(Dialog):
 
     def action_mark_all(self) -> None:
         if self._suggestion is not None:
-            every = {one.rule.id for one in self._suggestion.proposals}
-            self._taken = set() if self._taken == every else every
+            every = set(self._suggestion.harmless)
+            self._taken = set() if self._taken >= every else every
             self._draw()
 
     def action_accept(self) -> None:

@@ -8,6 +8,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from workbench.tui.screens.base import WorkScreen
+from workbench.tui.screens.policylists import doubts
 from workbench.tui.widgets.codeview import CodeView
 
 
@@ -26,7 +27,7 @@ class YamlScreen(WorkScreen):
     def load(self) -> None:
         session = self.opened
         self.ask("yaml", session.draft.policy_text, self._show)
-        self.ask("warnings", session.warnings, self._warn)
+        self.ask("warnings", lambda: doubts(session), self._warn)
 
     def _show(self, text: str) -> None:
         self.query_one(CodeView).show(text.splitlines())
