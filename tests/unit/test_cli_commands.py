@@ -100,6 +100,28 @@ def test_a_path_that_cannot_be_is_told_in_one_line(
     assert told.startswith("workbench: ") and not [note for note in notes if "note: " not in note]
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["ingest {new} {here}/none.pcap", "ingest {new} {here}/no.pcap", "ingest {new} {here}/*.cap",
+     "ingest {new} {here}/no.pcap {here}/no.csv", "ingest {new} {here}/empty",
+     "ingest {new} {here}/empty {here}/no.pcap", "import {new} {here}/none.csv",
+     "import {new} {here}/no.csv"],
+)  # fmt: skip
+def test_what_fails_leaves_no_workspace(
+    tmp_path: Path, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("no.pcap", "no.csv"):
+        (tmp_path / name).write_bytes(b"\0 neither a capture nor a list")
+    before = set(tmp_path.rglob("*"))
+    for new in ("new", "deep/new", "empty"):
+        status = main(line.format(here=tmp_path, new=tmp_path / new).split())
+        assert status == 2 or "/empty" in line
+        told = capsys.readouterr().err.splitlines()
+        assert told and not [text for text in told if "Traceback" in text]
+        assert set(tmp_path.rglob("*")) == before
+
+
 def test_a_workspace_whose_name_is_no_text_is_refused(
     tmp_path: Path, shop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

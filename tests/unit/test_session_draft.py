@@ -13,7 +13,7 @@ from workbench.model.net import parse_address
 from workbench.model.policy import Protection, Rule, Segment
 from workbench.model.site import Host
 from workbench.model.verdict import Class, Verdict
-from workbench.session import Session
+from workbench.session import Session, read_hosts
 from workbench.session.history import LIMIT
 
 RULE = Rule("ssh", ("web",), ("db",), ("tcp/22",))
@@ -282,7 +282,7 @@ def test_imported_hosts_join_those_seen_and_undo_takes_them_away(session: Sessio
     rows = session.table.columns
     listing = session.workspace / "more.csv"
     listing.write_text("name,address,role\ndb-2,10.0.0.77,db\n")
-    session.import_hosts(listing)
+    session.draft.merge_hosts(read_hosts(listing), listing.name)
     table = session.table
     assert table.hosts.seen == seen and len(table.hosts) == seen + 1
     assert all(table[name] is rows[name] for name in rows)
@@ -308,11 +308,11 @@ def test_hosts_listed_on_disk_join_on_reload(session: Session) -> None:
     assert "db-3" in {one.name for one in session.hosts()}
 
 
-def test_an_unknown_kind_of_host_list_is_refused(session: Session) -> None:
-    path = session.workspace / "hosts.xlsx"
+def test_an_unknown_kind_of_host_list_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "hosts.xlsx"
     path.write_bytes(b"PK")
     with pytest.raises(InputError, match="csv, hosts, kubectl"):
-        session.import_hosts(path)
+        read_hosts(path)
 
 
 def test_a_workspace_that_is_a_file_is_refused(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from workbench.capture import kernel_compiled
     from workbench.session.folder import is_workspace, workspace_folder
     from workbench.session.following import follow_folder
+    from workbench.session.imports import read_hosts
     from workbench.session.ingest import ingest_folder
     from workbench.session.reportfile import write_report
     from workbench.session.reporting import Wish
@@ -27,6 +28,7 @@ __all__ = [
     "ingest_folder",
     "is_workspace",
     "kernel_compiled",
+    "read_hosts",
     "workspace_folder",
     "write_report",
 ]
@@ -40,6 +42,7 @@ _HOMES = {
     "ingest_folder": "workbench.session.ingest",
     "is_workspace": "workbench.session.folder",
     "kernel_compiled": "workbench.capture",
+    "read_hosts": "workbench.session.imports",
     "workspace_folder": "workbench.session.folder",
     "write_report": "workbench.session.reportfile",
 }

@@ -1,5 +1,7 @@
 """The workspace folder and what is where in it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from workbench.model.errors import InputError
@@ -24,3 +26,15 @@ def workspace_folder(folder: Path) -> Path:
     except OSError as error:
         raise InputError(f"{folder}: cannot make the workspace: {error.strerror}") from error
     return folder.resolve()
+
+
+@contextmanager
+def made_workspace(folder: Path) -> Iterator[Path]:
+    """`workspace_folder`; what was made of it is gone again in the end if nothing came into it."""
+    absent = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        yield workspace_folder(folder)
+    finally:
+        with suppress(OSError):  # something is in it
+            for one in absent:
+                one.rmdir()

@@ -18,7 +18,7 @@ from workbench.model.errors import CaptureError, DuplicateCapture
 from workbench.model.net import ANY_SERVICE, ServiceRange
 from workbench.model.recording import Ending
 from workbench.model.traffic import CaptureReport, Progress, Stop, Tell, replaced
-from workbench.session.folder import POLICY, STORE, workspace_folder
+from workbench.session.folder import POLICY, STORE, made_workspace
 from workbench.session.reading import Reading
 
 if TYPE_CHECKING:
@@ -39,21 +39,28 @@ def ingest_folder(
     cancelled: Stop = None,
     refused: Refuse = None,
 ) -> Loaded:
-    """`ingest` into a workspace that nobody has open, without the cost of a session."""
-    home = workspace_folder(folder)
+    """`ingest` into a workspace that nobody has open, without the cost of a session.
+
+    A workspace that was not there is only there afterwards if something was loaded into it.
+    """
     opened: list[Store] = []
+    with made_workspace(folder) as home:
+        file = home / STORE
+        new = not file.exists()
 
-    def store() -> "Store":
-        from workbench.store import Store  # imports duckdb while the first capture is being read
+        def store() -> "Store":
+            from workbench.store import Store  # imports duckdb while the first capture is read
 
-        opened.append(Store.open(home / STORE))
-        return opened[0]
+            opened.append(Store.open(file))
+            return opened[0]
 
-    try:
-        return ingest(store, paths, _saved_hints(home / POLICY), progress, cancelled, refused)
-    finally:
-        for one in opened:
-            one.close()
+        try:
+            return ingest(store, paths, _saved_hints(home / POLICY), progress, cancelled, refused)
+        finally:
+            for one in opened:
+                if new and not one.captures():
+                    file.unlink()  # while it is ours: nobody else can have opened it
+                one.close()
 
 
 def _saved_hints(path: Path) -> tuple[ServiceRange, ...]:

@@ -24,7 +24,6 @@ from workbench.session import evidence, names
 from workbench.session.drafting import Drafting
 from workbench.session.guarding import Guarding
 from workbench.session.history import Draft
-from workbench.session.imports import read_hosts
 from workbench.session.ingest import Loaded, Refuse, ingest, service_hints
 from workbench.session.opening import open_store
 from workbench.session.packets import FlowPackets
@@ -373,11 +372,6 @@ class Session(FlowPackets, Guarding):
     def read_draft(self, path: Path) -> None:
         """Make another policy file the draft; nothing is saved. Raises PolicyError."""
         self.draft.put_policy_text(read_text(path), str(path))
-
-    def import_hosts(self, path: Path, kind: str | None = None) -> None:
-        """Take in hosts from a CSV, a hosts file or kubectl JSON. Raises InventoryError."""
-        found = read_hosts(path, kind)
-        self.draft.merge_hosts(found, path.name)
 
     def addresses(self, text: str) -> tuple[int, ...]:
         """An address or a host name as addresses. Raises InputError."""

@@ -3,6 +3,7 @@
 from workbench.cli.commands.opening import Options, open_session, save
 from workbench.model.errors import InputError
 from workbench.model.policy import BOTH_SIDES, Protection, Segment, Side
+from workbench.session import read_hosts
 
 
 def _pairs(texts: list[str]) -> dict[str, str | None]:
@@ -33,8 +34,9 @@ def name(options: Options) -> int:
 
 def import_hosts(options: Options) -> int:
     """Hosts from elsewhere, merged and saved."""
+    found = read_hosts(options.file, options.kind)  # what cannot be read makes no workspace
     with open_session(options, create=True) as session:
-        session.import_hosts(options.file, options.kind)
+        session.draft.merge_hosts(found, options.file.name)
         return save(session)
 
 
