@@ -33,7 +33,7 @@ from workbench.model.policy import (
 from workbench.model.site import Host, Inventory
 from workbench.model.traffic import Conversation, Direction
 from workbench.model.verdict import Class, Verdict
-from workbench.policy import decide, resolve
+from workbench.policy import decide, resolve, validate
 
 A, B, C, D = map(parse_address, ("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"))
 LEFT, RIGHT = (
@@ -182,6 +182,24 @@ def test_what_a_guardrail_forbids_is_not_learnt() -> None:
     assert ids == ["left-to-right-https"]
     [chosen] = propose(simulation, draft, Inventory(), np.arange(2)).proposals
     assert "breaks guardrail no-ssh" in chosen.caution
+
+
+def test_a_proposed_rule_takes_no_id_that_a_guardrail_or_an_exclusion_has() -> None:
+    table = table_of([Conversation(A, D, TCP, 443, flows=2)])
+    draft = Policy(segments=(LEFT, RIGHT))
+
+    def proposed(draft: Policy) -> str:
+        resolved = resolve(draft, Inventory(), (A, D), date(2026, 6, 15))
+        simulation = Simulator(table).simulate(resolved)
+        suggestion = suggest(simulation, draft, Inventory())
+        validate(suggestion.policy)
+        [proposal] = suggestion.proposals
+        return proposal.rule.id
+
+    wish = proposed(draft)
+    never = Guardrail(wish, Assertion.NEVER, ("right",), ("left",), ("tcp/1",))
+    skip = Exclusion(f"{wish}-2", ("right",), ("left",), ("tcp/1",), "noise")
+    assert proposed(replace(draft, guardrails=(never,), exclusions=(skip,))) == f"{wish}-3"
 
 
 def test_private_and_public_hosts_of_one_label_are_kept_apart() -> None:

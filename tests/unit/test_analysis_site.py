@@ -28,7 +28,7 @@ from workbench.analysis import (
     select,
     suggest,
 )
-from workbench.analysis.homes import is_internet, slug, unused
+from workbench.analysis.homes import is_internet
 from workbench.model.errors import FilterError, InputError
 from workbench.model.filters import parse_filter
 from workbench.model.net import TCP, UDP, AddressSet, parse_address
@@ -374,14 +374,6 @@ def test_host_facts_list_what_a_host_answers(simulation: Simulation) -> None:
     assert facts[DB].services == ("tcp/5432", "tcp/22", "tcp/3389", "tcp/50001")
     assert (facts[PC1].as_client, facts[PC1].as_server) == (4, 0)
     assert dict(facts[ADMIN].labels) == {"site": "hq"}
-
-
-def test_names_are_slugs_and_unique() -> None:
-    assert slug("10.1.2") == "hosts-10-1-2"
-    assert slug("Web (prod)") == "web-prod"
-    assert slug("x" * 99) == "x" * 63
-    assert unused("a", {"a", "a-2"}) == "a-3"
-    assert len(unused("x" * 63, {"x" * 63})) == 63
 
 
 def test_the_internet_is_not_ours() -> None:

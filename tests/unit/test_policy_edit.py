@@ -6,7 +6,16 @@ from datetime import date
 import pytest
 
 from workbench.model.errors import PolicyError
-from workbench.model.policy import Policy, Protection, Rule, Segment, ServiceGroup, Side
+from workbench.model.policy import (
+    Policy,
+    Protection,
+    Rule,
+    Segment,
+    ServiceGroup,
+    Side,
+    slug,
+    unused,
+)
 from workbench.model.site import Inventory
 from workbench.policy import (
     duplicate_rule,
@@ -87,8 +96,25 @@ def test_a_copy_has_a_fresh_id_and_stands_behind_its_original(shop: Policy) -> N
 def test_fresh_ids_stay_slugs(shop: Policy) -> None:
     assert fresh_id(shop, "free") == "free"
     assert fresh_id(shop, "scans") == "scans-2"
+    assert fresh_id(shop, "web-never-admins") == "web-never-admins-2"
     long = Policy(rules=(Rule("x" * 63, ("any",), ("any",), ("any",)),))
     assert fresh_id(long, "x" * 63) == "x" * 61 + "-2"
+
+
+def test_a_port_at_the_end_of_an_id_is_not_counted_on(shop: Policy) -> None:
+    """`web-db-tcp-8081` would read like a rule for another port."""
+    port = put_rule(shop, replace(shop.rules[0], id="web-db-tcp-8080"))
+    assert fresh_id(port, "web-db-tcp-8080") == "web-db-tcp-8080-2"
+    copied = duplicate_rule(port, "web-db-tcp-8080")
+    assert fresh_id(copied, "web-db-tcp-8080-2") == "web-db-tcp-8080-3"
+
+
+def test_names_are_slugs_and_unique() -> None:
+    assert slug("10.1.2", "hosts") == "hosts-10-1-2"
+    assert slug("Web (prod)", "host") == "web-prod"
+    assert slug("x" * 99, "host") == "x" * 63
+    assert unused("a", {"a", "a-2"}) == "a-3"
+    assert len(unused("x" * 63, {"x" * 63})) == 63
 
 
 def test_renaming_a_segment_renames_its_uses(shop: Policy) -> None:

@@ -102,8 +102,9 @@ def test_a_guardrail_is_ready_to_add(session: Session) -> None:
     session.draft.put_guardrail(ready)
     assert session.check() == ()
     assert session.exposure.guardrail("ssh", ["web"], ["db"]).id == f"{ready.id}-2"
-    session.draft.put_rule(Rule("shell", ("web",), ("db",), ("tcp/22",)))
+    session.draft.put_rule(Rule(f"{ready.id}-2", ("web",), ("db",), ("tcp/22",)))
     assert [broken.id for broken in session.check()] == [ready.id]
+    assert session.exposure.guardrail("ssh", ["web"], ["db"]).id == f"{ready.id}-3"
     with pytest.raises(InputError):
         session.exposure.guardrail("chess", ["web"])
 

@@ -10,7 +10,7 @@ from tests.conftest import DEMO
 from workbench.model.errors import FilterError, InputError
 from workbench.model.exposure import OUTSIDE, Gate, GateKind, Scenario
 from workbench.model.filters import parse_time
-from workbench.model.policy import ANY, Assertion, Guardrail
+from workbench.model.policy import ANY, Assertion, Guardrail, Rule
 from workbench.model.risky import MOVEMENT, RISKY
 from workbench.model.verdict import Verdict
 from workbench.policy import decide
@@ -98,8 +98,10 @@ def test_an_id_that_is_taken_is_not_taken_again(session: Session) -> None:
     session.draft.put_guardrail(
         Guardrail("vnc-never", Assertion.NEVER, ("office",), ("plc",), ("tcp/5900",))
     )
+    session.draft.put_rule(Rule("vnc-never-2", ("office",), ("plc",), ("tcp/502",)))
     [ready] = session.ready_guardrails("vnc").guardrails
-    assert ready.id == "vnc-never-2"
+    assert ready.id == "vnc-never-3"
+    session.guard("vnc")
 
 
 def test_unknown_services_and_sites_without_segments(tmp_path: Path, session: Session) -> None:

@@ -1,7 +1,5 @@
 """Which segment a host goes by when traffic is turned into rules."""
 
-import re
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +8,7 @@ from numpy.typing import NDArray
 from workbench.analysis.grouping import subnet_of
 from workbench.analysis.hosts import members
 from workbench.model.net import AddressSet, format_address, is_v4
-from workbench.model.policy import ANY, ResolvedPolicy, Segment
+from workbench.model.policy import ANY, ResolvedPolicy, Segment, slug, unused
 from workbench.model.simulation import Simulation
 from workbench.model.site import Inventory
 
@@ -26,6 +24,7 @@ PRIVATE = AddressSet.of_cidrs(
 NAMING_LABELS = ("app", "role", "env")
 """Labels that name a new segment, where a host has any of them; otherwise all its labels do."""
 INTERNET = "internet-hosts"
+HOSTS = "hosts"
 NOWHERE = -1
 
 
@@ -82,26 +81,11 @@ def _name_for(address: int, inventory: Inventory) -> str:
     labels = inventory.labels(address)
     values = [labels[key] for key in NAMING_LABELS if key in labels]
     if values or labels:
-        return slug("-".join(values or labels.values()))
+        return slug("-".join(values or labels.values()), HOSTS)
     if address not in PRIVATE:
         return INTERNET
     first = format_address(subnet_of(address))
-    return slug(f"hosts-{first.rpartition('.')[0] if is_v4(address) else first}")
-
-
-def slug(text: str) -> str:
-    """The nearest id or name: `10.1.2 (Lab)` → `hosts-10-1-2-lab`."""
-    words = re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-")
-    return (words if re.match("[a-z]", words) else f"hosts-{words}")[:63].strip("-")
-
-
-def unused(wish: str, taken: Collection[str]) -> str:
-    """`wish`, or `wish-2` and so on where that is taken; at most 63 characters."""
-    name, number = wish, 2
-    while name in taken:
-        end = f"-{number}"
-        name, number = wish[: 63 - len(end)].rstrip("-") + end, number + 1
-    return name
+    return slug(f"{HOSTS}-{first.rpartition('.')[0] if is_v4(address) else first}", HOSTS)
 
 
 def is_internet(addresses: AddressSet) -> bool:

@@ -23,11 +23,20 @@ from workbench.analysis.evidence import (
     service_name,
     services_of,
 )
-from workbench.analysis.homes import Homes, homes, is_ours, is_private, slug, unused
+from workbench.analysis.homes import Homes, homes, is_ours, is_private
 from workbench.analysis.select import in_box
 from workbench.analysis.simulate import Simulator
 from workbench.model.net import EVERYWHERE, AddressSet, ServiceRange, merge_services
-from workbench.model.policy import Assertion, Policy, Protection, ResolvedPolicy, Rule, Segment
+from workbench.model.policy import (
+    Assertion,
+    Policy,
+    Protection,
+    ResolvedPolicy,
+    Rule,
+    Segment,
+    slug,
+    unused,
+)
 from workbench.model.simulation import Proposal, Simulation, Suggestion
 from workbench.model.site import Inventory
 from workbench.model.traffic import Direction
@@ -152,7 +161,7 @@ def propose_rules(
     simulation: Simulation, policy: Policy, found: Homes, drafts: Iterable[Draft]
 ) -> Suggestion:
     """The policy with new segments and one rule a draft."""
-    taken = {rule.id for rule in policy.rules}
+    taken = set(policy.ids)
     proposals = []
     for draft in drafts:
         clients = tuple(found.names[at] for at in draft.clients)
@@ -195,4 +204,4 @@ def _rule_id(clients: Sequence[str], servers: Sequence[str], services: Services)
     text = f"{ends}-{some(names, 'services')}"
     if len(text) > 63:
         text = f"{ends}-{len(names)}-services"
-    return slug(text if text[0].isalpha() else f"from-{text}")
+    return slug(text, "from")

@@ -4,12 +4,15 @@ Frozen throughout: an edit makes a new value, so history is a list and undo is a
 """
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
 from workbench.model.net import EVERYWHERE, AddressSet, ServiceRange, parse_service
 
+LONGEST = 63
+"""Characters of an id or a name."""
 SLUG = re.compile(r"[a-z][a-z0-9-]{0,62}")
 """Ids and names: nft identifiers must start with a letter, nft strings cannot escape a quote."""
 ANY = "any"
@@ -24,6 +27,21 @@ class Side(StrEnum):
 
 
 BOTH_SIDES = frozenset(Side)
+
+
+def slug(text: str, fallback: str) -> str:
+    """The nearest id or name: `Web (prod)` → `web-prod`, `10.1.2` → `hosts-10-1-2` (`hosts`)."""
+    words = re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-")
+    return (words if words[:1].isalpha() else f"{fallback}-{words}")[:LONGEST].rstrip("-")
+
+
+def unused(wish: str, taken: Container[str]) -> str:
+    """`wish`, or `wish-2` and so on where that is taken."""
+    name, number = wish[:LONGEST], 2
+    while name in taken:
+        end = f"-{number}"
+        name, number = wish[: LONGEST - len(end)].rstrip("-") + end, number + 1
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +135,12 @@ class Policy:
     rules: tuple[Rule, ...] = ()
     guardrails: tuple[Guardrail, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Of rules, guardrails and exclusions, which may not share one."""
+        entries = (self.rules, self.guardrails, self.exclusions)
+        return frozenset(entry.id for section in entries for entry in section)
 
     def rule(self, rule_id: str) -> Rule | None:
         return next((rule for rule in self.rules if rule.id == rule_id), None)

@@ -24,10 +24,12 @@ from workbench.model.policy import (
     Rule,
     Segment,
     Side,
+    slug,
+    unused,
 )
 from workbench.model.response import Covered, Without
 from workbench.model.verdict import NOT_POLICY
-from workbench.policy.carving import EVERY_CIDR, Carving, fresh_name, slug, texts
+from workbench.policy.carving import EVERY_CIDR, HOST, Carving, texts
 from workbench.policy.edit import (
     fresh_id,
     put_protection,
@@ -95,7 +97,7 @@ def _homes(
 def _wish(addresses: Sequence[int], called: Called, many: str) -> str:
     """What a segment of these would be called: the host's name, if it is one host."""
     names = set(map(called, addresses))
-    return slug(names.pop() if len(names) == 1 else many)
+    return slug(names.pop() if len(names) == 1 else many, HOST)
 
 
 def home(resolved: ResolvedPolicy, address: int) -> str:
@@ -300,9 +302,9 @@ def quarantine(
 
 def _own_segment(resolved: ResolvedPolicy, name: str, host: AddressSet) -> str:
     """The name of the host's own segment: that of an earlier quarantine, or a new one."""
-    wish = slug(f"quarantine-{name}")
+    wish = slug(f"quarantine-{name}", HOST)
     sets = dict(resolved.segments)
-    return wish if sets.get(wish) == host else fresh_name(wish, sets)
+    return wish if sets.get(wish) == host else unused(wish, sets)
 
 
 def _taken_out(
@@ -320,7 +322,7 @@ def _taken_out(
     ]
     if mine not in sets:
         segments.append(Segment(mine, cidrs=texts(host)))
-    everybody = fresh_name(EVERYBODY_ELSE, {*sets, mine})
+    everybody = unused(EVERYBODY_ELSE, {*sets, mine})
     if ANY in used:
         segments.append(Segment(everybody, cidrs=EVERY_CIDR, excepts=texts(host)))
 

@@ -1,6 +1,5 @@
 """Sets of hosts and services taken out of names, exactly."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -13,31 +12,25 @@ from workbench.model.net import (
     ServiceRange,
     parse_service,
 )
-from workbench.model.policy import ANY, Policy, ResolvedPolicy, Segment, ServiceGroup
+from workbench.model.policy import (
+    ANY,
+    Policy,
+    ResolvedPolicy,
+    Segment,
+    ServiceGroup,
+    slug,
+    unused,
+)
 
 EVERY_CIDR = ("0.0.0.0/0", "::/0")
 """Every address, as `any`."""
-_LONGEST = 63
+HOST = "host"
+"""What a name begins with that would begin with a digit."""
 _WHOLE = (
     *PROTOCOLS,
     *(f"ip/{number}" for number in range(256) if number not in PROTOCOLS.values()),
 )
 """Every protocol as service text: together they are `any`."""
-
-
-def slug(text: str, fallback: str = "host") -> str:
-    """A name that is allowed, made from any text."""
-    words = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:_LONGEST].rstrip("-")
-    return words if words[:1].isalpha() else f"{fallback}-{words}"[:_LONGEST].rstrip("-")
-
-
-def fresh_name(wanted: str, taken: Iterable[str]) -> str:
-    """`wanted`, or `wanted-2` …: a name that is not taken."""
-    known, number, name = set(taken), 1, wanted[:_LONGEST]
-    while name in known:
-        number += 1
-        name = f"{wanted[: _LONGEST - 1 - len(str(number))]}-{number}"
-    return name
 
 
 def texts(addresses: AddressSet) -> tuple[str, ...]:
@@ -96,10 +89,10 @@ class Carving:
         for one in self._segments:
             if replace(one, name="") == made:
                 return one.name
-        return self._add(replace(made, name=slug(f"{name}-without-{word}")), left)
+        return self._add(replace(made, name=slug(f"{name}-without-{word}", HOST)), left)
 
     def _add(self, segment: Segment, addresses: AddressSet) -> str:
-        name = fresh_name(slug(segment.name), {ANY, *self._sets})
+        name = unused(slug(segment.name, HOST), {ANY, *self._sets})
         self._segments.append(replace(segment, name=name))
         self._sets[name] = addresses
         return name
@@ -130,7 +123,7 @@ class Carving:
             return texts
         known = next((one.name for one in self._groups if one.services == tuple(texts)), "")
         if not known:
-            known = fresh_name("all-but-some", (ANY, *(one.name for one in self._groups)))
+            known = unused("all-but-some", {ANY, *(one.name for one in self._groups)})
             self._groups.append(ServiceGroup(known, tuple(texts)))
         return [known]
 

@@ -14,6 +14,7 @@ from workbench.model.policy import (
     Rule,
     Segment,
     ServiceGroup,
+    unused,
 )
 from workbench.policy.validate import validate
 
@@ -45,17 +46,10 @@ def duplicate_rule(policy: Policy, rule_id: str) -> Policy:
 
 def fresh_id(policy: Policy, wanted: str) -> str:
     """`wanted`, or `wanted-2`, `wanted-3` …: an id that nothing in the policy has."""
-    entries: list[Rule | Guardrail | Exclusion] = [*policy.rules, *policy.guardrails]
-    taken = {entry.id for entry in (*entries, *policy.exclusions)}
-    stem, number = wanted[:63], 1
-    base, dash, tail = wanted.rpartition("-")
-    if wanted in taken and dash and tail.isascii() and tail.isdigit() and len(tail) < 6:
-        stem, number = base, int(tail)
-    fresh = wanted[:63]
-    while fresh in taken:
-        number += 1
-        fresh = f"{stem[: 62 - len(str(number))]}-{number}"
-    return fresh
+    taken = policy.ids
+    base, _, tail = wanted.rpartition("-")
+    is_copy = tail.isdigit() and base in taken  # else it may be a port: `web-to-app-tcp-8080`
+    return unused(base if is_copy and wanted in taken else wanted, taken)
 
 
 def put_segment(policy: Policy, segment: Segment, *, replaces: str | None = None) -> Policy:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.analysis import exposure, homes
+from workbench.analysis import exposure
 from workbench.model.errors import InputError
 from workbench.model.exposure import (
     OUTSIDE,
@@ -24,7 +24,7 @@ from workbench.model.exposure import (
     TargetExposure,
 )
 from workbench.model.net import parse_address
-from workbench.model.policy import ANY, Assertion, Guardrail, ResolvedPolicy
+from workbench.model.policy import ANY, Assertion, Guardrail, ResolvedPolicy, slug, unused
 from workbench.model.risky import risky_by_id, risky_service
 from workbench.model.traffic import Stop, Tell
 from workbench.session.drafting import Drafting
@@ -157,11 +157,10 @@ class Exposure:
             risky = risky_by_id(service)
         except KeyError as error:
             raise InputError(f"no risky service is called {service!r}") from error
-        taken = {one.id for one in self.scene.draft.policy.guardrails}
-        wish = homes.slug(f"{'-'.join(clients)}-never-{risky.id}")
+        wish = slug(f"{'-'.join(clients)}-never-{risky.id}", "from")
         reason = f"{risky.name}: {risky.technique} {risky.technique_name}"
         return Guardrail(
-            homes.unused(wish, taken),
+            unused(wish, self.scene.draft.policy.ids),
             Assertion.NEVER,
             tuple(clients),
             tuple(servers),

@@ -12,7 +12,7 @@ from workbench.model.errors import InputError
 from workbench.model.exposure import Gate, GateKind, Scenario, ServiceExposure, ServiceTraffic
 from workbench.model.matrix import Matrix
 from workbench.model.net import merge_services
-from workbench.model.policy import ANY, Assertion, Guardrail, Policy, Protection
+from workbench.model.policy import ANY, Assertion, Guardrail, Policy, Protection, unused
 from workbench.model.risky import RISKY, RiskyService, risky_by_id, risky_in
 from workbench.model.text import plural
 from workbench.model.traffic import Stop
@@ -251,9 +251,6 @@ def _guardrails(
         services = tuple(map(str, merge_services(risky.services)))
         if (Assertion.NEVER, clients, servers, services) in boxes:
             continue
-        taken = {one.id for one in policy.guardrails}
-        wish, number = f"{risky.id}-{name}", 2
-        while wish in taken:
-            wish, number = f"{risky.id}-{name}-{number}", number + 1
+        free = unused(f"{risky.id}-{name}", policy.ids)
         reason = f"{risky.name}: {risky.technique} {risky.technique_name}"
-        yield Guardrail(wish, Assertion.NEVER, clients, servers, services, reason)
+        yield Guardrail(free, Assertion.NEVER, clients, servers, services, reason)
