@@ -122,6 +122,36 @@ def test_what_fails_leaves_no_workspace(
         assert set(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["explain {site} 10.0.0.1 10.0.0.9 tcp/{long}", "explain {site} {long} 10.0.0.9 tcp/1",
+     "flows {site} --where port:{long}", "flows {site} --sort {long}",
+     "flows {site} --limit {long}", "matrix {site} --by {long}",
+     "label {site} 10.0.0.1 --set {long}=x", "flows {site} {long}",
+     "segment {site} {long} --cidr 10.0.0.1", "suggest {site} --before {long}", "{long}",
+     "allow {site} --id x --from any --to any --services tcp/{long}", "captures {site} {long}",
+     "allow {site} --id x --from any --to any --services tcp/1 --expires {long}",
+     "findings {site} --evidence {long}", "export {site} --target {long} --out x"],
+)  # fmt: skip
+def test_an_error_does_not_repeat_what_is_endless(
+    shop: Path, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = line.format(site=shop, long="9" * 5000).split()
+    try:
+        status = main(words)
+    except SystemExit as done:
+        status = int(str(done.code))
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert status == 2 and "999…999" in told and told.count("9") < 205
+
+
+def test_wrong_usage_is_told_without_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["check", "site", "red\x1b[31m"])
+    err = capsys.readouterr().err
+    assert "unrecognized arguments: red·[31m" in err and "\x1b" not in err
+
+
 def test_a_workspace_whose_name_is_no_text_is_refused(
     tmp_path: Path, shop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,10 +2,10 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from workbench import __version__
 from workbench.cli import responding
+from workbench.cli.words import Parser, count, path
 
 DESCRIPTION = """\
 Zero-trust segmentation, offline: load packet captures, see who talks to whom, label hosts, draft an
@@ -17,7 +17,7 @@ FORMATS = ("table", "json", "csv")
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = Parser(
         prog="workbench",
         description=DESCRIPTION,
         epilog="Exit status: 0 done or yes, 1 no, 2 bad input, 130 stopped.",
@@ -59,21 +59,8 @@ def _command(
     parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     parser.set_defaults(run=name.replace("-", "_"))
     if workspace:
-        parser.add_argument("workspace", type=_path, metavar="WORKSPACE", help="workspace folder")
+        parser.add_argument("workspace", type=path, metavar="WORKSPACE", help="workspace folder")
     return parser
-
-
-def _path(text: str) -> Path:
-    """No text is no path: an unset variable of a script must not mean the folder we are in."""
-    if not text:
-        raise argparse.ArgumentTypeError("an empty path names nothing; write . for this folder")
-    return Path(text)
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 up")
-    return int(text)
 
 
 def _format(parser: argparse.ArgumentParser) -> None:
@@ -85,7 +72,7 @@ def _query(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--where", default="", metavar="FILTER", help=FILTER_HELP)
     parser.add_argument(
         "--limit",
-        type=_count,
+        type=count,
         metavar="N",
         help="at most N rows, 0 for all (a table shows 100 unless told, json and csv show all)",
     )
@@ -93,7 +80,7 @@ def _query(parser: argparse.ArgumentParser) -> None:
 
 def _front_ends(commands: "_Commands[argparse.ArgumentParser]") -> None:
     demo = _command(commands, "demo", "the whole loop on the demo site", workspace=False)
-    demo.add_argument("--keep", type=_path, metavar="FOLDER", help="keep the workspace here")
+    demo.add_argument("--keep", type=path, metavar="FOLDER", help="keep the workspace here")
     demo.add_argument(
         "--headless",
         action="store_true",
@@ -101,7 +88,7 @@ def _front_ends(commands: "_Commands[argparse.ArgumentParser]") -> None:
     )
     opened = _command(commands, "open", "open the terminal interface on a workspace")
     opened.add_argument(
-        "captures", nargs="*", type=_path, metavar="CAPTURE", help="load these first"
+        "captures", nargs="*", type=path, metavar="CAPTURE", help="load these first"
     )
 
 
@@ -109,7 +96,7 @@ def _loading(commands: "_Commands[argparse.ArgumentParser]") -> None:
     ingest = _command(
         commands, "ingest", "load captures (files, folders, globs, - for stdin) into a workspace"
     )
-    ingest.add_argument("paths", nargs="+", type=_path, metavar="PATH")
+    ingest.add_argument("paths", nargs="+", type=path, metavar="PATH")
     ingest.add_argument(
         "--follow", action="store_true", help="go on with what grows or comes, until Ctrl-C"
     )
@@ -147,14 +134,14 @@ def _queries(commands: "_Commands[argparse.ArgumentParser]") -> None:
         commands, "dissect", "the packets of one flow, dissected by tshark or else by ourselves"
     )
     dissect.add_argument(
-        "flows", type=_count, nargs="*", metavar="FLOW", help="the flow's id, from `flows`"
+        "flows", type=count, nargs="*", metavar="FLOW", help="the flow's id, from `flows`"
     )
     dissect.add_argument(
-        "--limit", type=_count, default=200, metavar="N", help="packets at most, 0 for all"
+        "--limit", type=count, default=200, metavar="N", help="packets at most, 0 for all"
     )
     dissect.add_argument(
         "--save",
-        type=_path,
+        type=path,
         metavar="FILE",
         help="write all packets of the flows to a pcapng file instead",
     )
@@ -178,7 +165,7 @@ def _naming(commands: "_Commands[argparse.ArgumentParser]") -> None:
         commands, "import", "take in hosts from a CSV, a hosts file or kubectl JSON"
     )
     imported.set_defaults(run="import_hosts")
-    imported.add_argument("file", type=_path, metavar="FILE")
+    imported.add_argument("file", type=path, metavar="FILE")
     imported.add_argument(
         "--as", dest="kind", choices=("csv", "hosts", "kubectl"), help="file kind"
     )
@@ -220,9 +207,7 @@ def _drafting(commands: "_Commands[argparse.ArgumentParser]") -> None:
 def _judging(commands: "_Commands[argparse.ArgumentParser]") -> None:
     simulate = _command(commands, "simulate", "judge the recorded traffic by the policy")
     _query(simulate)
-    simulate.add_argument(
-        "--policy", type=_path, metavar="FILE", help="judge by this draft instead"
-    )
+    simulate.add_argument("--policy", type=path, metavar="FILE", help="judge by this draft instead")
     simulate.add_argument(
         "--changed", action="store_true", help="only what --policy judges differently"
     )
@@ -233,7 +218,7 @@ def _judging(commands: "_Commands[argparse.ArgumentParser]") -> None:
     _format(explain)
     _format(_command(commands, "check", "check the guardrails and look for doubtful rules"))
     diff = _command(commands, "diff", "what another policy would change on the recorded traffic")
-    diff.add_argument("other", type=_path, metavar="POLICY", help="the other policy.yaml")
+    diff.add_argument("other", type=path, metavar="POLICY", help="the other policy.yaml")
     _format(diff)
 
 
@@ -267,7 +252,7 @@ def _responding(commands: "_Commands[argparse.ArgumentParser]") -> None:
     responding.respond(respond)
     responding.replay(replay)
     for parser in (respond, replay):
-        parser.add_argument("--draft", type=_path, metavar="FILE", help="this policy is the draft")
+        parser.add_argument("--draft", type=path, metavar="FILE", help="this policy is the draft")
         _format(parser)
 
 
@@ -281,7 +266,7 @@ def _vulnerabilities(commands: "_Commands[argparse.ArgumentParser]") -> None:
         nargs="+",
         action="extend",
         default=[],
-        type=_path,
+        type=path,
         metavar="FILE",
         help="take in reports of Nessus, OpenVAS, Nmap (XML), Trivy or Grype (JSON) first",
     )
@@ -314,7 +299,7 @@ def _vulnerabilities(commands: "_Commands[argparse.ArgumentParser]") -> None:
         choices=("host", "segment", "service"),
         help="add the risks up, information left out",
     )
-    parser.add_argument("--limit", type=_count, metavar="N", help="at most N rows, 0 for all")
+    parser.add_argument("--limit", type=count, metavar="N", help="at most N rows, 0 for all")
     _format(parser)
 
 
@@ -336,21 +321,21 @@ def _exposing(commands: "_Commands[argparse.ArgumentParser]") -> None:
     exposure.add_argument(
         "--chokes", action="store_true", help="what to close, and how many pairs that cuts"
     )
-    exposure.add_argument("--paths", type=_count, default=5, metavar="N", help="paths at most")
-    exposure.add_argument("--draft", type=_path, metavar="FILE", help="this policy is the draft")
-    exposure.add_argument("--limit", type=_count, metavar="N", help="at most N rows, 0 for all")
+    exposure.add_argument("--paths", type=count, default=5, metavar="N", help="paths at most")
+    exposure.add_argument("--draft", type=path, metavar="FILE", help="this policy is the draft")
+    exposure.add_argument("--limit", type=count, metavar="N", help="at most N rows, 0 for all")
     _format(exposure)
 
 
 def _exporting(commands: "_Commands[argparse.ArgumentParser]") -> None:
     export = _command(commands, "export", "write the policy for another machine, and prove it")
     export.add_argument("--target", required=True, metavar="TARGET", help="nftables or kubernetes")
-    export.add_argument("--out", type=_path, required=True, metavar="DIR")
+    export.add_argument("--out", type=path, required=True, metavar="DIR")
     export.add_argument(
         "--only", default="", metavar="SEGMENT[,SEGMENT]", help="protect only these segments"
     )
     verify = _command(commands, "verify", "read an export back and compare it with the policy")
-    verify.add_argument("folder", type=_path, metavar="DIR")
+    verify.add_argument("folder", type=path, metavar="DIR")
     verify.add_argument("--no-kernel", action="store_true", help="skip loading it in a namespace")
     _format(verify)
 
@@ -358,11 +343,11 @@ def _exporting(commands: "_Commands[argparse.ArgumentParser]") -> None:
 def _reporting(commands: "_Commands[argparse.ArgumentParser]") -> None:
     report = _command(commands, "report", "everything for the people who sign the policy off")
     report.add_argument(
-        "--out", type=_path, required=True, metavar="FILE", help="with csv: a folder of tables"
+        "--out", type=path, required=True, metavar="FILE", help="with csv: a folder of tables"
     )
     report.add_argument("--format", choices=("html", "markdown", "csv"), default="html")
     report.add_argument("--replace", action="store_true", help="FILE may be there already")
-    report.add_argument("--policy", type=_path, metavar="FILE", help="report on this draft instead")
+    report.add_argument("--policy", type=path, metavar="FILE", help="report on this draft instead")
     report.add_argument("--on", metavar="YYYY-MM-DD", help="judge expiry by this day (today, UTC)")
     earlier = report.add_mutually_exclusive_group()
     earlier.add_argument(
@@ -379,14 +364,14 @@ def _reporting(commands: "_Commands[argparse.ArgumentParser]") -> None:
         dest="exports",
         action="append",
         default=[],
-        type=_path,
+        type=path,
         metavar="DIR",
         help="judge this exported folder too (repeat)",
     )
     report.add_argument("--no-kernel", action="store_true", help="load no ruleset in a namespace")
     report.add_argument(
         "--limit",
-        type=_count,
+        type=count,
         metavar="N",
         help="at most N rows of a list, 0 for all (100 unless told, csv all)",
     )

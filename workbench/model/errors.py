@@ -20,9 +20,14 @@ WorkbenchError
 
 from pathlib import Path
 
+from workbench.model.packets import brief
+
 
 class WorkbenchError(Exception):
     """The root: catch this, and only this, where work meets the user."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(brief(message))
 
 
 class InputError(WorkbenchError):

@@ -1,5 +1,6 @@
 """Packets of flows: where they are, what is in them, as text that is safe to show."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,3 +83,12 @@ def printable(text: str, limit: int = 500) -> str:
     """Text from a packet made safe for a terminal: control and bidi characters become `·`."""
     safe = text.translate(_CONTROLS).encode("utf-8", "replace").decode("utf-8")
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+
+
+_LONG_WORD = re.compile(r"[^\s/]{101,}")
+"""Longer than any name that this tool takes for one of its own things."""
+
+
+def brief(text: str) -> str:
+    """A message that repeats what it was given: the middle of a long word is left out."""
+    return _LONG_WORD.sub(lambda found: f"{found[0][:80]}…{found[0][-19:]}", text)

@@ -1,0 +1,29 @@
+"""Single words of the command line: what they mean, and how wrong ones are told."""
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+from workbench.model.packets import brief, printable
+
+
+class Parser(argparse.ArgumentParser):
+    """Its own subcommands are of this class too."""
+
+    def error(self, message: str) -> NoReturn:
+        """argparse repeats words as they came: a script may have passed on a name from a packet."""
+        super().error(printable(brief(message), 2000))
+
+
+def path(text: str) -> Path:
+    """No text is no path: an unset variable of a script must not mean the folder we are in."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty path names nothing; write . for this folder")
+    return Path(text)
+
+
+def count(text: str) -> int:
+    """A number that a store can hold."""
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 up")
+    return int(text)
