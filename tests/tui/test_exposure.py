@@ -196,11 +196,11 @@ async def test_crown_jewels_by_one_key(bench: WorkbenchApp) -> None:
         table.cursor = row
         await press(pilot, "m")
         assert bench.session is not None
-        assert bench.session.exposure.crowns() == {"db-1"} and "● db-1" in shown(bench)
+        assert bench.session.exposure.crowns() == ("db-1",) and "● db-1" in shown(bench)
         await to_page(pilot, bench, "paths")
         assert "to crown" in shown(bench) and "jump-1" in shown(bench)
         await press(pilot, "u")
-        assert bench.session.exposure.crowns() == frozenset()
+        assert bench.session.exposure.crowns() == ()
 
 
 async def test_guardrails_in_one_key(bench: WorkbenchApp) -> None:

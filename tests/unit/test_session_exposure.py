@@ -97,18 +97,6 @@ def test_risky_traffic_is_counted_by_what_the_draft_does(session: Session) -> No
     assert (found["rdp"].in_scope, found["rdp"].coverage) == (0, 1)
 
 
-def test_a_guardrail_is_ready_to_add(session: Session) -> None:
-    ready = session.exposure.guardrail("ssh", ["web"], ["db"])
-    session.draft.put_guardrail(ready)
-    assert session.check() == ()
-    assert session.exposure.guardrail("ssh", ["web"], ["db"]).id == f"{ready.id}-2"
-    session.draft.put_rule(Rule(f"{ready.id}-2", ("web",), ("db",), ("tcp/22",)))
-    assert [broken.id for broken in session.check()] == [ready.id]
-    assert session.exposure.guardrail("ssh", ["web"], ["db"]).id == f"{ready.id}-3"
-    with pytest.raises(InputError):
-        session.exposure.guardrail("chess", ["web"])
-
-
 def test_from_segment_to_segment(session: Session) -> None:
     found = {
         (one.client_segment, one.server_segment): one

@@ -181,7 +181,7 @@ def test_places_that_can_be_named(session: Session) -> None:
     assert session.exposure.homes()["db-1"] == "prod-db"
     session.draft.label_hosts(session.exposure.addresses("db-1"), {"crown": "yes"})
     assert session.exposure.places()[0] == "crown"
-    assert session.exposure.crowns() == {"db-1"}
+    assert session.exposure.crowns() == ("db-1",)
     assert session.exposure.addresses("nobody") == ()
 
 

@@ -1,7 +1,7 @@
 """inventory.yaml, host lists and Kubernetes facts: hosts and their labels."""
 
 from workbench.inventory.document import dump_inventory, load_inventory, update_text
-from workbench.inventory.edit import merge, rename_host, set_labels, unlabel
+from workbench.inventory.edit import merge, rename_host, set_labels
 from workbench.inventory.kubectl import read_kubectl
 from workbench.inventory.lists import read_hosts_csv, read_hosts_file
 from workbench.inventory.validate import validate
@@ -15,7 +15,6 @@ __all__ = [
     "read_kubectl",
     "rename_host",
     "set_labels",
-    "unlabel",
     "update_text",
     "validate",
 ]

@@ -28,11 +28,6 @@ def set_labels(
     )
 
 
-def unlabel(inventory: Inventory, addresses: Collection[int], keys: Iterable[str]) -> Inventory:
-    """Take the hosts' own labels with these keys away."""
-    return set_labels(inventory, addresses, dict.fromkeys(keys))
-
-
 def rename_host(inventory: Inventory, address: int, name: str) -> Inventory:
     """Name the host of this address, listing it where it was not."""
     host = inventory.by_address.get(address)

@@ -64,11 +64,6 @@ class Recording:
     bucket_us: int = 0
     """Length of these stretches."""
 
-    @property
-    def copy_share(self) -> float:
-        """Of the packets compared."""
-        return self.copies / self.compared if self.compared else 0.0
-
 
 NO_RECORDING = Recording()
 """Of captures loaded before this was looked at."""

@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from workbench.model.policy import Policy, ResolvedPolicy, ResolvedRule, Rule
-from workbench.model.traffic import ConversationTable
+from workbench.model.traffic import ConversationTable, Direction
 from workbench.model.verdict import Coverage, RuleUse, Totals
 
 
@@ -86,8 +86,8 @@ class Evidence:
 
     @property
     def weakest_direction(self) -> str:
-        order = ("first", "degree", "well-known", "hint", "syn")
-        return next((name for name in order if self.direction.get(name)), "")
+        """In words; empty for none."""
+        return next((kind.text for kind in Direction if self.direction.get(kind.text)), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,12 +171,3 @@ class Explanation:
     server_segments: tuple[str, ...]
     near_misses: tuple[NearMiss, ...] = ()
     """Best first; empty when allowed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Conversations whose class differs between two simulations (row, before, after)."""
-
-    row: int
-    before: Class
-    after: Class

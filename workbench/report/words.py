@@ -25,7 +25,6 @@ CLASSES = {
 }
 """Class → word, tone, meaning; in the order they are told."""
 YES = Mark("✓", "yes", Tone.GOOD)
-NO = Mark("✗", "no", Tone.BAD)
 _LEVELS = {
     Level.HIGH: ("▲", Tone.BAD),
     Level.MEDIUM: ("◆", Tone.CARE),

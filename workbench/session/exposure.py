@@ -1,7 +1,7 @@
 """How far an intruder gets, under every policy that matters: figures, paths, choke points."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,8 +24,8 @@ from workbench.model.exposure import (
     TargetExposure,
 )
 from workbench.model.net import parse_address
-from workbench.model.policy import ANY, Assertion, Guardrail, ResolvedPolicy, slug, unused
-from workbench.model.risky import risky_by_id, risky_service
+from workbench.model.policy import ResolvedPolicy
+from workbench.model.risky import risky_service
 from workbench.model.traffic import Stop, Tell
 from workbench.session.drafting import Drafting
 from workbench.session.replay import Replay, Scene
@@ -146,28 +146,6 @@ class Exposure:
         """What was recorded of every risky service, and what the draft makes of it."""
         return exposure.risky_traffic(self.scene.simulation)
 
-    def guardrail(
-        self, service: str, clients: Sequence[str], servers: Sequence[str] = (ANY,)
-    ) -> Guardrail:
-        """One that keeps segments from a risky service for good, ready for the draft.
-
-        Raises InputError for an unknown risky service.
-        """
-        try:
-            risky = risky_by_id(service)
-        except KeyError as error:
-            raise InputError(f"no risky service is called {service!r}") from error
-        wish = slug(f"{'-'.join(clients)}-never-{risky.id}", "from")
-        reason = f"{risky.name}: {risky.technique} {risky.technique_name}"
-        return Guardrail(
-            unused(wish, self.scene.draft.policy.ids),
-            Assertion.NEVER,
-            tuple(clients),
-            tuple(servers),
-            tuple(map(str, risky.services)),
-            reason,
-        )
-
     def reach(self, target: str, scenario: Scenario) -> Reach:
         """Who reaches a target directly, on which risky services, and what lets them."""
         return self.picture(scenario).reach(target, self.target(target))
@@ -245,10 +223,10 @@ class Exposure:
         segments = (name for name, bits in self.segments if bits)
         return (*crown, *segments, *sorted(labels), *self.machines.names)
 
-    def crowns(self) -> frozenset[str]:
-        """Crown jewels by name."""
+    def crowns(self) -> tuple[str, ...]:
+        """Crown jewels by name, in the order of addresses."""
         found = exposure.positions(self._having(CROWN, YES))
-        return frozenset(self.machines.names[at] for at in found.tolist())
+        return tuple(self.machines.names[at] for at in found.tolist())
 
     def addresses(self, machine: str) -> tuple[int, ...]:
         """Of a machine by its name; empty for an unknown one."""

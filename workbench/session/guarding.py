@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from workbench import analysis
 from workbench.analysis.exposure import NOBODY, Between, bitset, services_bits, union
+from workbench.analysis.select import within
 from workbench.model.errors import InputError
 from workbench.model.exposure import Gate, GateKind, Scenario, ServiceExposure, ServiceTraffic
 from workbench.model.matrix import Matrix
@@ -214,13 +215,7 @@ def _guards(scene: Scene) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _rows(scene: Scene, risky: RiskyService) -> NDArray[np.int64]:
-    table = scene.table
-    protocol, port = table["protocol"], table["port"]
-    used: NDArray[np.bool_] = np.zeros(len(table), np.bool_)
-    for piece in risky.services:
-        inside = (port >= piece.first) & (port <= piece.last)
-        used |= inside & (protocol == piece.protocol)
-    return np.flatnonzero(used)
+    return np.flatnonzero(within(scene.simulation, risky.services))
 
 
 def _users(scene: Scene, risky: RiskyService) -> tuple[tuple[str, ...], tuple[str, ...]]:

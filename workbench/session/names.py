@@ -12,8 +12,6 @@ from workbench.model.site import Inventory
 from workbench.model.traffic import Conversation, ConversationTable, HostTable
 from workbench.session.replay import Scene
 
-CONVERSATION_KEY = ("client", "server", "protocol", "port")
-"""Columns that name one conversation."""
 _BY_FLOW = frozenset({*FLOW_FIELDS, *TIME_FIELDS, "outcome", "direction"})
 
 

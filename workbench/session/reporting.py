@@ -2,7 +2,6 @@
 
 import platform
 import time
-from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench import __version__
+from workbench.analysis.hosts import members
 from workbench.documents import digest, read_text
 from workbench.model.errors import Cancelled, InputError
 from workbench.model.filters import Filter, Term
@@ -206,16 +206,12 @@ def _flags(session: "Session", rule: Rule, use: RuleUse) -> Iterable[str]:
 
 def _segments(session: "Session") -> tuple[SegmentFacts, ...]:
     sides = {one.segment: one.directions for one in session.policy.protect}
-    ordered, _ = session.table.hosts.by_address
     found = []
     for segment in session.policy.segments:
-        inside = session.resolved.segment(segment.name)
+        inside = members(session.resolved.segment(segment.name), session.table.hosts)
         directions = sides.get(segment.name, frozenset())
         protected = "both" if len(directions) == 2 else "".join(side.value for side in directions)
-        count = sum(
-            bisect_right(ordered, piece.last) - bisect_left(ordered, piece.first)
-            for piece in inside.ranges
-        )
+        count = int(np.count_nonzero(inside))
         found.append(SegmentFacts(segment.name, protected, count, _definition(segment)))
     return tuple(found)
 

@@ -4,7 +4,6 @@ import difflib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -198,10 +197,6 @@ class Response:
             raise InputError(f"no policy {name!r}: none, saved, draft, or baseline with a time")
         bare = replace(self._session.policy, rules=(), protect=())
         return self.learn(bare, before_us, protect=True).policy
-
-    def read_policy(self, path: Path) -> Policy:
-        """A policy file. Raises PolicyError."""
-        return rules.load_policy(read_text(path), str(path))
 
     def learn(self, draft: Policy, before_us: int, *, protect: bool | None = None) -> Suggestion:
         """Rules for what began before a moment and works: `suggest` from a baseline."""

@@ -1,10 +1,10 @@
 """Session: a workspace opened, its traffic, and the draft the user edits."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ from workbench.session.replay import Replay, Scene
 from workbench.session.summary import Summary, would_block
 from workbench.session.traffic import Traffic
 from workbench.session.workspace import Workspace
-from workbench.store import SORTS, FlowQuery, FlowView, Judge
+from workbench.store import SORTS, FlowQuery, FlowView, Judge, keys_of
 
 if TYPE_CHECKING:
     from workbench.session.exporting import Exporting
@@ -298,9 +298,7 @@ class Session(FlowPackets, Guarding):
     ) -> FlowQuery:
         if sort not in SORTS:
             raise InputError(f"cannot sort flows by {sort!r}; choose one of {', '.join(SORTS)}")
-        keys: Mapping[str, NDArray[Any]] | None = None
-        if rows is not None:
-            keys = {name: self.table[name][rows] for name in names.CONVERSATION_KEY}
+        keys = None if rows is None else keys_of(self.table, rows)
         return FlowQuery(keys, fine.terms, sort, descending)
 
     def flow(self, flow_id: int) -> Flow:

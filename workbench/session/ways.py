@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from workbench.analysis.exposure import positions
-from workbench.model.errors import Cancelled, InputError
+from workbench.model.errors import Cancelled
 from workbench.model.exposure import OUTSIDE, Scenario
 from workbench.model.report import ExposureFacts, Some, Way
 from workbench.model.traffic import Stop, Tell
@@ -24,7 +23,7 @@ def exposure_facts(
     exposure = session.exposure
     wholes = tuple(exposure.whole(one, cancelled) for one in exposure.scenarios)
     chokes = exposure.chokes(Scenario.DRAFT, progress=progress, cancelled=cancelled)
-    crown = _crown(exposure)
+    crown = exposure.crowns()
     return ExposureFacts(
         scenarios=wholes,
         segments={one: exposure.by_segment(one) for one in exposure.scenarios},
@@ -33,15 +32,6 @@ def exposure_facts(
         ways=tuple(_ways(exposure, cancelled)) if crown else (),
         chokes=Some(chokes[:most], len(chokes)),
     )
-
-
-def _crown(exposure: Exposure) -> tuple[str, ...]:
-    """Machines marked as crown jewels, by name, in the order of addresses."""
-    try:
-        goal = exposure.target(CROWN)
-    except InputError:  # none is marked
-        return ()
-    return tuple(exposure.machines.names[at] for at in positions(goal).tolist())
 
 
 def _ways(exposure: Exposure, cancelled: Stop) -> Iterator[Way]:

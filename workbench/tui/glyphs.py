@@ -5,7 +5,7 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
-from workbench.model.text import CLASS_GLYPHS, GLYPHS
+from workbench.model.text import CLASS_GLYPHS
 from workbench.model.verdict import Class, Verdict
 
 TONES = ("allowed", "blocked", "uncertain", "out", "failing", "dim", "strong", "warn", "accent")
@@ -80,11 +80,6 @@ def shade(octets: int) -> str:
 def class_label(klass: Class) -> str:
     """`✗ would block`."""
     return f"{CLASS_GLYPHS[klass]} {CLASS_WORDS[klass]}"
-
-
-def verdict_label(verdict: Verdict) -> str:
-    """`✗ blocked`."""
-    return f"{GLYPHS[verdict]} {verdict.text}"
 
 
 _PAIRS = (

@@ -31,7 +31,7 @@ def places_sheet(session: "Session", look: Look) -> Sheet:
         found.append(figures_of(one))
     whole = max(1, len(exposure.machines) - 1)
     homes = exposure.homes() if by == "host" else {}
-    crowns = exposure.crowns() if by == "host" else frozenset()
+    crowns = frozenset(exposure.crowns() if by == "host" else ())
     room = _BAR + max(0, look.width - 120) // 8
 
     def figure(count: int) -> str:

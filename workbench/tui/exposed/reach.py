@@ -31,7 +31,7 @@ def reach_sheet(session: "Session", look: Look) -> Sheet:
         exposure.picture(one).prepare(look.cancelled)
         blasts[one] = exposure.blast(look.foothold, one)
     hops = {one: _hops(blast) for one, blast in blasts.items()}
-    homes, crowns = exposure.homes(), exposure.crowns()
+    homes, crowns = exposure.homes(), frozenset(exposure.crowns())
     names = dict.fromkeys(name for found in hops.values() for name in found)
     rows, figures = [], []
     for name in filter(look.shows, names):

@@ -1,7 +1,7 @@
 """A table of any length, drawn line by line from pages that arrive when they are ready."""
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import ClassVar
@@ -229,11 +229,6 @@ class PagedTable(ScrollView, can_focus=True, inherit_bindings=False):
         """What the owner knows the row under the cursor by."""
         row = self.row(self.cursor) if self.total else None
         return row.key if row else None
-
-    def keys_between(self, first: int, last: int) -> Iterable[Hashable]:
-        """Keys of loaded rows from `first` to `last`, both included, either order."""
-        low, high = sorted((first, last))
-        return (row.key for at in range(low, high + 1) if (row := self.row(at)))
 
     # ── drawing ────────────────────────────────────────────────────────────────────────────
 
