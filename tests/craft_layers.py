@@ -1,6 +1,7 @@
 """Hand-built link headers and tunnels, around the packets of craft.py."""
 
 import struct
+from collections.abc import Sequence
 
 from craft import ether, ipv4, udp
 
@@ -157,9 +158,18 @@ def juniper(payload: bytes, flags: int = 0x80, extensions: bytes = bytes(6)) -> 
     )
 
 
-def nflog(payload: bytes, order: str = "<", kind: int = 0x0800) -> bytes:
+def nflog(
+    payload: bytes,
+    order: str = "<",
+    kind: int = 0x0800,
+    vlan: Sequence[tuple[int, bytes]] = (),
+) -> bytes:
+    """vlan: what is nested in the attribute of a VLAN tag."""
     attributes = struct.pack(order + "HH", 8, 1) + struct.pack(">HBB", kind, 0, 0)
     attributes += struct.pack(order + "HH", 6, 10) + b"x\0\0\0"
+    nested = b"".join(struct.pack(order + "HH", 6, part) + value for part, value in vlan)
+    if nested:
+        attributes += struct.pack(order + "HH", 4 + len(nested), 0x8000 | 20) + nested
     return b"\x02\0\0\0" + attributes + struct.pack(order + "HH", 4 + len(payload), 9) + payload
 
 

@@ -41,6 +41,8 @@ def packet4(rng: Random, protocol: int, body: bytes) -> bytes:
     source, target = rng.sample(HOSTS, 2)
     lie = rng.random()
     options = bytes(4 * rng.randrange(4)) if lie < 0.1 else b""
+    if lie < 0.05:  # a source route, on its way or at its end
+        options = bytes([rng.choice((131, 137)), 7, rng.choice((4, 8, 200))]) + rng.randbytes(5)
     total = rng.choice((0, 20, 65535, len(body))) if lie > 0.95 else None
     if rng.random() < 0.12:  # in pieces: the first one, or a later one
         ident, offset = rng.randrange(3), rng.choice((0, 8, 16, 65528))
@@ -181,7 +183,7 @@ def _l2tp_ip(rng: Random, depth: int) -> Part:
 
 
 def _fou(rng: Random, depth: int) -> bytes:
-    return packet(rng, depth)[1]
+    return packet(rng, depth)[1] if rng.random() < 0.5 else _gre(rng, depth)[1]
 
 
 def _tzsp(rng: Random, depth: int) -> bytes:
@@ -287,8 +289,12 @@ def _radiotap(rng: Random) -> bytes:
 
 def _nflog(rng: Random) -> bytes:
     body = packet(rng)[1]
-    attribute = struct.pack("<HH", 8, 1) + bytes(4)
-    return b"\2\0\0\0" + attribute + struct.pack("<HH", len(body) + 4, 9) + body
+    order = rng.choice("<>")
+    attributes = struct.pack(order + "HH", 8, 1) + bytes(4)
+    if rng.random() < 0.3:  # of a bridge: a nested tag
+        tag = struct.pack(order + "HH", 6, rng.choice((1, 2))) + rng.randbytes(4)
+        attributes += struct.pack(order + "HH", 4 + 2 * len(tag), 0x8014) + 2 * tag
+    return b"\2\0\0\0" + attributes + struct.pack(order + "HH", len(body) + 4, 9) + body
 
 
 def _pktap(rng: Random) -> bytes:

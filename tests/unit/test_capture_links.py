@@ -168,7 +168,9 @@ def flow(row: list[int]) -> str:
         (1, ether(b"\0\1\1\x20" + bytes(6) + b"\x08\0" + IP, 0xD28B)),
         (1, ether(b"\0\3\0\1\0\2" + FRAME, 0x22F3)),
         (1, ether(b"\0\x43\0\1\0\2" + bytes(4) + FRAME, 0x22F3)),
+        (1, ether(b"\0\0\0\1\x08\0" + IP, 0xF1C1, tags=[(0x8100, 7)])),
         (1, ether(SNAP_IP, 0x8870)),
+        (1, ether(SNAP_IP.replace(layers.SNAP, bytes.fromhex("aaaa030000f8")), len(SNAP_IP))),
         (1, ether(layers.nsh(1, IP), 0x894F)),
         (1, ether(layers.nsh(3, FRAME), 0x894F)),
         (1, ether(layers.nsh(4, layers.nsh(5, layers.mpls(IP, 9))), 0x894F)),
@@ -200,6 +202,17 @@ def test_cooked_captures_leave_inner_tags_before_the_packet() -> None:
     assert Decoded([layers.cooked(inner, 1, 0x86DD, version=2)], 276).flows == [FLOW6]
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("packet", "what"), [(IP, FLOW), (IP6, FLOW6)])
+def test_netfilter_logs_name_the_vlan_of_a_bridge(order: str, packet: bytes, what: str) -> None:
+    """As Linux' nfulnl_put_bridge writes it: identifier, then protocol; or the other way round."""
+    vlan, protocol = struct.pack(">HH", 0x2007, 0), b"\x81\0\0\0"
+    for parts in [(2, vlan), (1, protocol)], [(1, protocol), (2, vlan)]:
+        decoded = Decoded([layers.nflog(packet, order, vlan=parts)], 239)
+        assert decoded.flows == [what]
+        assert decoded.words(layout.PKT_MARKS, layout.VLAN_SHIFT, 0xFFF) == [7]
+
+
 def test_every_system_has_its_own_number_for_ipv6() -> None:
     families = (10, 23, 24, 26, 28, 30)
     packets = [bytes([*order]) + IP6 for n in families for order in ([n, 0, 0, 0], [0, 0, 0, n])]
@@ -221,6 +234,9 @@ def test_every_system_has_its_own_number_for_ipv6() -> None:
         (107, b"\x18\x41\3\x08" + bytes(20), "frame relay without IP"),
         (104, b"\x0f\0\x80\x35" + bytes(20), "RARP"),
         (239, layers.nflog(b"\0\1\x08\0" + bytes(24), kind=0x0806), "ARP"),
+        (113, layers.cooked(bytes(20), 824, 4), "link type 253 (netlink)"),
+        (276, layers.cooked(bytes(20), 824, 16, version=2), "link type 253 (netlink)"),
+        (113, layers.cooked(bytes(16), 280, 12), "link type 227 (CAN)"),
         (178, b"XYZ" + bytes(40), "link type 178 (Juniper Ethernet)"),
         (149, bytes(120), "link type 149 (user 2)"),
         (143, bytes(60), "link type 143 (DOCSIS)"),
@@ -295,6 +311,9 @@ TUNNELS = [
     (layers.over_udp(1701, layers.l2tp3(b"\xff\x03\0\x21" + IP, over_udp=True)), "L2TP 65537"),
     (layers.over_ip(115, layers.l2tp3(b"\x21" + IP, cookie=bytes(8))), "L2TP 65537"),
     (layers.over_udp(5555, IP), "FOU 0"),
+    (layers.over_udp(5555, layers.gre(0x0800, IP)), "FOU 0"),
+    (layers.over_udp(5555, layers.gre(0x6558, FRAME, key=6, sequence=True)), "FOU 6"),
+    (layers.over_udp(5555, b"\x80" + layers.gre(0x0800, bytes(4) + IP)[1:]), "FOU 0"),
     (layers.over_udp(37008, layers.tzsp(FRAME)), "TZSP 0"),
     (layers.over_udp(37008, layers.tzsp(WIFI_QOS, 18)), "TZSP 0"),
     (layers.over_udp(5247, layers.capwap(FRAME)), "CAPWAP 0"),
@@ -575,6 +594,29 @@ SEGMENTS = bytes([0, 0, 0, 0]) + bytes(15) + b"\x09" + bytes(15) + b"\x08"
 def test_routing_headers_name_the_final_destination(header: bytes, server: str) -> None:
     packet = ether(ipv6(A6, B6, 43, header + tcp(40000, 445, SYN)), 0x86DD)
     assert Decoded([packet]).flows == [f"6 {A6}:40000 {server}:445"]
+
+
+ROUTE = bytes([10, 0, 0, 9, 10, 0, 0, 8])
+
+
+@pytest.mark.parametrize(
+    ("options", "server"),
+    [
+        (bytes([131, 11, 4]) + ROUTE + b"\0", "10.0.0.8"),
+        (bytes([1, 137, 11, 8]) + ROUTE, "10.0.0.8"),
+        (bytes([68, 5, 0, 0, 0, 131, 7, 4]) + ROUTE[:4], "10.0.0.9"),
+        (bytes([131, 11, 12]) + ROUTE + b"\0", B),  # arrived
+        (bytes([7, 11, 4]) + ROUTE + b"\0", B),  # a route that is recorded
+        (bytes([0, 131, 11, 4]) + ROUTE, B),  # behind the end of the options
+        (bytes([131, 15, 4]) + ROUTE + b"\0", B),  # longer than the header
+        (bytes([131, 6, 4, 1, 1, 1, 1, 1]), B),  # no whole address
+    ],
+)
+def test_source_routes_name_the_final_destination(options: bytes, server: str) -> None:
+    packet = ipv4(A, B, 6, tcp(40000, 445, SYN), options=options)
+    assert Decoded([ether(packet)]).flows == [f"6 {A}:40000 {server}:445"]
+    error = ether(ipv4(B, A, 1, icmp(3, 3, data=packet)))
+    assert Decoded([error]).quoted == [f"6 {A}:40000 {server}:445"]
 
 
 def test_jumbograms_say_their_length_in_an_option() -> None:

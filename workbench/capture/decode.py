@@ -32,9 +32,7 @@ _QUOTE = cython.declare(cython.ulonglong, layout.QUOTE)
 _TEREDO = cython.declare(cython.ulonglong, layout.TEREDO)
 _OPEN = cython.declare(cython.ulonglong, layout.OPEN)
 _ANSWER = cython.declare(cython.ulonglong, layout.ANSWER)
-_LIVE = cython.declare(cython.ulonglong, layout.LIVE)
 _QUOTED = cython.declare(cython.ulonglong, layout.QUOTED)
-_ABORT = cython.declare(cython.ulonglong, layout.ABORT)
 _CUT_IP = cython.declare(cython.int, layout.CUT_IP)
 _BROKEN_IP = cython.declare(cython.int, layout.BROKEN_IP)
 _CUT_TRANSPORT = cython.declare(cython.int, layout.CUT_TRANSPORT)
@@ -58,6 +56,8 @@ class Decoder:
     inner = cython.declare(cython.ulonglong[:, ::1])
     kinds = cython.declare(cython.uchar[::1])  # tunnel kinds by UDP port
     requests = cython.declare(cython.uchar[::1])  # by type of ICMP, then of ICMPv6
+    tcp = cython.declare(cython.ulonglong[::1])  # marks by flags
+    sctp = cython.declare(cython.ulonglong[::1])  # and by the first chunk
     _skips = cython.declare(cython.ulonglong[::1])
     skips = cython.declare(object, visibility="readonly")
     """Counts by reason, see layout.REASONS."""
@@ -90,6 +90,8 @@ class Decoder:
         requests = np.full(512, layout.NO_REQUEST, np.uint8)
         requests[list(layout.ICMP_REQUESTS)] = list(layout.ICMP_REQUESTS.values())
         self.requests = requests.data
+        self.tcp = np.array(layout.TCP_MARKS, np.uint64).data
+        self.sctp = np.array(layout.SCTP_MARKS, np.uint64).data
         self.skips = np.zeros(64, np.uint64).data
         self._skips = self.skips
         self.decoded = 0
@@ -183,12 +185,27 @@ class Decoder:
         self.ident = 0
         self.total = total
         self.stop = min(self.end, at + total)
+        if header > 20:
+            self._source_route(at + 20, min(self.stop, at + header))
         if flags & 0x3FFF:
             self.ident = _FRAGMENT | self._u16(at + 4) << 8 | self.buf[at + 9]
             if flags & 0x1FFF:
                 self.ident |= _LATER
                 return self._row(0)
         return self._transport(self.buf[at + 9], at + header)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
+    def _source_route(self, at: cython.Py_ssize_t, end: cython.Py_ssize_t) -> cython.int:
+        """RFC 791 section 3.1: while addresses are left of a route, the last one is the server."""
+        size: cython.Py_ssize_t
+        while end - at >= 3 and self.buf[at]:
+            size = 1 if self.buf[at] == 1 else max(self.buf[at + 1], 2)
+            if self.buf[at] in (131, 137) and 4 <= self.buf[at + 2] <= size - 3 <= end - at - 3:
+                self.dst_lo = _V4_PREFIX | self._u32(at + size - 4)
+            at += size
+        return 0
 
     @cython.cfunc
     @cython.nogil
@@ -286,16 +303,14 @@ class Decoder:
         if protocol == 6 and self.stop - at >= 14:
             if self.buf[at + 12] < 0x50:  # a header of less than 20 bytes: no stack takes it
                 return _BROKEN_TRANSPORT
-            self._tcp(at)
+            kind = self.buf[at + 13]
+            self.marks |= self.tcp[kind]
+            if kind & 6 == 2:
+                self.path |= max(self._u32(at + 4), 1)
         elif protocol == 132 and self.stop - at >= 12:
             self.path |= self._u32(at + 8)
-            kind = self.buf[at + 12] if self.stop - at > 12 else 0  # of the first chunk
-            if kind == 1:
-                self.marks |= _OPEN
-            elif kind == 2:
-                self.marks |= _ANSWER
-            elif kind == 6:
-                self.marks |= _ABORT
+            if self.stop - at > 12:
+                self.marks |= self.sctp[self.buf[at + 12]]
         elif protocol == 17 and self.stop - at >= 8:
             self.path |= self._u16(at + 6)
             kind = self.kinds[who & 0xFFFF]
@@ -308,20 +323,6 @@ class Decoder:
         elif protocol in (4, 41, 47, 97, 115, 137, 143):
             self._note(_PROTOCOL + protocol, at)
         return self._row(who)
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(-1)
-    def _tcp(self, at: cython.Py_ssize_t) -> cython.int:
-        flags: cython.ulonglong = self.buf[at + 13]
-        token: cython.ulonglong = self._u32(at + 4)
-        self.marks |= flags
-        if flags & 6 == 2:
-            self.marks |= _ANSWER if flags & 16 else _OPEN
-            self.path |= token if token else 1
-        elif not flags & 4:
-            self.marks |= _LIVE
-        return 0
 
     @cython.cfunc
     @cython.nogil

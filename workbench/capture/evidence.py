@@ -2,8 +2,8 @@
 
 Compiled by Cython with bounds checks on; it runs uncompiled with the same results. Teredo and FOU
 have no header, and that of L2TP version 3 has a length that only the two ends know. They are taken
-for tunnels where an IP packet begins that fills what is left: of IPv4 with its checksum, of IPv6 to
-the byte. Anything else stays with the flow outside.
+for tunnels where an IP packet begins (in FOU, perhaps behind GRE) that fills what is left: of IPv4
+with its checksum, of IPv6 to the byte. Anything else stays with the flow outside.
 
 Sources: RFC 4380 (Teredo); RFC 3931, 4719, 4349 (L2TP version 3); Linux' fou.
 """
@@ -26,6 +26,7 @@ _L2TP_IN_IP = cython.declare(cython.ulonglong, layout.PROTOCOL_TUNNELS + 115)
 _ETHERNET = cython.declare(cython.ulonglong, 1)  # link types of what is inside
 _PPP = cython.declare(cython.ulonglong, 9)
 _RAW = cython.declare(cython.ulonglong, 101)
+_ETHERTYPE = cython.declare(cython.ulonglong, layout.ETHERTYPE_LINK)
 _SHORTEST = cython.declare(cython.Py_ssize_t, 46)  # what Ethernet fills an IP packet up to
 
 
@@ -91,7 +92,7 @@ class Evidence:
             return self._teredo(at)
         if kind == _FOU:
             self.at = at
-            return self._ip(at, 0)
+            return self._ip(at, 0) or self._gre(at)
         return self._u16(at) & 0x800F == 3 and self._l2tp(at + 4)
 
     @cython.cfunc
@@ -115,6 +116,27 @@ class Evidence:
                 self.link = _PPP
                 return 1
         return 0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
+    def _gre(self, at: cython.Py_ssize_t) -> cython.int:
+        """GRE with checksum, key and sequence number, or without; IP or Ethernet in it."""
+        flags: cython.ulonglong = self._u16(at)
+        kind: cython.ulonglong = self._u16(at + 2)
+        if flags & 0x4FFF:
+            return 0
+        at += 8 if flags & 0x8000 else 4
+        if flags & 0x2000:
+            self.key = self._u16(at) << 16 | self._u16(at + 2)
+            at += 4
+        if flags & 0x1000:
+            at += 4
+        self.at = at
+        self.link = _ETHERTYPE | kind
+        if kind == 0x6558:
+            return self._ethernet(at)
+        return (kind == 0x0800 or kind == 0x86DD) and self._ip(at, 0)
 
     @cython.cfunc
     @cython.nogil

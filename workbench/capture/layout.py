@@ -32,7 +32,8 @@ then, from decoding, where the (outermost) IP header begins, or NOT_IP. MARKS ar
 of a layer, see there."""
 NOT_IP = 1 << 62
 ETHERTYPE_LINK = 1 << 40
-"""In place of a link type, | an EtherType: what that EtherType says begins here."""
+"""In place of a link type, | an EtherType: what that EtherType says begins here, in the VLAN that
+the bits from VLAN_SHIFT on name."""
 
 CUT = 1 << 41
 """In place of a link type: the packet ends before its link header begins."""
@@ -224,13 +225,21 @@ TUNNEL_PORTS = {
     5555: FOU,  # no port is assigned; that of its manual
 }
 
+TCP_MARKS = tuple(
+    flags | ((ANSWER if flags & 16 else OPEN) if flags & 6 == 2 else 0 if flags & 4 else LIVE)
+    for flags in range(256)
+)
+"""By the flags of a packet: themselves, and what they say of its flow."""
+SCTP_MARKS = tuple({1: OPEN, 2: ANSWER, 6: ABORT}.get(chunk, 0) for chunk in range(256))
+"""By the type of a packet's first chunk: INIT, INIT ACK, ABORT."""
 NO_REQUEST = 255
 ICMP_REQUESTS = {
     8: 8, 0: 8, 13: 13, 14: 13, 15: 15, 16: 15, 17: 17, 18: 17,
     256 + 128: 128, 256 + 129: 128, 256 + 139: 139, 256 + 140: 139,
 }  # fmt: skip
 """ICMP type (ICMPv6: 256 + type) of a query or its reply → type of the query: echo, timestamp,
-information, address mask; echo, node information. Every other message has NO_REQUEST."""
+information, address mask; echo, node information. Every other message has NO_REQUEST, extended echo
+(RFC 8335) as well: firewalls, Linux' conntrack for one, do not let its reply through with it."""
 
 # Interfaces of a capture file.
 IF_LINK, IF_PRE, IF_UNITS, IF_OFFSET, IF_SNAPLEN, IF_DROPS = range(6)

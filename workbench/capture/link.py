@@ -26,6 +26,7 @@ _CUT = cython.declare(cython.ulonglong, layout.CUT)
 _MSDU = cython.declare(cython.ulonglong, layout.MSDU)
 _GROUP = cython.declare(cython.ulonglong, layout.GROUP)
 _VLAN_SHIFT = cython.declare(cython.int, layout.VLAN_SHIFT)
+_VLAN = cython.declare(cython.ulonglong, 0xFFF << layout.VLAN_SHIFT)
 _NO_BYTES = cython.declare(cython.int, layout.NO_BYTES)
 _UNKNOWN_LINK = cython.declare(cython.int, layout.UNKNOWN_LINK)
 _CUT_LINK = cython.declare(cython.int, layout.CUT_LINK)
@@ -124,6 +125,7 @@ class LinkDecoder:
         if link == 101:
             return self._found(at)
         if link & _ETHERTYPE:
+            self.marks |= link & _VLAN
             return self._ethertype(link & 0xFFFF, at)
         if link == 113 or link == 276:
             return self._cooked(link, at)
@@ -132,10 +134,8 @@ class LinkDecoder:
         if link in (105, 119, 127, 163) or link == _MSDU:
             self.wireless += 1
             return 0
-        if link == 9:
-            return self._ppp(at)
-        if link == 51:  # PPPoE without its Ethernet header
-            return self._ethertype(0x8864, at)
+        if link == 9 or link == 51:  # PPPoE without its Ethernet header
+            return self._ppp(at if link == 9 else at + 6)
         if link == 104:  # Cisco HDLC
             return self._typed(at + 2)
         if link == 107 or link == 219:
@@ -221,8 +221,8 @@ class LinkDecoder:
             if kind in (0x8100, 0x88A8, 0x9100, 0x9200):
                 if self.end - at < 4:
                     return _CUT_LINK
-                if not self.marks >> _VLAN_SHIFT & 0xFFF:  # the outermost tag counts
-                    self.marks |= (self._u16(at) & 0xFFF) << _VLAN_SHIFT
+                if not self.marks & _VLAN:  # the outermost tag counts
+                    self.marks |= self._u16(at) << _VLAN_SHIFT & _VLAN
                 kind = self._u16(at + 2)
                 at += 4
             elif kind == 0x8847 or kind == 0x8848:
@@ -243,7 +243,7 @@ class LinkDecoder:
                 return self._typed(at + 14)
             elif kind in (0x8909, 0x893F, 0xDADA):  # Cisco's group tag; 802.1BR E-tag; Marvell DSA
                 return self._typed(at + 6)
-            elif kind == 0x8926 or kind == 0x892F:  # a fabric extender's VN-tag; an HSR ring's
+            elif kind in (0x8926, 0x892F, 0xF1C1):  # a fabric extender's VN-tag; HSR's; 802.1CB's
                 return self._typed(at + 4)
             elif kind == 0xD28B or kind == 0x22F3:
                 return self._inserted(kind, at)
@@ -254,7 +254,7 @@ class LinkDecoder:
             else:  # 802.3 length, then LLC
                 if self.end - at < 8 or self._u16(at) != 0xAAAA:
                     return self._llc(at)
-                if self.buf[at + 3] or self.buf[at + 4] or self.buf[at + 5]:
+                if self.buf[at + 3] or self._u16(at + 4) not in (0, 0xF8):  # 802.1H
                     return _SNAP
                 kind = self._u16(at + 6)
                 at += 8

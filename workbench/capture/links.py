@@ -121,6 +121,7 @@ ETHERTYPES = {
     0x894F: "NSH",
     0x9000: "loopback test",
     0xD28B: "Arista",
+    0xF1C1: "802.1CB R-tag",
 }
 
 

@@ -51,13 +51,6 @@ def _words(buf: memoryview) -> object:
     return np.ndarray((size,), np.uint64, buf if size else None, strides=(1,))
 
 
-def _tcp_marks(flags: int) -> int:
-    """The marks of a TCP packet with these flags."""
-    if flags & 6 == 2:
-        return flags | (layout.ANSWER if flags & 16 else layout.OPEN)
-    return flags if flags & 4 else flags | layout.LIVE
-
-
 @cython.final
 @cython.cclass
 class Plain:
@@ -74,7 +67,7 @@ class Plain:
         ports = np.zeros(65536, np.uint8)
         ports[list(layout.TUNNEL_PORTS)] = 1
         self.ports = ports.data
-        self.tcp = np.array([_tcp_marks(flags) for flags in range(256)], np.uint64).data
+        self.tcp = np.array(layout.TCP_MARKS, np.uint64).data
         self.decoded = 0
         self.left = 0
 

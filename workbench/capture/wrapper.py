@@ -21,6 +21,7 @@ _LINK = cython.declare(cython.Py_ssize_t, layout.REC_LINK)
 _ETHERTYPE = cython.declare(cython.ulonglong, layout.ETHERTYPE_LINK)
 _CUT = cython.declare(cython.ulonglong, layout.CUT)
 _RAW = cython.declare(cython.ulonglong, 101)
+_VLAN_SHIFT = cython.declare(cython.int, layout.VLAN_SHIFT)
 
 
 @cython.final
@@ -117,20 +118,25 @@ class Wrappers:
         """Netfilter log: attributes in the byte order of the machine, one of them the packet."""
         size: cython.Py_ssize_t
         kind: cython.int
-        link: cython.ulonglong = _RAW
+        follows: cython.ulonglong = 0  # an EtherType
+        vlan: cython.ulonglong = 0
         for _ in range(64):
             if self.end - at < 6:
                 return 0
             size = self.buf[at] | self.buf[at + 1] << 8
             kind = self.buf[at + 2]
-            if kind == 0:  # a big-endian machine: types are below 256
+            if kind == 0 or kind == 0x80:  # a big-endian machine: types are small, perhaps nested
                 size = self._u16(at)
                 kind = self.buf[at + 3]
-            if kind == 1 and self._u16(at + 4):  # the packet's header says its EtherType
-                link = _ETHERTYPE | self._u16(at + 4)
+            if kind == 1:  # the packet's header
+                follows = self._u16(at + 4)
+            if kind == 20 and self.end - at >= 20:  # both parts of a tag, each as an attribute
+                vlan = self._u16(at + 8 if self.buf[at + 6] | self.buf[at + 7] == 2 else at + 16)
             if kind == 9:  # the packet itself
                 kind = self.buf[at + 4] >> 4
-                return self._is(_RAW if kind == 4 or kind == 6 else link, at + 4)
+                if kind == 4 or kind == 6 or not follows:
+                    follows = 0x86DD if kind == 6 else 0x0800
+                return self._is(_ETHERTYPE | (vlan & 0xFFF) << _VLAN_SHIFT | follows, at + 4)
             if size < 4:
                 return 0
             at += (size + 3) // 4 * 4
@@ -148,6 +154,8 @@ class Wrappers:
         kind = self._u16(at + 2 if self.link == 113 else at + 8)
         if 801 <= kind <= 803:  # wireless monitors: bare, Prism, radiotap
             return self._is(105 if kind == 801 else 119 if kind == 802 else 127, at + size)
+        if kind == 280 or kind == 824:  # what has no IP, by its name: CAN, netlink
+            return self._is(227 if kind == 280 else 253, at + size)
         return kind == 770 and self._is(107, at + size)  # frame relay
 
     @cython.cfunc
