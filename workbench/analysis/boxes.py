@@ -7,19 +7,9 @@ from workbench.analysis.hosts import HostClasses
 from workbench.model.net import AddressSet, ServiceRange
 from workbench.model.policy import ResolvedPolicy, ResolvedRule
 from workbench.model.traffic import HostTable
-from workbench.model.verdict import IGMP, NOT_POLICY, NOT_POLICY_PORTS
+from workbench.model.verdict import NOT_POLICY
 
 _REMEMBERED = 100_000
-
-NOT_POLICY_SERVICES = (
-    ServiceRange(IGMP, 0, 65535),
-    *(
-        ServiceRange(protocol, port, port)
-        for protocol, ports in NOT_POLICY_PORTS.items()
-        for port in sorted(ports)
-    ),
-)
-"""Services that are no matter for a policy."""
 
 Box = tuple[int, int, tuple[ServiceRange, ...]]
 """Number of the client set, number of the server set, services."""

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from workbench.analysis.boxes import NOT_POLICY_SERVICES
 from workbench.analysis.cells import span
 from workbench.model.net import (
     ICMP,
@@ -23,7 +22,7 @@ from workbench.model.net import (
     service_text,
 )
 from workbench.model.policy import Assertion, ResolvedGuardrail, ResolvedPolicy, ResolvedRule
-from workbench.model.verdict import NOT_POLICY
+from workbench.model.verdict import NOT_POLICY, NOT_POLICY_SERVICES
 
 Box = tuple[AddressSet, AddressSet, AddressSet]
 """Clients, servers, services; never with an empty side."""

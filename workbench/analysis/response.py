@@ -22,12 +22,6 @@ MOST_PARTS = 40
 Decide = Callable[[ResolvedPolicy, Conversation], Decision]
 
 
-def machine(inventory: Inventory, address: int) -> tuple[int, ...]:
-    """All addresses of the host that has this one, ascending."""
-    host = inventory.by_address.get(address)
-    return tuple(sorted(host.addresses)) if host else (address,)
-
-
 # ── what a finding covers ──────────────────────────────────────────────────────────────────
 
 
@@ -65,7 +59,7 @@ Key = tuple[tuple[int, ...], tuple[int, ...], tuple[int, int]]
 
 
 def _key(one: Evidence, inventory: Inventory) -> Key:
-    ends = machine(inventory, one.client), machine(inventory, one.server)
+    ends = inventory.machine(one.client), inventory.machine(one.server)
     return *ends, (one.protocol, one.port)
 
 
@@ -81,7 +75,7 @@ def _begun(found: Iterable[Finding], inventory: Inventory) -> dict[Key, int]:
 
 def _first_seen(finding: Finding, table: ConversationTable, inventory: Inventory) -> dict[Key, int]:
     """When the finding's clients first used anything."""
-    clients = {a for one in finding.evidence for a in machine(inventory, one.client)}
+    clients = {a for one in finding.evidence for a in inventory.machine(one.client)}
     seen: dict[Key, int] = {}
     first_us = table["first_us"]
     for one, row in rows_of(table, clients).items():
@@ -185,7 +179,7 @@ def replay(
         if cancelled and cancelled():
             raise Cancelled("stopped")
         one = moment.conversation
-        client, server = machine(inventory, one.client), machine(inventory, one.server)
+        client, server = inventory.machine(one.client), inventory.machine(one.server)
         conversation = _conversation(table, moment)
         if client not in moved_to:
             reached.add(client)
@@ -239,15 +233,13 @@ def _judged(
     if decision.verdict is Verdict.ALLOWED:
         because = f"rule {', '.join(decision.rules)}"
     elif decision.verdict is Verdict.BLOCKED:
-        ends = (_place(policy, conversation.client), _place(policy, conversation.server))
+        ends = [
+            policy.home(one) or "a host in no segment"
+            for one in (conversation.client, conversation.server)
+        ]
         service = service_text(conversation.protocol, conversation.port)
         because = f"no rule from {ends[0]} to {ends[1]} on {service}"
     return _FATES[decision.verdict], decision.rules, because
-
-
-def _place(policy: ResolvedPolicy, address: int) -> str:
-    inside = [(one.size, name) for name, one in policy.segments if address in one]
-    return min(inside)[1] if inside else "a host in no segment"
 
 
 def _hops(steps: Iterable[Step]) -> tuple[Hop, ...]:

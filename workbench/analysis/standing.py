@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.analysis.boxes import NOT_POLICY_SERVICES, Box, SetCutsClass, Sets
+from workbench.analysis.boxes import Box, SetCutsClass, Sets
 from workbench.analysis.cells import CLASS_OF, Cells, Rows
 from workbench.analysis.reverse import Pieces, Readings
 from workbench.analysis.totals import Sums, coverage_of
 from workbench.model.policy import ResolvedPolicy, ResolvedRule
 from workbench.model.simulation import Simulation
-from workbench.model.verdict import NOT_POLICY, Class, RuleUse, Verdict
+from workbench.model.verdict import NOT_POLICY, NOT_POLICY_SERVICES, Class, RuleUse, Verdict
 
 NEVER = np.iinfo(np.int64).min
 USES = ("hits", "flows", "bytes", "last_us", "sole_hits")

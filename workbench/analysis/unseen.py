@@ -82,7 +82,7 @@ def _scene(table: ConversationTable, sides: HostSides, inventory: Inventory) -> 
     kept = ~(no_host[client] | no_host[server])
     hosts = table.hosts
     net = np.full(len(hosts), -1, np.int64)
-    listed = sorted(inventory.networks, key=lambda network: -network.addresses.size)
+    listed = inventory.narrowing
     for number, network in enumerate(listed):
         net[members(network.addresses, hosts)] = number
     names = [network.name for network in listed]

@@ -199,3 +199,8 @@ class ResolvedPolicy:
     def segment(self, name: str) -> AddressSet:
         """Addresses of one segment; `any` is everywhere. Raises KeyError for an unknown name."""
         return EVERYWHERE if name == ANY else dict(self.segments)[name]
+
+    def home(self, address: int) -> str:
+        """The segment with fewest addresses that an address is in; empty for none."""
+        inside = (segment for segment in self.segments if address in segment[1])
+        return min(inside, key=lambda one: one[1].size, default=("", AddressSet()))[0]

@@ -72,12 +72,17 @@ class Inventory:
         return frozenset(host.name for host in self.hosts)
 
     @cached_property
+    def narrowing(self) -> tuple[Network, ...]:
+        """Networks as their labels are laid over each other: the widest first."""
+        return tuple(sorted(self.networks, key=lambda network: -network.addresses.size))
+
+    @cached_property
     def _areas(self) -> tuple[list[int], list[dict[str, str]]]:
         """Where the networks around an address change, and what they say from there on."""
         pieces = [piece for network in self.networks for piece in network.addresses.ranges]
         starts = sorted({0, *(piece.first for piece in pieces), *(one.last + 1 for one in pieces)})
         labels: list[dict[str, str]] = [{} for _ in starts]
-        for network in sorted(self.networks, key=lambda network: -network.addresses.size):
+        for network in self.narrowing:
             for piece in network.addresses.ranges:
                 first, end = bisect_left(starts, piece.first), bisect_left(starts, piece.last + 1)
                 for area in labels[first:end]:
@@ -96,10 +101,18 @@ class Inventory:
         name, text = self.name(address), format_address(address)
         return text if name == text else f"{name} ({text})"
 
+    def machine(self, address: int) -> tuple[int, ...]:
+        """All addresses of the host that has this one, ascending."""
+        host = self.by_address.get(address)
+        return tuple(sorted(host.addresses)) if host else (address,)
+
+    def area(self, address: int) -> int:
+        """A number that only addresses share which have the same networks around them."""
+        return bisect_right(self._areas[0], address) - 1
+
     def labels(self, address: int) -> dict[str, str]:
         """Network labels, narrower networks last, overlaid with the host's own."""
-        starts, labels = self._areas
-        found = labels[bisect_right(starts, address) - 1]
+        found = self._areas[1][self.area(address)]
         host = self.by_address.get(address)
         return found | dict(host.labels) if host else dict(found)
 

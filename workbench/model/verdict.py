@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-from workbench.model.net import ICMP, ICMPV6, UDP, AddressSet
+from workbench.model.net import ICMP, ICMPV6, UDP, AddressSet, ServiceRange
 from workbench.model.traffic import Outcome
 
 
@@ -88,6 +88,15 @@ NOT_POLICY_PORTS = {
     ICMPV6: frozenset({1, 2, 3, 4, 130, 131, 132, 133, 134, 135, 136, 137, 143}),  # errors, MLD, ND
 }
 """Protocol → server ports or message types that are no matter for a policy."""
+NOT_POLICY_SERVICES = (
+    ServiceRange(IGMP, 0, 65535),
+    *(
+        ServiceRange(protocol, port, port)
+        for protocol, ports in NOT_POLICY_PORTS.items()
+        for port in sorted(ports)
+    ),
+)
+"""All services that are no matter for a policy."""
 
 
 def not_policy(client: int, server: int, protocol: int, port: int) -> str:

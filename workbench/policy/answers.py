@@ -89,7 +89,7 @@ def _homes(
 ) -> tuple[str, ...]:
     names = []
     for address in addresses:
-        name = home(resolved, address)
+        name = resolved.home(address)
         names.append(name or carving.listing(AddressSet.of_addresses([address]), called(address)))
     return tuple(dict.fromkeys(names))
 
@@ -98,13 +98,6 @@ def _wish(addresses: Sequence[int], called: Called, many: str) -> str:
     """What a segment of these would be called: the host's name, if it is one host."""
     names = set(map(called, addresses))
     return slug(names.pop() if len(names) == 1 else many, HOST)
-
-
-def home(resolved: ResolvedPolicy, address: int) -> str:
-    """The segment with fewest addresses that an address is in; empty for none."""
-    inside = [(one.size, at, name) for at, (name, one) in enumerate(resolved.segments)
-              if address in one]  # fmt: skip
-    return min(inside)[2] if inside else ""
 
 
 # ── narrowing ──────────────────────────────────────────────────────────────────────────────
@@ -149,7 +142,7 @@ def _open_end(
 ) -> tuple[str, Side]:
     client, server = ends
     for address, side in ((server, Side.INGRESS), (client, Side.EGRESS)):
-        name = home(resolved, address)
+        name = resolved.home(address)
         inside = resolved.segment(name) if name else AddressSet()
         if inside and inside.family(4).size <= _SITE_V4 and inside.family(6).size <= _SITE_V6:
             return name, side

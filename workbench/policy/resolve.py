@@ -1,6 +1,5 @@
 """Names to addresses: what is judged is what is exported."""
 
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
@@ -26,7 +25,7 @@ from workbench.model.policy import (
     ServiceGroup,
     Side,
 )
-from workbench.model.site import Inventory, Labels, Network
+from workbench.model.site import Inventory, Labels
 from workbench.policy.validate import validate
 
 
@@ -160,31 +159,16 @@ class _Hosts:
     def __init__(self, inventory: Inventory, seen: Iterable[int]) -> None:
         self._addresses = sorted({*seen, *inventory.by_address})
         self._singles = [AddressRange(address, address) for address in self._addresses]
-        networks = self._networks(inventory)
-        groups: dict[tuple[tuple[int, ...], Labels], list[int]] = {}
+        groups: dict[tuple[int, Labels], list[int]] = {}
         for at, address in enumerate(self._addresses):
             host = inventory.by_address.get(address)
-            key = (tuple(networks[at]), host.labels if host else ())
+            key = (inventory.area(address), host.labels if host else ())
             groups.setdefault(key, []).append(at)
         self._members = list(groups.values())
         self._having: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-        narrowing = _narrowing(inventory)
-        for number, (inside, own) in enumerate(groups):
-            labels: dict[str, str] = {}
-            for network in inside:
-                labels |= dict(narrowing[network].labels)
-            for label in (labels | dict(own)).items():
+        for number, members in enumerate(self._members):
+            for label in inventory.labels(self._addresses[members[0]]).items():
                 self._having[label].append(number)
-
-    def _networks(self, inventory: Inventory) -> list[list[int]]:
-        """For each address the numbers of the networks around it, widest first."""
-        around: list[list[int]] = [[] for _ in self._addresses]
-        for number, network in enumerate(_narrowing(inventory)):
-            for piece in network.addresses.ranges:
-                first = bisect_left(self._addresses, piece.first)
-                for at in range(first, bisect_right(self._addresses, piece.last)):
-                    around[at].append(number)
-        return around
 
     def matching(self, match: tuple[tuple[str, tuple[str, ...]], ...]) -> AddressSet:
         """Addresses whose labels have one of the values for every key."""
@@ -202,8 +186,3 @@ class _Hosts:
             else:
                 runs.append(piece)
         return AddressSet(tuple(runs))
-
-
-def _narrowing(inventory: Inventory) -> list[Network]:
-    """Networks as labels are laid over each other: widest first."""
-    return sorted(inventory.networks, key=lambda network: -network.addresses.size)

@@ -87,8 +87,7 @@ class Findings:
 
     def story(self, address: int, found: Sequence[Finding]) -> tuple[Finding, ...]:
         """What a host did and what was done to it, in order of time; all addresses it has."""
-        host = self._site.inventory.by_address.get(address)
-        mine = set(host.addresses if host else (address,))
+        mine = set(self._site.inventory.machine(address))
         return tuple(one for one in found if one.host in mine or mine & set(one.peers))
 
     def fitting(self, found: Sequence[Finding], chosen: Filter) -> tuple[Finding, ...]:

@@ -146,7 +146,7 @@ class Response:
         segments, hosts, addresses or networks. Raises InputError where a policy cannot say that."""
         among = self._session.findings.latest if among is None else among
         address = finding.host if host is None else host
-        machine = AddressSet.of_addresses(responses.machine(self._session.inventory, address))
+        machine = AddressSet.of_addresses(self._session.inventory.machine(address))
         edited = answers.quarantine(
             self._session.policy,
             self._session.resolve,

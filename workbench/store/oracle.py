@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.model.net import AddressSet
 from workbench.model.policy import ResolvedPolicy
-from workbench.model.verdict import IGMP, NOT_POLICY, NOT_POLICY_PORTS
+from workbench.model.verdict import NOT_POLICY, NOT_POLICY_SERVICES
 from workbench.store.database import Connection, transaction
 
 _CLASSES = """
@@ -152,10 +152,7 @@ def _register(cursor: Connection, policy: ResolvedPolicy) -> None:
             ),
         ),
     )
-    never = [(IGMP, 0, 65535)]
-    never += [
-        (protocol, port, port) for protocol, ports in NOT_POLICY_PORTS.items() for port in ports
-    ]
+    never = ((one.protocol, one.first, one.last) for one in NOT_POLICY_SERVICES)
     cursor.register("unpoliced", _columns(("protocol", "first", "last"), never))
 
 

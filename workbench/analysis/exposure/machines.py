@@ -127,7 +127,7 @@ def outside_of(inventory: Inventory) -> AddressSet:
     The label `zone` with a value of OUTSIDE_ZONES puts anything outside.
     """
     found = EVERYWHERE - PRIVATE - NOT_POLICY
-    for network in sorted(inventory.networks, key=lambda network: -network.addresses.size):
+    for network in inventory.narrowing:
         zone = dict(network.labels).get("zone")
         if zone in OUTSIDE_ZONES:
             found |= network.addresses

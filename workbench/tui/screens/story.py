@@ -90,8 +90,7 @@ class StoryScreen(FindingBase):
 
     @property
     def _mine(self) -> tuple[int, ...]:
-        host = self.opened.inventory.by_address.get(self._host)
-        return host.addresses if host else (self._host,)
+        return self.opened.inventory.machine(self._host)
 
     def _called(self, address: int) -> str:
         return self.opened.inventory.name(address)
