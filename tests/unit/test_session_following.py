@@ -1,13 +1,14 @@
 """Following files: what one bad file must not take with it."""
 
 import itertools
+import os
 from pathlib import Path
 
 import pytest
 from craft import pcap
 from session_site import DB, OTHER, WEB, opened
 
-from workbench.model.errors import CaptureError
+from workbench.model.errors import CaptureError, StoreBusy
 from workbench.model.traffic import CaptureReport
 from workbench.session import Session, follow_folder, ingest_folder
 from workbench.store.loading import Loading
@@ -87,3 +88,30 @@ def test_the_same_traffic_seen_at_another_place_changes_nothing(tmp_path: Path) 
         both, half = (one.shares for one in session.quality().captures)
         assert (both.total.flows, both.mid_stream.flows, both.one_way.flows) == (5, 0, 0)
         assert (half.total.flows, half.one_way.flows) == (5, 5)
+
+
+def test_another_process_in_the_workspace_is_waited_for(files: list[Path], tmp_path: Path) -> None:
+    workspace = tmp_path / "ws"
+    follow = follow_folder(workspace, [tmp_path], None, lambda: False, every=0.0)
+    assert len([next(follow) for _ in files]) == 3
+    late = tmp_path / "d.pcap"
+    late.write_bytes(pcap(opened(OTHER, 9, DB, 443)))
+    with Session.open(workspace, sharing=True):
+        assert isinstance(next(follow), StoreBusy)
+        with pytest.raises(StoreBusy):
+            next(follow_folder(workspace, [tmp_path], None, lambda: False))
+    report = next(follow)
+    assert isinstance(report, CaptureReport) and report.path == str(late)
+
+
+def test_standard_input_is_followed_to_its_end_and_no_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source, target = os.pipe()
+    os.write(target, pcap(opened(OTHER, 9, DB, 443)))
+    os.close(target)
+    with os.fdopen(source) as stream:
+        monkeypatch.setattr("sys.__stdin__", stream)
+        [report] = told(tmp_path / "ws", [Path("-")], 60)
+    assert isinstance(report, CaptureReport)

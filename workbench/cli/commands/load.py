@@ -7,7 +7,7 @@ from workbench.cli.commands.opening import Options, warn_uncompiled
 from workbench.cli.meter import Meter
 from workbench.cli.reports import print_captures, report_record
 from workbench.cli.table import say
-from workbench.model.errors import Cancelled, CaptureError
+from workbench.model.errors import Cancelled, CaptureError, WorkbenchError
 from workbench.model.packets import printable
 from workbench.model.text import plural
 from workbench.model.traffic import CaptureReport
@@ -53,7 +53,7 @@ def _follow(options: Options) -> int:
         with suppress(Cancelled):
             for report in told:
                 meter.clear()
-                if isinstance(report, CaptureError):
+                if isinstance(report, WorkbenchError):
                     say(str(report))
                 else:
                     latest[report.id] = report
