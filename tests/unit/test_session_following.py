@@ -3,6 +3,7 @@
 import itertools
 import os
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from craft import pcap
@@ -115,3 +116,13 @@ def test_standard_input_is_followed_to_its_end_and_no_further(
         monkeypatch.setattr("sys.__stdin__", stream)
         [report] = told(tmp_path / "ws", [Path("-")], 60)
     assert isinstance(report, CaptureReport)
+
+
+def test_a_query_waits_for_a_load_that_lasts_a_moment(files: list[Path], tmp_path: Path) -> None:
+    ingest_folder(tmp_path / "ws", files[:1])
+    loading = Session.open(tmp_path / "ws")
+    over = Timer(0.3, loading.close)
+    over.start()
+    with Session.open(tmp_path / "ws", sharing=True) as query:
+        assert len(query.captures()) == 1
+    over.join()

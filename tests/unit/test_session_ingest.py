@@ -229,7 +229,7 @@ def test_what_is_no_file_is_one_line(session: Session, tmp_path: Path, place: st
     (tmp_path / "empty").mkdir()
     with pytest.raises(CaptureError) as refused:
         session.ingest([tmp_path / place])
-    assert "\n" not in str(refused.value) and place in str(refused.value)
+    assert "\n" not in str(refused.value) and place[:80] in str(refused.value)
     assert len(session.captures()) == 1
 
 
