@@ -156,7 +156,7 @@ def test_what_is_no_regular_file(workbench: Run, tmp_path: Path) -> None:
             done = workbench("ingest", tmp_path / "site", path)
             assert done.status == 2, path
             assert words in done.error, path
-            assert Path(path).name in done.error, path
+            assert Path(path).name[:80] in done.error, path
 
 
 def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:

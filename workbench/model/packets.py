@@ -85,8 +85,8 @@ def printable(text: str, limit: int = 500) -> str:
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
 
 
-_LONG_WORD = re.compile(r"[^\s/]{101,}")
-"""Longer than any name that this tool takes for one of its own things."""
+_LONG_WORD = re.compile(r"[^\s/]{256,}")
+"""Longer than any name of a file can be."""
 
 
 def brief(text: str) -> str:
