@@ -302,6 +302,7 @@ def test_pods_become_hosts() -> None:
         {"name": "odd", "containerPort": True},
     ]
     labels = {"app": "cart", "Tier": "x", "pod-template-hash": "abc", "empty": ""}
+    labels |= {"job-name": "cart-2951", "batch.kubernetes.io/controller-uid": "1f-2"}
     text = listed(
         {"kind": "Namespace", "metadata": {"name": "shop", "labels": {"team": "a"}}},
         pod(

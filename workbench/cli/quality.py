@@ -5,6 +5,7 @@ from dataclasses import asdict
 from textwrap import fill
 from typing import Any
 
+from workbench.cli.records import shown_time
 from workbench.cli.reports import gap_record, report_record
 from workbench.cli.table import Record, line_width, shortened
 from workbench.model.facts import Fact, bar, capture_facts, dataset_facts, sparkline
@@ -20,7 +21,6 @@ from workbench.model.quality import (
     Weight,
 )
 from workbench.model.text import duration, percent, plural
-from workbench.model.traffic import format_time
 
 _LABEL = 13
 _BAR = 20
@@ -52,8 +52,8 @@ def dataset_record(dataset: DatasetQuality) -> Record:
         "drops": dataset.drops,
         "compared_packets": dataset.compared,
         "likely_copies": dataset.copies,
-        "first_seen": _time(time.first_us),
-        "last_seen": _time(time.last_us),
+        "first_seen": shown_time(time.first_us),
+        "last_seen": shown_time(time.last_us),
         "covered_us": time.covered_us,
         "uncovered": [gap_record(gap) for gap in time.uncovered],
         "overlapping_captures": time.overlapping,
@@ -75,10 +75,6 @@ def _view(view: View) -> Record:
         "networks_never_together_total": view.apart_total,
         "remarks": list(map(_remark, view.remarks)),
     }
-
-
-def _time(moment: int | None) -> str | None:
-    return None if moment is None else format_time(moment)
 
 
 def _shares(shares: FlowShares) -> dict[str, Any]:

@@ -24,7 +24,8 @@ def _protocol(number: int) -> str:
     return PROTOCOL_NAMES.get(number, f"ip/{number}")
 
 
-def _time(moment: int | None) -> str | None:
+def shown_time(moment: int | None) -> str | None:
+    """Microseconds as text, RFC 3339; None where there is no time."""
     return None if moment is None else format_time(moment)
 
 
@@ -66,8 +67,8 @@ def host_record(host: HostFacts) -> Record:
         "as_server": host.as_server,
         "bytes": host.bytes,
         "services": list(host.services),
-        "first_seen": _time(host.first_us),
-        "last_seen": _time(host.last_us),
+        "first_seen": shown_time(host.first_us),
+        "last_seen": shown_time(host.last_us),
     }
 
 
@@ -113,7 +114,7 @@ def matrix_records(matrix: Matrix) -> Iterator[Record]:
 def rule_record(use: RuleUse) -> Record:
     """What the traffic says of one rule."""
     record = asdict(use)
-    record["last_seen"] = _time(record.pop("last_us"))
+    record["last_seen"] = shown_time(record.pop("last_us"))
     return record
 
 

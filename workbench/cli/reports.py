@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from workbench.cli.output import emit
+from workbench.cli.records import shown_time
 from workbench.cli.table import Record
 from workbench.model.net import format_address
 from workbench.model.recording import Gap
@@ -40,8 +41,8 @@ def report_record(report: CaptureReport) -> Record:
         "link_types": list(report.link_types),
         "interfaces": report.interfaces,
         "wire_bytes": report.wire_bytes,
-        "first_seen": _time(report.first_us),
-        "last_seen": _time(report.last_us),
+        "first_seen": shown_time(report.first_us),
+        "last_seen": shown_time(report.last_us),
         "problems": list(report.problems),
         "ending": str(report.ending),
         "drops": report.drops,
@@ -67,7 +68,3 @@ def gap_record(gap: Gap) -> Record:
         "end": format_time(gap.end_us),
         "us": gap.length_us,
     }
-
-
-def _time(moment: int | None) -> str | None:
-    return None if moment is None else format_time(moment)

@@ -10,11 +10,8 @@ from workbench.export.selectors import Selector, selectors, stable_labels
 from workbench.export.text import one_line
 from workbench.model.net import EVERYWHERE, AddressSet, format_address
 from workbench.model.policy import ResolvedPolicy
-from workbench.model.site import Inventory
+from workbench.model.site import NAMESPACE_NAME, Inventory
 from workbench.model.text import plural
-
-NAMESPACE_NAME = "kubernetes.io/metadata.name"
-"""Label that the API server keeps on every namespace (Kubernetes 1.22 and later)."""
 
 
 class Unsayable(Exception):

@@ -5,20 +5,13 @@ empty selector picks every pod. `In` is the only operator used: NotIn and DoesNo
 pick pods nobody has thought of yet.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from workbench.model.site import Labels
+from workbench.model.site import VOLATILE, Labels
 
-VOLATILE = re.compile(
-    r"(.*/)?(pod-template-(hash|generation)|controller-(revision-hash|uid)|pod-(name|index)"
-    r"|job-(name|completion-index))"
-)
-"""Labels that change with every roll-out or differ in every replica: a policy that selects by them
-opens, silently, with the next deployment."""
 PREFERRED = ("app.kubernetes.io/name", "app", "k8s-app", "app.kubernetes.io/component")
 
 

@@ -10,12 +10,7 @@ from workbench.documents import label_key_problem, label_problem
 from workbench.inventory.lists import gathered
 from workbench.model.errors import InventoryError
 from workbench.model.net import PORT_PROTOCOLS, PROTOCOLS, parse_address
-from workbench.model.site import Host, Labels, Pod, labels_of
-
-NAMESPACE_NAME = "kubernetes.io/metadata.name"
-"""The label that every namespace carries since Kubernetes 1.21."""
-_NOISE = ("-hash", "-generation", "pod-index", "pod-name")
-"""Endings of label keys that tell one replica from the next, not one role from another."""
+from workbench.model.site import NAMESPACE_NAME, VOLATILE, Host, Labels, Pod, labels_of
 
 
 def read_kubectl(
@@ -101,7 +96,7 @@ def _host(item: dict[str, Any], namespaces: dict[str, Labels], file: str) -> Hos
     own = {
         key: value
         for key, value in labels.items()
-        if not (key.endswith(_NOISE) or label_key_problem(key) or label_problem(value))
+        if not (VOLATILE.fullmatch(key) or label_key_problem(key) or label_problem(value))
     }
     return Host(name, _addresses(item, file), labels_of({**own, "namespace": namespace}), pod)
 

@@ -11,6 +11,15 @@ from workbench.model.net import AddressSet, format_address
 LABEL_KEY = re.compile(r"[a-z][a-z0-9._/-]{0,62}")
 """Label keys: `role`, `zone`, `app.kubernetes.io/name`."""
 
+NAMESPACE_NAME = "kubernetes.io/metadata.name"
+"""Label that the API server keeps on every namespace (Kubernetes 1.21 and later)."""
+VOLATILE = re.compile(
+    r"(.*/)?(pod-template-(hash|generation)|controller-(revision-hash|uid)|pod-(name|index)"
+    r"|job-(name|completion-index))"
+)
+"""Keys of pod labels that change with every roll-out or differ in every replica: a policy that
+selects by them opens, silently, with the next deployment."""
+
 Labels = tuple[tuple[str, str], ...]
 """Sorted key, value pairs."""
 

@@ -23,7 +23,7 @@ class Verdict(IntEnum):
 
 
 class Class(IntEnum):
-    """Verdict × outcome: the cells of the table in docs/policy.md."""
+    """Verdict × outcome: the cells of the table in docs/simulate.md."""
 
     PERMITTED = 1
     """Allowed, and it worked."""

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 from workbench.cli.commands.opening import Options, open_session
 from workbench.cli.meter import Meter
 from workbench.cli.output import NOTHING, emit
+from workbench.cli.records import shown_time
 from workbench.cli.table import Record, say
 from workbench.model.errors import InputError
 from workbench.model.exposure import Scenario
 from workbench.model.net import format_address
 from workbench.model.text import plural
-from workbench.model.traffic import format_time
 from workbench.model.vulnerability import Exposed, ImportReport, RiskTotal, Severity
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _exposed_record(session: "Session", one: Exposed) -> Record:
         "outside_users": one.users.outside,
         "scanner": told.scanner,
         "source": told.source,
-        "seen": None if told.seen_us is None else format_time(told.seen_us),
+        "seen": shown_time(told.seen_us),
     }
 
 

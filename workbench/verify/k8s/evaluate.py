@@ -10,11 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from workbench.model.site import Host, Pod
+from workbench.model.site import NAMESPACE_NAME, Host, Pod
 from workbench.verify.k8s.objects import Allow, NetworkPolicy, Peer, Port, selects
-
-NAMESPACE_NAME = "kubernetes.io/metadata.name"
-"""The API server labels every namespace with its name (since 1.22)."""
 
 
 @dataclass(frozen=True)
