@@ -317,9 +317,18 @@ def _typed(before: int, after: int = 0) -> Callable[[Random], bytes]:
     return build
 
 
+def _token_ring(rng: Random) -> bytes:
+    """Sometimes with a route, whose first byte says its length."""
+    kind, body = packet(rng)
+    route = bytes([rng.choice((2, 6, 31)), 0, 0, 1, 0, 2]) if rng.random() < 0.5 else b""
+    source = bytes([0x80 if route else 0]) + bytes(5)
+    return bytes(8) + source + route + b"\xaa\xaa\3\0\0\0" + struct.pack(">H", kind) + body
+
+
 LINKS: dict[int, Callable[[Random], bytes]] = {
     1: _frame,
     0: _headed(b"\2\0\0\0", b"\0\0\0\2", b"\x1e\0\0\0", b"\x18\0\0\0"),
+    6: _token_ring,
     9: _headed(b"\xff\3\0\x21", b"\0\x57", b"\x21"),
     12: _headed(b""),
     50: _headed(b"\xff\3\0\x21", b"\0\x21"),

@@ -54,15 +54,18 @@ WRAPPED = {
     109: (12, 101),
     10: (13, 100),
     106: (0, 100),
+    122: (16, 100),
+    123: (4, 100),
     240: (4, 1),
     241: (12, 1),
+    259: (8, 1),
     274: (8, 1),
     282: (4, 1),
     285: (0, 1),
 }
 """Link types that are some bytes before another: raw IP and PPP by other numbers, a byte for the
-direction, Solaris ipnet, OpenBSD encapsulation, FDDI, LLC over ATM, NetAnalyzer, preambles, switch
-tags."""
+direction, Solaris ipnet, OpenBSD encapsulation, FDDI, LLC over ATM and Fibre Channel, NetAnalyzer,
+preambles, switch tags."""
 
 # A layer: what is still to be decoded of a record, or of the packet inside a tunnel. Its first
 # words are those of a record; of TIME and OFFSET only the row needs to know.

@@ -48,6 +48,7 @@ _READY = cython.declare(cython.ulonglong, layout.READY)
 _ETHERNET = cython.declare(cython.ulonglong, 1)  # link types of what is inside
 _PPP = cython.declare(cython.ulonglong, 9)
 _RAW = cython.declare(cython.ulonglong, 101)
+_FRAME_RELAY = cython.declare(cython.ulonglong, 107)
 _LABELS = cython.declare(cython.ulonglong, 219)
 
 
@@ -198,8 +199,8 @@ class Tunnels:
             at += 4 + cython.cast(cython.Py_ssize_t, self.buf[at + 3])
         if kind == 0x88BE or kind == 0x22EB:
             return self._erspan(kind, at, flags)
-        if kind == 0x880B:
-            return self._is(_GRE, _PPP, at)
+        if kind == 0x880B or kind == 0x6559:
+            return self._is(_GRE, _PPP if kind == 0x880B else _FRAME_RELAY, at)
         if kind == 0x883E and self.end - at > 4:  # WCCP, with or without a header of its own
             return self._is(_GRE, _RAW, at if self.buf[at] >> 4 == 4 else at + 4)
         if kind == 0x9000 or 0x8200 <= kind <= 0x82FF:  # Aruba's access points

@@ -101,8 +101,11 @@ class Wrappers:
             return self._nflog(at + 4)
         if link == 117:  # packet filter log: its own length, padded
             return self._is(_RAW, at + (self.buf[at] + 3) // 4 * 4)
-        if 178 <= link <= 181:
+        if link == 167 or 178 <= link <= 181:
             return self._juniper(at)
+        if link == 6 and self.end - at > 14:  # token ring, perhaps with a route
+            at += self.buf[at + 14] & 31 if self.buf[at + 8] & 0x80 else 0
+            return self._is(100, at + 14)
         if link == 113 or link == 276:
             return self._cooked(at)
         if link == 192:
@@ -204,7 +207,7 @@ class Wrappers:
         at += 6 + cython.cast(cython.Py_ssize_t, self._u16(at + 4)) if flags & 0x80 else 4
         if flags & 2:
             return self._is(_RAW, at + 4)
-        if self.link == 178:
+        if self.link == 178 or self.link == 167:
             return self._is(1, at)
         if self.link == 179:
             return self._is(9, at)
