@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.analysis.hosts import HostClasses
-from workbench.model.net import ANY_PROTOCOL, PORT_PROTOCOLS, ServiceRange
+from workbench.analysis.numbers import numbers, span
+from workbench.model.net import PORT_PROTOCOLS, ServiceRange
 from workbench.model.traffic import ConversationTable, Direction, Outcome
 from workbench.model.verdict import Verdict, class_of
 
@@ -30,30 +31,21 @@ ALIKE = np.array(
 HAS_PORTS = np.isin(np.arange(256), list(PORT_PROTOCOLS))
 
 
-def span(service: ServiceRange) -> tuple[int, int]:
-    """First and last protocol << 16 | port of a range."""
-    if service.protocol == ANY_PROTOCOL:
-        return 0, (1 << 24) - 1
-    return service.protocol << 16 | service.first, service.protocol << 16 | service.last
-
-
 @dataclass(frozen=True)
 class Rows:
     """What every policy needs of a table, worked out once."""
 
     table: ConversationTable
     service: NDArray[np.int64]
-    """protocol << 16 | port, ascending as the table is."""
+    """Its number, ascending as the table is."""
     kind: NDArray[np.int64]
     """ALIKE outcome << 1 | doubtful. Doubtful rows, whose direction is unknown, are judged in both
     readings; each is a cell of its own."""
 
     @classmethod
     def of(cls, table: ConversationTable) -> "Rows":
-        service = table["protocol"].astype(np.int64)
-        doubtful = (table["direction"] == Direction.FIRST) & HAS_PORTS[service]
-        service <<= 16
-        service |= table["port"]
+        doubtful = (table["direction"] == Direction.FIRST) & HAS_PORTS[table["protocol"]]
+        service = numbers(table["protocol"], table["port"])
         return cls(table, service, (ALIKE[table["outcome"]] << 1) | doubtful)
 
 
@@ -62,7 +54,7 @@ class Slices:
     """Where each service lies in an array sorted by service."""
 
     services: list[int]
-    """Distinct values of protocol << 16 | port, ascending."""
+    """Their numbers, distinct and ascending."""
     starts: list[int]
     """First position of each, and the end."""
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from workbench.analysis.guardrails import forbidding
 from workbench.analysis.homes import Homes
+from workbench.analysis.numbers import numbers, pair
 from workbench.model.net import ICMP, ICMPV6, TCP, UDP, AddressSet, ServiceRange, service_text
 from workbench.model.simulation import Evidence, Simulation
 from workbench.model.text import plural
@@ -81,8 +82,8 @@ def service_name(protocol: int, port: int) -> str:
 def services_of(simulation: Simulation, rows: Rows) -> Services:
     """Of all the rows."""
     table = simulation.table
-    number = np.unique((table["protocol"][rows].astype(np.int64) << 16) | table["port"][rows])
-    return tuple((at >> 16, at & 0xFFFF) for at in number.tolist())
+    found = np.unique(numbers(table["protocol"][rows], table["port"][rows]))
+    return tuple(map(pair, found.tolist()))
 
 
 def evidence_of(simulation: Simulation, rows: Rows) -> Evidence:

@@ -1,14 +1,14 @@
 """Guardrails, exact over whole boxes of clients × servers × services, seen or not.
 
-A service is a number here, protocol << 16 | port, so that services are sets of numbers with the
-same algebra as addresses, and a box is three sets.
+A service is a number here, so that services are sets of numbers with the same algebra as addresses,
+and a box is three sets.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from workbench.analysis.cells import span
+from workbench.analysis.numbers import pair, span
 from workbench.model.net import (
     ICMP,
     ICMPV6,
@@ -168,5 +168,5 @@ def _broken(
     clients, servers, services = box
     number = (services & COMMON or services).ranges[0].first
     client, server = (format_address(side.ranges[0].first) for side in (clients, servers))
-    witness = f"{client} → {server} {service_text(number >> 16, number & 0xFFFF)}"
+    witness = f"{client} → {server} {service_text(*pair(number))}"
     return BrokenGuardrail(guardrail.box.id, guardrail.assertion, witness, because, rule)

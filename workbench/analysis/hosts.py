@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.analysis.numbers import numbers, pair
 from workbench.model.net import AddressSet, service_text
 from workbench.model.policy import ResolvedPolicy
 from workbench.model.simulation import Simulation
@@ -126,12 +127,12 @@ def host_facts(simulation: Simulation, inventory: Inventory) -> tuple[HostFacts,
 
 def _top_services(table: ConversationTable) -> dict[int, tuple[str, ...]]:
     """Host index → the services it answered on, most conversations first, then by number."""
-    service = (table["protocol"].astype(np.int64) << 16) | table["port"]
+    service = numbers(table["protocol"], table["port"])
     key, count = np.unique((table["server"].astype(np.int64) << 24) | service, return_counts=True)
     order = np.lexsort((key, -count, key >> 24))
     found: dict[int, list[str]] = {}
     for host, number in zip((key >> 24)[order].tolist(), key[order].tolist(), strict=True):
         names = found.setdefault(host, [])
         if len(names) < TOP_SERVICES:
-            names.append(service_text(number >> 16 & 0xFF, number & 0xFFFF))
+            names.append(service_text(*pair(number & 0xFF_FFFF)))
     return {host: tuple(names) for host, names in found.items()}

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.analysis.cells import Cells, span
+from workbench.analysis.cells import Cells
+from workbench.analysis.numbers import span
 from workbench.model.net import ServiceRange
 from workbench.model.traffic import ConversationTable
 from workbench.model.verdict import NOT_POLICY_PORTS, Verdict

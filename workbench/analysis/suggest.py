@@ -24,6 +24,7 @@ from workbench.analysis.evidence import (
     services_of,
 )
 from workbench.analysis.homes import Homes, homes, is_ours, is_private
+from workbench.analysis.numbers import numbers
 from workbench.analysis.select import in_box
 from workbench.analysis.simulate import Simulator
 from workbench.model.net import EVERYWHERE, AddressSet, ServiceRange, merge_services
@@ -148,7 +149,7 @@ def _piles(simulation: Simulation, rows: Rows, pair: Rows, found: Homes) -> Rows
     An intruder's steps end up in rules of their own, which can be dropped whole.
     """
     table = simulation.table
-    service = (table["protocol"][rows].astype(np.int64) << 16) | table["port"][rows]
+    service = numbers(table["protocol"][rows], table["port"][rows])
     _, use = np.unique(pair << 24 | service, return_inverse=True)
     clients = np.unique(use * len(table.hosts) + table["client"][rows]) // max(1, len(table.hosts))
     crowd = found.sizes[found.of_host[table["client"][rows]]] >= WIDE

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.analysis.hosts import members
+from workbench.analysis.numbers import numbers, pair
 from workbench.model.net import AddressSet, ServiceRange, parse_cidr, parse_service, service_text
 from workbench.model.policy import ANY, Policy, ResolvedPolicy
 from workbench.model.site import Inventory
@@ -53,10 +54,10 @@ class HostWords:
     @cached_property
     def seen_services(self) -> tuple[str, ...]:
         """Services of the table, the one with most conversations first."""
-        number = (self.table["protocol"].astype(np.int64) << 16) | self.table["port"]
-        services, counts = np.unique(number, return_counts=True)
+        found = numbers(self.table["protocol"], self.table["port"])
+        services, counts = np.unique(found, return_counts=True)
         order = np.argsort(-counts, kind="stable")
-        return tuple(service_text(at >> 16, at & 0xFFFF) for at in services[order].tolist())
+        return tuple(service_text(*pair(number)) for number in services[order].tolist())
 
     def hosts(self, word: str) -> NDArray[np.bool_]:
         """Hosts that an address, CIDR, segment, `key=value` or name (with `*`) stands for.

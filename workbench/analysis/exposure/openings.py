@@ -15,6 +15,7 @@ from workbench.analysis.exposure.bits import bitset, union
 from workbench.analysis.exposure.machines import NOBODY, Machines
 from workbench.analysis.grouping import by_subnet
 from workbench.analysis.hosts import members
+from workbench.analysis.numbers import numbers, pair
 from workbench.model.exposure import Gate, GateKind
 from workbench.model.net import EVERYWHERE, AddressSet
 from workbench.model.policy import ResolvedPolicy
@@ -137,8 +138,8 @@ def seen(table: ConversationTable, machines: Machines) -> tuple[Opening, ...]:
 
 def service_numbers(table: ConversationTable) -> NDArray[np.int64]:
     """Place in RISKY of each row's service, -1 for none."""
-    key = table["protocol"].astype(np.int64) << 16 | table["port"]
-    distinct, inverse = np.unique(key, return_inverse=True)
-    risky = (risky_service(one >> 16, one & 0xFFFF) for one in distinct.tolist())
-    numbers = np.array([_NUMBER[one.id] if one else -1 for one in risky], dtype=np.int64)
-    return numbers[inverse] if len(distinct) else np.empty(0, dtype=np.int64)
+    service = numbers(table["protocol"], table["port"])
+    distinct, inverse = np.unique(service, return_inverse=True)
+    risky = (risky_service(*pair(one)) for one in distinct.tolist())
+    places = np.array([_NUMBER[one.id] if one else -1 for one in risky], dtype=np.int64)
+    return places[inverse] if len(distinct) else np.empty(0, dtype=np.int64)

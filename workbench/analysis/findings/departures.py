@@ -14,6 +14,7 @@ from workbench.analysis.findings.scene import (
     grouped,
     numbered,
     pick,
+    service_at,
 )
 from workbench.model.finding import Columns, Finding, Level, Stage, Traces
 from workbench.model.net import TCP, ServiceRange, service_text
@@ -87,7 +88,7 @@ def _new_services(scene: Scene, before: Traces) -> Iterator[Finding]:
     """Servers known from before that answer on a service for the first time."""
     then, now = _inside(scene, before), _inside(scene, scene.now)
     fresh = np.flatnonzero(
-        ~np.isin(_service(now), _service(then)) & np.isin(now["target"], _seen(scene, before))
+        ~np.isin(service_at(now), service_at(then)) & np.isin(now["target"], _seen(scene, before))
     )
     for some in grouped(now["target"][fresh]):
         rows = fresh[some]
@@ -112,22 +113,16 @@ def _new_services(scene: Scene, before: Traces) -> Iterator[Finding]:
         )
 
 
-def _service(table: Columns) -> NDArray[np.int64]:
-    """One number a server, protocol and port."""
-    service = table["protocol"].astype(np.int64) << 16 | table["port"]
-    return np.asarray(table["target"].astype(np.int64) << 24 | service)
-
-
 def _vanished(scene: Scene, before: Traces) -> Iterator[Finding]:
     """Services with several clients before that answer nobody now, in at least half the time."""
     then, now = _inside(scene, before), _inside(scene, scene.now)
     times = (then["used_first_us"], then["used_last_us"])
     if not len(times[0]) or 2 * scene.recorded_us < int(times[1].max()) - int(times[0].min()):
         return
-    answered, clients = distinct(_service(then), then["host"])
-    gone = answered[(clients >= 2) & ~np.isin(answered, _service(now))]
-    then = pick(then, np.isin(_service(then), gone))
-    for rows in grouped(_service(then)):
+    answered, clients = distinct(service_at(then), then["host"])
+    gone = answered[(clients >= 2) & ~np.isin(answered, service_at(now))]
+    then = pick(then, np.isin(service_at(then), gone))
+    for rows in grouped(service_at(then)):
         host = int(then["target"][rows[0]])
         service = service_text(int(then["protocol"][rows[0]]), int(then["port"][rows[0]]))
         yield Finding(
@@ -156,9 +151,8 @@ def _beacons(scene: Scene, scouts: Mapping[int, int]) -> Iterator[Finding]:
     """One client, one server, regular intervals; not what pollers and agents do."""
     table = scene.select(scene.now.rhythms, ~scene.many[scene.now.rhythms["server"]])
     crowd = np.zeros(len(table["host"]), dtype=np.bool_)
-    port = table["protocol"].astype(np.int64) << 16 | table["port"]
     for own, other in (("host", "target"), ("target", "host")):
-        key = table[own].astype(np.int64) << 24 | port
+        key = service_at(table, own)
         keys, counts = distinct(key, table[other])
         crowd |= np.isin(key, keys[counts >= _CROWD])
     rows = np.flatnonzero(~crowd & ~industrial(table) & ~scene.expected[table["client"]])

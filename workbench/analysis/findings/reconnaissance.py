@@ -24,6 +24,7 @@ from workbench.analysis.findings.scene import (
     grouped,
     pick,
 )
+from workbench.analysis.numbers import numbers
 from workbench.model.finding import Columns, Contact, Finding, Level, Stage
 from workbench.model.net import ICMP, ICMPV6, TCP, UDP, service_text
 from workbench.model.text import duration, percent, plural
@@ -58,7 +59,7 @@ def _scans(scene: Scene) -> Iterator[Finding]:
     table = _fresh(scene, scene.select(contacts, scene.within(contacts) & ports & known))
     failed = _failures(table)
     client, server = table["host"], table["target"]
-    service = _service(table)
+    service = numbers(table["protocol"], table["port"])
     alarmed = np.zeros(len(failed), dtype=np.bool_)
     for key in (np.zeros_like(service), service, server.astype(np.int64)):
         alarmed |= walk(table["first_us"], failed, client, key)
@@ -67,10 +68,6 @@ def _scans(scene: Scene) -> Iterator[Finding]:
         found = _scan(scene, table, hits[mine], failed)
         if found is not None:
             yield found
-
-
-def _service(table: Columns) -> NDArray[np.int64]:
-    return np.asarray(table["protocol"].astype(np.int64) << 16 | table["port"])
 
 
 def _failures(table: Columns) -> Mask:
@@ -117,7 +114,8 @@ def _scan(scene: Scene, table: Columns, rows: Rows, failed: Mask) -> Finding | N
     share = _share(table, failed, host, (first, last))
     blind = not table["answered"][table["host"] == host].any()
     machines = len(set(servers.tolist()))
-    wide = max(machines, int(distinct(servers, _service(table)[rows])[1].max()))
+    _, ports = distinct(servers, numbers(table["protocol"][rows], table["port"][rows]))
+    wide = max(machines, int(ports.max()))
     confidence = Level.MEDIUM if wide >= limits.scan_targets else Level.LOW
     if len(rows) >= limits.scan_sure and share >= limits.scan_share and not blind:
         confidence = Level.HIGH if confidence is Level.MEDIUM else Level.MEDIUM

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.analysis.findings.logins import FAMILIES, SIGN_IN, Login, family
-from workbench.analysis.findings.scene import Mask, Scene, distinct, grouped, pick
+from workbench.analysis.findings.scene import Mask, Scene, distinct, grouped, pick, service_at
 from workbench.model.finding import Columns, Finding, Level, Stage
 from workbench.model.net import service_text
 from workbench.model.text import duration, plural
@@ -95,8 +95,7 @@ def _serves(view: _View) -> Iterator[Finding]:
     scene, now = view.scene, view.inside_now
     fresh = ~np.isin(now["target"], view.then["target"]) & np.isin(now["target"], view.then["host"])
     rows = np.flatnonzero(fresh & (now["port"] < _DYNAMIC))
-    service = now["protocol"].astype(np.int64) << 16 | now["port"]
-    key = now["target"].astype(np.int64) << 24 | service
+    key = service_at(now)
     keys, clients = distinct(key[rows], now["host"][rows])
     rows = rows[np.isin(key[rows], keys[clients >= scene.limits.role_peers])]
     for some in grouped(now["target"][rows]):

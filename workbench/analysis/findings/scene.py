@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.analysis.homes import PRIVATE
+from workbench.analysis.numbers import numbers
 from workbench.model.finding import MOST_EVIDENCE, Columns, Evidence, Thresholds, Traces
 from workbench.model.net import PORT_PROTOCOLS, V4_BASE, AddressSet, ServiceRange, is_v4
 from workbench.model.site import Inventory
@@ -201,6 +202,12 @@ def distinct(group: NDArray[Any], *values: NDArray[Any]) -> tuple[NDArray[Any], 
     """Groups, and the number of distinct values in each."""
     order, starts = groups(group, *values)
     return np.unique(group[order][starts], return_counts=True)
+
+
+def service_at(table: Columns, end: str = "target") -> Rows:
+    """By row: one number for the host in the column `end`, the protocol and the port."""
+    service = numbers(table["protocol"], table["port"])
+    return np.asarray(table[end].astype(np.int64) << 24 | service)
 
 
 def numbered(table: Columns, kinds: Sequence[Iterable[ServiceRange]]) -> Rows:
