@@ -1,6 +1,7 @@
 """Driving the interface by its keys, and reading what it shows."""
 
 from contextlib import suppress
+from threading import Event
 from time import monotonic
 
 from textual import events
@@ -48,6 +49,14 @@ def resting(app: App[None], opened: bool) -> bool:
     return not any(not worker.is_finished for worker in app.workers) and not any(
         pump.message_queue_size or pump._next_callbacks for pump in pumps
     )
+
+
+async def until(pilot: Pilot[None], happened: Event) -> None:
+    """While the interface goes on, wait for what another thread does."""
+    give_up = monotonic() + PATIENCE
+    while not happened.is_set():
+        assert monotonic() < give_up, "it never happened"
+        await pilot.pause(0.01)
 
 
 async def press(pilot: Pilot[None], *keys: str) -> None:

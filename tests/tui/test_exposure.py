@@ -8,7 +8,7 @@ import pytest
 from textual.geometry import Region
 from textual.pilot import Pilot
 
-from tests.tui.driver import press, settle, shown, write
+from tests.tui.driver import press, settle, shown, until, write
 from workbench.model.errors import Cancelled
 from workbench.model.exposure import Scenario
 from workbench.session import Session
@@ -304,8 +304,7 @@ async def test_escape_stops_what_takes_long(
     async with bench.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         bench.simulate_key("8")
-        while not begun.is_set():
-            await pilot.pause(0.001)
+        await until(pilot, begun)
         screen = bench.screen
         assert isinstance(screen, ExposureScreen)
         assert screen.busy

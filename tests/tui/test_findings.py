@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from textual.widgets import Static
 
-from tests.tui.driver import press, settle, shown, write
+from tests.tui.driver import press, settle, shown, until, write
 from workbench.model.errors import Cancelled
 from workbench.model.finding import Finding
 from workbench.session.findings import Findings
@@ -309,8 +309,7 @@ async def test_escape_stops_a_long_search(
         await settle(pilot)
         monkeypatch.setattr(Findings, "find", slow)
         bench.simulate_key("7")
-        while not started.is_set():
-            await pilot.pause(0.01)
+        await until(pilot, started)
         await press(pilot, "escape")
         assert "Stopped before the end. f5 looks again." in shown(bench)
         monkeypatch.setattr(Findings, "find", find)

@@ -6,7 +6,7 @@ from threading import Event
 import pytest
 from textual.widgets import Static
 
-from tests.tui.driver import press, settle, shown, write
+from tests.tui.driver import press, settle, shown, until, write
 from workbench.model.errors import Cancelled, CaptureError, MissingTool
 from workbench.model.packets import Packet
 from workbench.model.traffic import Progress
@@ -188,8 +188,7 @@ async def test_a_long_search_shows_how_far_it_is_and_can_be_stopped(
         text = shown(bench)
         assert "site.pcap" in text and "42 %" in text and "esc cancel" in text
         bench.simulate_key("escape")
-        while not ended.is_set():
-            await pilot.pause(0.01)
+        await until(pilot, ended)
         await settle(pilot)
         assert isinstance(bench.screen, PacketsScreen)
         assert "Stopped before the packets were found." in shown(bench)
@@ -205,9 +204,7 @@ async def test_a_search_ends_with_its_screen(
         await settle(pilot)
         await press(pilot, "enter", "enter")
         bench.simulate_key("enter")
-        while not began.is_set():
-            await pilot.pause(0.01)
+        await until(pilot, began)
         bench.screen.dismiss()
-        while not ended.is_set():
-            await pilot.pause(0.01)
+        await until(pilot, ended)
         await settle(pilot)
