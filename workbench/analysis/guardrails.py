@@ -10,15 +10,13 @@ from functools import lru_cache
 
 from workbench.analysis.numbers import pair, span
 from workbench.model.net import (
-    ICMP,
-    ICMPV6,
-    PORT_PROTOCOLS,
     TCP,
     UDP,
     AddressRange,
     AddressSet,
     ServiceRange,
     format_address,
+    last_port,
     service_text,
 )
 from workbench.model.policy import Assertion, ResolvedGuardrail, ResolvedPolicy, ResolvedRule
@@ -46,14 +44,8 @@ def _numbers(services: Iterable[ServiceRange]) -> AddressSet:
     return AddressSet.of(AddressRange(*span(piece)) for piece in services)
 
 
-def _last_port(protocol: int) -> int:
-    if protocol in PORT_PROTOCOLS:
-        return 65535
-    return 255 if protocol in (ICMP, ICMPV6) else 0
-
-
 SERVICES = _numbers(
-    ServiceRange(protocol, 0, _last_port(protocol)) for protocol in range(256)
+    ServiceRange(protocol, 0, last_port(protocol)) for protocol in range(256)
 ) - _numbers(NOT_POLICY_SERVICES)
 """Every service that a conversation can have and a policy can judge."""
 COMMON = _numbers([ServiceRange(TCP, 0, 65535), ServiceRange(UDP, 0, 65535)])

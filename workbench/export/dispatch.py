@@ -7,17 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from workbench.model.net import (
-    ANY_PROTOCOL,
-    ICMP,
-    ICMPV6,
-    PORT_PROTOCOLS,
-    ServiceRange,
-)
+from workbench.model.net import ANY_PROTOCOL, ServiceRange, last_port
 from workbench.model.policy import ResolvedRule
-
-TOP = dict.fromkeys(PORT_PROTOCOLS, 65535) | dict.fromkeys((ICMP, ICMPV6), 255)
-"""Largest port or message type; every other protocol has neither, its port is 0."""
 
 Rules = tuple[int, ...]
 """Indexes into the policy's rules, ascending."""
@@ -38,7 +29,7 @@ def dispatch(rules: Sequence[ResolvedRule]) -> Dispatch:
     ranges: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
     for index, rule in enumerate(rules):
         for service in rule.services:
-            last = min(service.last, TOP.get(service.protocol, 0))
+            last = min(service.last, last_port(service.protocol))
             if service.protocol != ANY_PROTOCOL and service.first <= last:
                 ranges[service.protocol].append((service.first, last, index))
     chains: dict[Rules, list[ServiceRange]] = defaultdict(list)

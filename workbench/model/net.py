@@ -227,6 +227,14 @@ _TYPE_NAMES = {
     ICMPV6: {number: name for name, number in ICMPV6_TYPES.items()},
 }
 
+
+def last_port(protocol: int) -> int:
+    """The largest port or message type that a conversation may have; 0 where it has neither."""
+    if protocol in PORT_PROTOCOLS:
+        return 65535
+    return 255 if protocol in (ICMP, ICMPV6) else 0
+
+
 ANY_PROTOCOL = -1
 
 

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from workbench.model.net import (
     ALL_V4,
     ANY_PROTOCOL,
+    ANY_SERVICE,
     EVERYWHERE,
     ICMP,
     ICMPV6,
@@ -20,6 +21,7 @@ from workbench.model.net import (
     AddressSet,
     ServiceRange,
     is_v4,
+    last_port,
     parse_address,
 )
 from workbench.model.policy import ResolvedPolicy, ResolvedRule
@@ -62,9 +64,8 @@ def boundary_probes(
 
 def _protected(policy: ResolvedPolicy) -> Iterator[ResolvedRule]:
     """The protected sets as boxes, so that their edges are probed like a rule's."""
-    any_service = (ServiceRange(ANY_PROTOCOL, 0, 65535),)
-    yield ResolvedRule("ingress", EVERYWHERE, policy.protected_ingress, any_service)
-    yield ResolvedRule("egress", policy.protected_egress, EVERYWHERE, any_service)
+    yield ResolvedRule("ingress", EVERYWHERE, policy.protected_ingress, (ANY_SERVICE,))
+    yield ResolvedRule("egress", policy.protected_egress, EVERYWHERE, (ANY_SERVICE,))
 
 
 @dataclass(frozen=True)
@@ -146,13 +147,9 @@ def service_edges(services: Iterable[ServiceRange]) -> list[tuple[int, int]]:
             protocols += sorted(PORT_PROTOCOLS - {service.protocol})
         elif service.protocol == ANY_PROTOCOL:
             protocols = sorted(PORT_PROTOCOLS)
-        top = 255 if service.protocol in (ICMP, ICMPV6) else 65535
         ports = (service.first, service.last, service.first - 1, service.last + 1)
         for port in ports:
             for protocol in protocols:
-                portless = protocol not in (*PORT_PROTOCOLS, ICMP, ICMPV6)
-                if portless:
-                    found[protocol, 0] = None
-                elif 0 <= port <= top:
+                if 0 <= port <= last_port(protocol):
                     found[protocol, port] = None
     return list(found)
