@@ -5,17 +5,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import craft
+import numpy as np
 import pytest
 import store_samples as samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from session_site import refused, site
+from strategies import table_of
 
+from workbench.analysis import Simulator
 from workbench.model.errors import FilterError, InputError
 from workbench.model.filters import NO_FILTER, parse_filter, parse_time
-from workbench.model.net import PORT_PROTOCOLS, format_address
-from workbench.model.traffic import Direction, Flow, Outcome
-from workbench.session import Session
+from workbench.model.net import PORT_PROTOCOLS, TCP, format_address, parse_address
+from workbench.model.policy import ResolvedPolicy
+from workbench.model.traffic import Conversation, Direction, Flow, Outcome
+from workbench.session import Session, names
 from workbench.store import Store
 
 HOSTS = samples.ADDRESSES[:4]
@@ -201,6 +205,19 @@ def test_words_that_mean_nothing_here(
 )
 def test_an_address_may_begin_like_a_field(word: str) -> None:
     assert [term.field for term in parse_filter(word).terms] == ["host"]
+
+
+@pytest.mark.parametrize("end", ["client", "server"])
+def test_ends_are_in_order_of_address(end: str) -> None:
+    """Not of their numbers, which tell what was loaded first."""
+    seen = [("10.0.0.9", "10.0.0.2"), ("fd00::1", "10.0.0.7"), ("10.0.0.1", "10.0.0.9")]
+    pairs = [map(parse_address, pair) for pair in seen]
+    table = table_of([Conversation(*pair, TCP, at) for at, pair in enumerate(pairs)])
+    simulation = Simulator(table).simulate(ResolvedPolicy("none"))
+    for descending in (False, True):
+        rows = names.ordered(np.arange(3), simulation, end, descending)
+        found = [table.hosts.addresses[host] for host in table[end][rows].tolist()]
+        assert found == sorted(found, reverse=descending)
 
 
 def test_unknown_orders_and_groups(world: tuple[Session, list[Flow]]) -> None:

@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 
-import numpy as np
-
 from workbench.model.policy import ResolvedPolicy, ResolvedRule
 from workbench.model.simulation import Simulation
 from workbench.model.site import Inventory
-from workbench.model.traffic import Conversation, ConversationTable
+from workbench.model.traffic import Conversation
 from workbench.model.verdict import Class, Decision, Explanation, NearMiss, Verdict
 
 MOST_NEAR_MISSES = 5
@@ -22,7 +20,8 @@ def explain(
 ) -> Explanation:
     """Judge a conversation and say why; one that was seen is judged as it was seen."""
     policy, klass = simulation.policy, None
-    row = find_row(simulation.table, conversation)
+    key = (conversation.client, conversation.server, conversation.protocol, conversation.port)
+    row = simulation.table.find(*key)
     if row is not None:
         conversation = simulation.table.at(row)
         klass = Class(int(simulation.classes[row]))
@@ -43,18 +42,6 @@ def _text(conversation: Conversation, inventory: Inventory) -> str:
     """`pc-07 (10.1.0.7) → db-1 (10.3.0.1) tcp/5432`"""
     ends = map(inventory.title, (conversation.client, conversation.server))
     return f"{' → '.join(ends)} {conversation.service}"
-
-
-def find_row(table: ConversationTable, conversation: Conversation) -> int | None:
-    """The row with the same client, server, protocol and port; None if it was never seen."""
-    client = table.hosts.index.get(conversation.client)
-    server = table.hosts.index.get(conversation.server)
-    if client is None or server is None:
-        return None
-    same = (table["client"] == client) & (table["server"] == server)
-    same &= (table["protocol"] == conversation.protocol) & (table["port"] == conversation.port)
-    rows = np.flatnonzero(same)
-    return int(rows[0]) if len(rows) else None
 
 
 def near_misses(policy: ResolvedPolicy, conversation: Conversation) -> tuple[NearMiss, ...]:

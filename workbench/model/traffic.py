@@ -5,12 +5,11 @@ The *port* of a conversation is the server's port for TCP, UDP and SCTP, the mes
 and ICMPv6, and 0 for protocols without ports.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -200,18 +199,6 @@ class CaptureReport:
     """Number in the store; None before it is stored."""
 
 
-def replaced(reports: Iterable[CaptureReport]) -> Mapping[int, int]:
-    """Captures whose file gave way to another recording under its name → the newest one there."""
-    newest: dict[str, int] = {}
-    older: dict[int, str] = {}
-    for report in sorted(reports, key=lambda report: report.id or 0):
-        if report.id is not None and Path(report.path).is_absolute():
-            if report.path in newest:
-                older[newest[report.path]] = report.path
-            newest[report.path] = report.id
-    return {number: newest[path] for number, path in older.items()}
-
-
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a long job is."""
@@ -257,9 +244,8 @@ def format_time(microseconds: int) -> str:
     """RFC 3339, UTC, microseconds: `2026-03-31T14:02:09.000123Z`; clamped to years 1 to 9999."""
     limit = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
     clamped = max(-62_135_596_800_000_000, min(microseconds, limit))
-    seconds, rest = divmod(clamped, 1_000_000)
-    moment = datetime(1970, 1, 1) + timedelta(seconds=seconds)
-    return f"{moment.isoformat()}.{rest:06d}Z"
+    moment = datetime(1970, 1, 1) + timedelta(microseconds=clamped)
+    return f"{moment.isoformat(timespec='microseconds')}Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +355,11 @@ class HostTable:
         order = sorted(range(len(self.addresses)), key=self.addresses.__getitem__)
         return tuple(self.addresses[at] for at in order), np.array(order, dtype=np.int64)
 
+    @cached_property
+    def rank(self) -> NDArray[np.int64]:
+        """By host index: its place among all addresses; numbers depend on the order of loads."""
+        return np.argsort(self.by_address[1])
+
 
 @dataclass(frozen=True)
 class ConversationTable:
@@ -390,6 +381,14 @@ class ConversationTable:
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self.columns[name]
+
+    def find(self, client: int, server: int, protocol: int, port: int) -> int | None:
+        """The row of a conversation, its ends by address; None if it was never seen."""
+        index, names = self.hosts.index, ("client", "server", "protocol", "port")
+        key = index.get(client, -1), index.get(server, -1), protocol, port
+        same = [self[name] == value for name, value in zip(names, key, strict=True)]
+        rows = np.flatnonzero(np.logical_and.reduce(same))
+        return int(rows[0]) if len(rows) else None
 
     def at(self, row: int) -> Conversation:
         """Row `row` as a value."""

@@ -16,8 +16,9 @@ from workbench.capture import (
 )
 from workbench.model.errors import CaptureError, DuplicateCapture
 from workbench.model.net import ANY_SERVICE, ServiceRange
+from workbench.model.quality import replaced
 from workbench.model.recording import Ending
-from workbench.model.traffic import CaptureReport, Progress, Stop, Tell, replaced
+from workbench.model.traffic import CaptureReport, Progress, Stop, Tell
 from workbench.session.folder import POLICY, STORE, made_workspace
 from workbench.session.reading import Reading
 

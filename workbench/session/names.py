@@ -8,6 +8,7 @@ from workbench.model.errors import InputError
 from workbench.model.filters import FLOW_FIELDS, TIME_FIELDS, Filter
 from workbench.model.net import ServiceRange, is_v4, parse_address, parse_service
 from workbench.model.policy import Policy
+from workbench.model.simulation import Simulation
 from workbench.model.site import Inventory
 from workbench.model.traffic import Conversation, ConversationTable, HostTable
 from workbench.session.replay import Scene
@@ -86,6 +87,22 @@ def fitting_hosts(
             named = np.logical_or.reduce([words.hosts(value) for value in term.values])
             inside &= ~named if term.negated else named
     return inside
+
+
+def ordered(
+    rows: NDArray[np.int64], simulation: Simulation, sort: str, descending: bool
+) -> NDArray[np.int64]:
+    """Table rows by a column of the table (ends by address) or `class`. Raises InputError."""
+    columns = {**simulation.table.columns, "class": simulation.classes}
+    if sort not in columns:
+        raise InputError(
+            f"cannot sort conversations by {sort!r}; choose one of {', '.join(columns)}"
+        )
+    keys = columns[sort][rows]
+    if sort in ("client", "server"):
+        keys = simulation.table.hosts.rank[keys]
+    order = np.argsort(keys, kind="stable")
+    return rows[order[::-1]] if descending else rows[order]
 
 
 def conversation(

@@ -269,14 +269,19 @@ class Session(FlowPackets, Guarding):
         now = self._replay.scene()
         inside = names.cell_mask(names.grouping(by, now), row, column, now.table)
         rows = np.flatnonzero(inside & self._select(chosen, now))
-        return _ordered(rows, now.simulation, "bytes", True)
+        return names.ordered(rows, now.simulation, "bytes", True)
 
     def conversation_rows(
         self, chosen: Filter = NO_FILTER, sort: str = "bytes", descending: bool = True
     ) -> NDArray[np.int64]:
-        """Matching table rows in the order asked for (a column of the table, or `class`)."""
+        """Matching table rows in the order asked for, see `ordered`."""
         now = self._replay.scene()
-        return _ordered(np.flatnonzero(self._select(chosen, now)), now.simulation, sort, descending)
+        rows = np.flatnonzero(self._select(chosen, now))
+        return names.ordered(rows, now.simulation, sort, descending)
+
+    def ordered(self, rows: NDArray[np.int64], sort: str, descending: bool) -> NDArray[np.int64]:
+        """Table rows by a column of the table (ends by address) or `class`. Raises InputError."""
+        return names.ordered(rows, self.simulation, sort, descending)
 
     def flow_view(
         self, chosen: Filter = NO_FILTER, sort: str = "first_us", descending: bool = False
@@ -378,15 +383,3 @@ class Session(FlowPackets, Guarding):
     def name_of(self, address: int) -> str:
         """`db-1 (10.0.2.5)`, or the address alone."""
         return self.inventory.title(address)
-
-
-def _ordered(
-    rows: NDArray[np.int64], simulation: Simulation, sort: str, descending: bool
-) -> NDArray[np.int64]:
-    columns = {**simulation.table.columns, "class": simulation.classes}
-    if sort not in columns:
-        raise InputError(
-            f"cannot sort conversations by {sort!r}; choose one of {', '.join(columns)}"
-        )
-    order = np.argsort(columns[sort][rows], kind="stable")
-    return rows[order[::-1]] if descending else rows[order]

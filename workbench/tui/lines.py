@@ -2,16 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
-
-import numpy as np
-from numpy.typing import NDArray
 
 from workbench.model.net import PORT_PROTOCOLS, format_address
 from workbench.model.packets import Packet, printable
 from workbench.model.text import duration, short_bytes, short_count
-from workbench.model.traffic import Conversation, Flow
+from workbench.model.traffic import Conversation, Flow, format_time
 from workbench.model.verdict import Class, Verdict
 from workbench.tui.glyphs import CLASS_TONES, class_label
 from workbench.tui.widgets.pagedtable import Column, Row
@@ -53,16 +50,6 @@ def _why(session: "Session", row: int) -> str:
     return session.explain_row(row).decision.reason
 
 
-def ordered(
-    session: "Session", rows: NDArray[np.int64], key: str, descending: bool
-) -> NDArray[np.int64]:
-    """Table rows by a column of the table, `class`, or `client`/`server` by address."""
-    simulation = session.simulation
-    keys = simulation.classes if key == "class" else session.table[key]
-    order = np.argsort(keys[rows], kind="stable")
-    return rows[order[::-1]] if descending else rows[order]
-
-
 def clock(microseconds: int | None, *, day: bool = True) -> str:
     """`03-31 14:02:09` UTC, or the time alone."""
     if microseconds is None:
@@ -79,9 +66,7 @@ def period(first_us: int, last_us: int) -> str:
 
 
 def _moment(microseconds: int) -> datetime:
-    limit = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
-    clamped = max(-62_135_596_800_000_000, min(microseconds, limit))
-    return datetime(1970, 1, 1) + timedelta(microseconds=clamped)
+    return datetime.fromisoformat(format_time(microseconds).removesuffix("Z"))
 
 
 CONVERSATION_COLUMNS = (
@@ -181,18 +166,3 @@ def ends(flow: Flow) -> str:
     client, server = format_address(flow.client), format_address(flow.server)
     client = f"[{client}]" if port and ":" in client else client
     return f"{client}{port} → {server} {flow.service}"
-
-
-def row_of(session: "Session", flow: Flow) -> int | None:
-    """The table row of a flow's conversation; None when the table does not have it."""
-    table = session.table
-    index = table.hosts.index
-    if flow.client not in index or flow.server not in index:
-        return None
-    found = np.flatnonzero(
-        (table["client"] == index[flow.client])
-        & (table["server"] == index[flow.server])
-        & (table["protocol"] == flow.protocol)
-        & (table["port"] == flow.server_port)
-    )
-    return int(found[0]) if len(found) else None

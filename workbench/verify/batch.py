@@ -33,11 +33,9 @@ class Batch:
     @classmethod
     def of_table(cls, table: ConversationTable) -> "Batch":
         """All rows of a table, in table order."""
-        addresses, order = table.hosts.by_address
-        rank = np.empty(len(order), np.int64)
-        rank[order] = np.arange(len(order))
+        rank = table.hosts.rank
         return cls(
-            addresses,
+            table.hosts.by_address[0],
             rank[table["client"]],
             rank[table["server"]],
             table["protocol"].astype(np.int64),

@@ -101,7 +101,7 @@ def _spraying(scene: Scene, brief: Columns, scouts: Mapping[int, int]) -> Iterat
     for rows in grouped(only["host"], only["family"]):
         if len(np.unique(only["target"][rows])) < limits.spray_servers:
             continue
-        ties = only["port"][rows], scene.rank[only["server"][rows]]
+        ties = only["port"][rows], scene.hosts.rank[only["server"][rows]]
         rows = rows[np.lexsort((*ties, only["first_us"][rows]))]
         inside = rows[_widest(only["first_us"][rows], only["target"][rows], limits.guess_window)]
         servers = np.unique(only["target"][inside])

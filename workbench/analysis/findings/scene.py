@@ -59,13 +59,6 @@ class Scene:
         return found
 
     @cached_property
-    def rank(self) -> Rows:
-        """By host index: its place among all addresses; numbers depend on the order of loads."""
-        found = np.empty(len(self.hosts), dtype=np.int64)
-        found[self.hosts.by_address[1]] = np.arange(len(self.hosts))
-        return found
-
-    @cached_property
     def many(self) -> Mask:
         """By host index: no single machine (multicast, broadcast; also a.b.c.255)."""
         return np.array(

@@ -179,7 +179,7 @@ def _about_then(scene: Scene, host: int, begin: int, end: int, *, as_client: boo
 
 def _by_address(scene: Scene, table: Columns, *first: Rows) -> Rows:
     """Host numbers depend on the order of loads: equal rows go by address."""
-    ends = scene.rank[table["server"]], scene.rank[table["client"]]
+    ends = scene.hosts.rank[table["server"]], scene.hosts.rank[table["client"]]
     return np.lexsort((table["port"], table["protocol"], *ends, *first))
 
 

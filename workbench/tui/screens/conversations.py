@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from workbench.tui.lines import CONVERSATION_COLUMNS, ordered
+from workbench.tui.lines import CONVERSATION_COLUMNS
 from workbench.tui.screens.base import Rows
 from workbench.tui.screens.conversationlist import ConversationListScreen
 from workbench.tui.widgets.pagedtable import PagedTable
@@ -40,7 +40,7 @@ class ConversationsScreen(ConversationListScreen):
 
         def question() -> NDArray[np.int64]:
             rows = find()
-            return ordered(session, rows[session.select(chosen)[rows]], key, descending)
+            return session.ordered(rows[session.select(chosen)[rows]], key, descending)
 
         self.ask("rows", question, self._show)
 

@@ -15,7 +15,7 @@ from workbench.model.packets import MOST_SAVED
 from workbench.model.text import plural
 from workbench.model.traffic import Flow
 from workbench.tui.asking import Pager
-from workbench.tui.lines import FLOW_COLUMNS, flow_row, row_of
+from workbench.tui.lines import FLOW_COLUMNS, flow_row
 from workbench.tui.screens.base import Rows, WorkScreen
 from workbench.tui.widgets.pagedtable import PagedTable, Row
 
@@ -86,7 +86,7 @@ class FlowsBase(WorkScreen):
             return None
 
         def rows() -> NDArray[np.int64]:
-            row = row_of(session, flow)
+            row = session.table.find(flow.client, flow.server, flow.protocol, flow.server_port)
             return np.array([] if row is None else [row], np.int64)
 
         return rows

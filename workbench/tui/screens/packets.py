@@ -17,7 +17,7 @@ from workbench.model.packets import Packet
 from workbench.model.text import plural
 from workbench.model.traffic import Flow
 from workbench.tui.desk import Stopped, Tell
-from workbench.tui.lines import PACKET_COLUMNS, ends, packet_row, row_of
+from workbench.tui.lines import PACKET_COLUMNS, ends, packet_row
 from workbench.tui.screens.base import Rows
 from workbench.tui.screens.seeking import SeekingScreen
 from workbench.tui.widgets.packetview import PacketView
@@ -139,7 +139,7 @@ class PacketsScreen(SeekingScreen):
         session, flow = self.opened, self._flow
 
         def rows() -> NDArray[np.int64]:
-            row = row_of(session, flow)
+            row = session.table.find(flow.client, flow.server, flow.protocol, flow.server_port)
             return np.array([] if row is None else [row], np.int64)
 
         return rows

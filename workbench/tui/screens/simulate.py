@@ -16,7 +16,7 @@ from workbench.model.simulation import Simulation
 from workbench.model.text import percent, plural
 from workbench.model.verdict import Class
 from workbench.tui.glyphs import CLASS_STYLES, CLASS_TONES, class_label
-from workbench.tui.lines import CONVERSATION_COLUMNS, Story, ordered
+from workbench.tui.lines import CONVERSATION_COLUMNS, Story
 from workbench.tui.screens.conversationlist import ConversationListScreen
 from workbench.tui.widgets.classbar import ClassBars
 from workbench.tui.widgets.pagedtable import PagedTable
@@ -70,7 +70,7 @@ class SimulateScreen(ConversationListScreen):
 
         def question() -> Found:
             rows = listed_rows(session, chosen, klass, only)
-            found = ordered(session, rows, key, descending)
+            found = session.ordered(rows, key, descending)
             return found, session.saved_simulation, session.simulation
 
         self.ask("simulate", question, self._show)
