@@ -62,7 +62,7 @@ async def test_an_answer_is_one_edit_that_can_be_undone(bench: WorkbenchApp) -> 
         before = policy(bench)
         await press(pilot, "r", "down", "down", "enter")
         assert isinstance(bench.screen, FindingsScreen)
-        assert policy(bench) != before and "draft ●" in shown(bench)
+        assert policy(bench) != before and "● unsaved" in shown(bench)
         assert title(bench).startswith(f" {every(bench)} findings")
         await press(pilot, "r", "down", "down")
         assert column(bench, 3)[2] == "changes nothing"

@@ -190,7 +190,15 @@ async def test_the_header_moves_with_the_draft(bench: WorkbenchApp) -> None:
         assert "saved" in shown(bench).splitlines()[0]
         await press(pilot, "5", "x")
         facts = shown(bench).splitlines()[0]
-        assert "draft ● " in facts and "▼" in facts and "▲" in facts
+        assert "● unsaved" in facts and "▼" in facts and "▲" in facts
+        assert f"{bench.summary.draft_changes} verdicts" not in facts, "no room for it"
+        await pilot.resize_terminal(160, 40)
+        await settle(pilot)
+        changed = f"● unsaved, {bench.summary.draft_changes} verdicts changed"
+        assert changed in shown(bench).splitlines()[0]
+        await pilot.resize_terminal(80, 24)
+        await settle(pilot)
+        assert "● unsaved " in shown(bench).splitlines()[0]
         await press(pilot, "2")
         assert bench.screen.query_one(FactsLine).summary == bench.summary
 

@@ -51,6 +51,12 @@ LEGEND = (
     ("·", "dim", "nothing seen", ""),
     ("○", "dim", "allowed, never seen", "a rule without traffic"),
     ("!", "warn", "guardrail broken", ""),
+    (
+        "●",
+        "warn",
+        "unsaved",
+        "^s saves; verdicts changed: conversations that the saved policy judges otherwise",
+    ),
     ("█▅▂", "dim", "high, medium, low", "findings: how sure, and how bad it would be"),
 )
 """Glyph, tone, word, meaning: the `?` screen."""

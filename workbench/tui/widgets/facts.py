@@ -80,9 +80,8 @@ def right_facts(summary: "Summary", weight: Weight | None = None) -> list[Fact]:
     """What the draft does, and how that differs from the saved policy."""
     changes = summary.draft_changes
     if summary.changed:
-        count = short_count(changes) if changes else ""
-        told = f"{count} {noun(changes, 'change')}" if changes else "unsaved"
-        draft = Fact([("draft ", "dim"), (f"● {told}", "warn")], [(f"●{count}", "warn")])
+        does = f", {short_count(changes)} {noun(changes, 'verdict')} changed" if changes else ""
+        draft = Fact([(f"● unsaved{does}", "warn")], [("● unsaved", "warn")])
     else:
         draft = Fact([("saved", "dim")], [("saved", "dim")])
     now, saved = summary.coverage.share, summary.saved_coverage.share
