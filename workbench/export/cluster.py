@@ -11,7 +11,7 @@ from workbench.export.text import one_line
 from workbench.model.net import EVERYWHERE, AddressSet, format_address
 from workbench.model.policy import ResolvedPolicy
 from workbench.model.site import NAMESPACE_NAME, Inventory
-from workbench.model.text import plural
+from workbench.model.text import and_more, plural
 
 
 class Unsayable(Exception):
@@ -132,8 +132,7 @@ def read_cluster(inventory: Inventory) -> Cluster:
 
 
 def _listed(pods: Sequence[KnownPod]) -> str:
-    names = ", ".join(map(str, pods[:5]))
-    return names + (f" and {len(pods) - 5} more" if len(pods) > 5 else "")
+    return and_more(list(map(str, pods)), 5)
 
 
 def require_pods_only(policy: ResolvedPolicy, cluster: Cluster, inventory: Inventory) -> None:

@@ -1,5 +1,7 @@
 """Numbers and glyphs as people read them."""
 
+from collections.abc import Sequence
+
 from workbench.model.verdict import Class, Verdict
 
 GLYPHS = {
@@ -16,6 +18,15 @@ CLASS_GLYPHS = {
     Class.UNCERTAIN: "?",
     Class.OUT_OF_SCOPE: "–",
     Class.EXCLUDED: "–",
+}
+CLASS_WORDS = {
+    Class.PERMITTED: "allowed",
+    Class.WOULD_BLOCK: "would block",
+    Class.MISDROPPED: "allowed, failing",
+    Class.REJECTED: "rejected",
+    Class.UNCERTAIN: "uncertain",
+    Class.OUT_OF_SCOPE: "out of scope",
+    Class.EXCLUDED: "excluded",
 }
 
 
@@ -54,6 +65,12 @@ def noun(count: int, word: str) -> str:
     if word.endswith("y") and word[-2:-1] not in tuple("aeiou"):
         return f"{word[:-1]}ies"
     return f"{word}{'es' if word.endswith(('s', 'x', 'ch', 'sh')) else 's'}"
+
+
+def and_more(names: Sequence[str], most: int) -> str:
+    """`a, b, c`, or `a, b, c and 1,204 more`."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 _FORMULA = ("=", "+", "-", "@", "'")

@@ -16,6 +16,7 @@ from workbench.model.policy import (
     ServiceGroup,
     unused,
 )
+from workbench.model.text import and_more
 from workbench.policy.validate import validate
 
 Entry = TypeVar("Entry")
@@ -181,8 +182,7 @@ def _users(policy: Policy, uses: Callable[[Any], bool]) -> tuple[str, ...]:
 
 def _refuse_used(where: str, uses: Sequence[str]) -> None:
     if uses:
-        more = f" and {len(uses) - 5} more" if len(uses) > 5 else ""
-        raise PolicyError(f"still used by {', '.join(uses[:5])}{more}", where=where)
+        raise PolicyError(f"still used by {and_more(uses, 5)}", where=where)
 
 
 def _checked(policy: Policy) -> Policy:

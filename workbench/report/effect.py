@@ -69,7 +69,7 @@ def effect(report: Report) -> Section:
 def _classes(report: Report) -> Bars:
     total = report.totals.conversations
     bars = []
-    for klass, (_, tone, meaning) in CLASSES.items():
+    for klass, (tone, meaning) in CLASSES.items():
         number = report.totals.by_class[klass]
         told = f"{number:,} ({percent(number, total)}): {meaning}"
         bars.append(Bar(class_mark(klass).text, number, told, tone))

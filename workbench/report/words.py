@@ -2,28 +2,23 @@
 
 from workbench.model.finding import Level
 from workbench.model.quality import Weight
-from workbench.model.text import CLASS_GLYPHS
+from workbench.model.text import CLASS_GLYPHS, CLASS_WORDS
 from workbench.model.verdict import Class
 from workbench.report.document import Mark, Tone
 
 CLASSES = {
-    Class.PERMITTED: ("allowed", Tone.GOOD, "works today and stays allowed"),
-    Class.WOULD_BLOCK: ("would block", Tone.BAD, "works today, and the policy would stop it"),
-    Class.UNCERTAIN: (
-        "uncertain",
-        Tone.CARE,
-        "the recording cannot tell who opened it, or whether it worked",
-    ),
-    Class.MISDROPPED: ("allowed, failing", Tone.CARE, "allowed, and it failed anyway"),
-    Class.REJECTED: ("rejected", Tone.PLAIN, "failed already, and the policy blocks it"),
+    Class.PERMITTED: (Tone.GOOD, "works today and stays allowed"),
+    Class.WOULD_BLOCK: (Tone.BAD, "works today, and the policy would stop it"),
+    Class.UNCERTAIN: (Tone.CARE, "the recording cannot tell who opened it, or whether it worked"),
+    Class.MISDROPPED: (Tone.CARE, "allowed, and it failed anyway"),
+    Class.REJECTED: (Tone.PLAIN, "failed already, and the policy blocks it"),
     Class.OUT_OF_SCOPE: (
-        "out of scope",
         Tone.PLAIN,
         "neither end is protected, or it is never a matter of policy (multicast, DHCP …)",
     ),
-    Class.EXCLUDED: ("excluded", Tone.PLAIN, "left out on purpose, with a reason"),
+    Class.EXCLUDED: (Tone.PLAIN, "left out on purpose, with a reason"),
 }
-"""Class → word, tone, meaning; in the order they are told."""
+"""Class → tone, meaning; in the order they are told."""
 YES = Mark("✓", "yes", Tone.GOOD)
 _LEVELS = {
     Level.HIGH: ("▲", Tone.BAD),
@@ -35,8 +30,8 @@ _LIGHTS = {"red": ("●", Tone.BAD), "amber": ("◐", Tone.CARE), "green": ("○
 
 def class_mark(klass: Class) -> Mark:
     """`✗ would block`."""
-    word, tone, _ = CLASSES[klass]
-    return Mark(CLASS_GLYPHS[klass], word, tone)
+    tone, _ = CLASSES[klass]
+    return Mark(CLASS_GLYPHS[klass], CLASS_WORDS[klass], tone)
 
 
 def level_mark(level: Level) -> Mark:

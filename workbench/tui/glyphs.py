@@ -5,7 +5,7 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
-from workbench.model.text import CLASS_GLYPHS
+from workbench.model.text import CLASS_GLYPHS, CLASS_WORDS
 from workbench.model.verdict import Class, Verdict
 
 TONES = ("allowed", "blocked", "uncertain", "out", "failing", "dim", "strong", "warn", "accent")
@@ -25,15 +25,6 @@ CLASS_TONES = {
     Class.UNCERTAIN: "uncertain",
     Class.OUT_OF_SCOPE: "out",
     Class.EXCLUDED: "out",
-}
-CLASS_WORDS = {
-    Class.PERMITTED: "allowed",
-    Class.WOULD_BLOCK: "would block",
-    Class.MISDROPPED: "allowed, failing",
-    Class.REJECTED: "rejected",
-    Class.UNCERTAIN: "uncertain",
-    Class.OUT_OF_SCOPE: "out of scope",
-    Class.EXCLUDED: "excluded",
 }
 LEGEND = (
     ("✓", "allowed", "allowed", "the draft allows it"),

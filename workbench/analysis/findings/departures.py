@@ -19,7 +19,7 @@ from workbench.analysis.findings.scene import (
 from workbench.model.finding import Columns, Finding, Level, Stage, Traces
 from workbench.model.net import TCP, ServiceRange, service_text
 from workbench.model.risky import risky_by_id
-from workbench.model.text import duration, plural, short_bytes
+from workbench.model.text import and_more, duration, plural, short_bytes
 
 _CROWD = 3
 """Clients that beat to one service, or servers that one client beats to: that is how it works."""
@@ -95,7 +95,6 @@ def _new_services(scene: Scene, before: Traces) -> Iterator[Finding]:
         host = int(now["target"][rows[0]])
         pairs = zip(now["protocol"][rows].tolist(), now["port"][rows].tolist(), strict=True)
         told = [service_text(*one) for one in sorted(set(pairs))]
-        more = f" and {len(told) - 3} more" if len(told) > 3 else ""
         yield Finding(
             kind="new-service",
             stage=Stage.DEPARTURE,
@@ -107,7 +106,7 @@ def _new_services(scene: Scene, before: Traces) -> Iterator[Finding]:
             last_us=int(now["used_last_us"][rows].max()),
             confidence=Level.LOW,
             impact=Level.MEDIUM,
-            why=f"{', '.join(told[:3])}{more}: nobody used that of it in the baseline",
+            why=f"{and_more(told, 3)}: nobody used that of it in the baseline",
             unseen="the program behind it",
             evidence=scene.evidence(now, rows),
         )

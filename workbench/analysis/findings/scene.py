@@ -14,6 +14,7 @@ from workbench.model.finding import MOST_EVIDENCE, Columns, Evidence, Thresholds
 from workbench.model.net import PORT_PROTOCOLS, V4_BASE, AddressSet, ServiceRange, is_v4
 from workbench.model.site import Inventory
 from workbench.model.spoken import Spoken
+from workbench.model.text import and_more
 from workbench.model.traffic import HostTable
 
 Rows = NDArray[np.int64]
@@ -146,9 +147,7 @@ class Scene:
     def names(self, hosts: Iterable[int], most: int = 3) -> str:
         """`a, b, c and 5 more`, by address."""
         told = sorted({int(one) for one in hosts}, key=self.address)
-        texts = [self.name(one) for one in told[:most]]
-        left = len(told) - most
-        return ", ".join(texts) + (f" and {left} more" if left > 0 else "")
+        return and_more(list(map(self.name, told)), most)
 
     def addresses(self, hosts: Iterable[int]) -> tuple[int, ...]:
         """Each once, ascending."""

@@ -7,6 +7,7 @@ from workbench.analysis.findings.scene import Scene
 from workbench.analysis.findings.talk import service_of
 from workbench.model.finding import Finding, Level, Stage
 from workbench.model.spoken import Act
+from workbench.model.text import and_more
 
 _REPLACED = {
     "tool-transfer": ("file-written",),
@@ -87,8 +88,7 @@ def _unseen(scene: Scene, one: Finding, sealed: bool) -> Finding:
     if not one.unseen:
         return one
     if scene.unheard:
-        more = f" and {len(scene.unheard) - 1} more" if len(scene.unheard) > 1 else ""
-        return replace(one, unseen=f"{one.unseen}; not read: {scene.unheard[0]}{more}")
+        return replace(one, unseen=f"{one.unseen}; not read: {and_more(scene.unheard, 1)}")
     if sealed and "smb" in _families(one):
         return replace(one, unseen=f"{one.unseen}; SMB is encrypted here")
     return one

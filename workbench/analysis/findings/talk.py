@@ -10,6 +10,7 @@ from workbench.analysis.findings.scene import SECOND, Scene
 from workbench.model.finding import MOST_EVIDENCE, Evidence, Finding, Level, Stage
 from workbench.model.net import TCP
 from workbench.model.spoken import Act, Said, Spoken
+from workbench.model.text import and_more
 
 _HOUR = 3600 * SECOND
 _ROUTINE_HOURS = 4
@@ -176,9 +177,7 @@ def densest(lines: Sequence[Line], window_s: int) -> list[Line]:
 
 def told(texts: Iterable[str], most: int = 3) -> str:
     """`a, b, c and 5 more`, each once."""
-    names = sorted({one for one in texts if one})
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+    return and_more(sorted({one for one in texts if one}), most)
 
 
 def administrative(share: str) -> bool:

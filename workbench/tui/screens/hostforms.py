@@ -9,7 +9,7 @@ from workbench.model.errors import InventoryError
 from workbench.model.net import format_address, is_v4
 from workbench.model.policy import Segment
 from workbench.model.site import LABEL_KEY, HostFacts
-from workbench.model.text import plural
+from workbench.model.text import and_more, plural
 from workbench.tui.screens.form import Field, Form, Parts, Values
 
 if TYPE_CHECKING:
@@ -58,9 +58,8 @@ class LabelForm(Form):
     def preview(self, session: "Session", values: Values) -> Parts:  # noqa: ARG002
         labels = parse_labels(values["labels"])
         known = list(dict.fromkeys(host.name for host in self._hosts))
-        more = f" and {len(known) - 6} more" if len(known) > 6 else ""
         count = plural(len(self._hosts), "address")
-        told = [(f"{count}: {', '.join(known[:6])}{more}\n", "dim")]
+        told = [(f"{count}: {and_more(known, 6)}\n", "dim")]
         for key, value in labels.items():
             now = Counter(dict(host.labels).get(key, "nothing") for host in self._hosts)
             was = ", ".join(f"{old} ({count})" for old, count in now.most_common(4))

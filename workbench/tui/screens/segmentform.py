@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from workbench.model.errors import PolicyError
 from workbench.model.policy import Policy, Segment
 from workbench.model.site import LABEL_KEY
-from workbench.model.text import plural
+from workbench.model.text import and_more, plural
 from workbench.tui.screens.form import Field, Form, Parts, Values, always, listed
 from workbench.tui.widgets.completing import words_of
 
@@ -69,9 +69,8 @@ class SegmentForm(Form):
         inside = resolved.segment(segment.name)
         members = [at for at in session.table.hosts.addresses if at in inside]
         known = list(dict.fromkeys(map(session.inventory.name, members)))
-        more = f" and {len(known) - 8} more" if len(known) > 8 else ""
         parts = [(f"{plural(len(members), 'known address')}: ", "strong"),
-                 (f"{', '.join(known[:8])}{more}\n", "")]  # fmt: skip
+                 (f"{and_more(known, 8)}\n", "")]  # fmt: skip
         if inside.size > len(members):
             cidrs = ", ".join(inside.cidrs()[:4])
             parts.append(
