@@ -102,6 +102,12 @@ def over_ip(
     return ether(ipv4(source, to, protocol, payload))
 
 
+def isl(frame: bytes, vlan: int = 7) -> bytes:
+    """Cisco's Inter-Switch Link, without its checksum."""
+    head = bytes.fromhex("01000c000002") + bytes(6) + struct.pack(">H", 12 + len(frame)) + SNAP[:3]
+    return head + b"\0\0\x0c" + struct.pack(">HHH", vlan << 1, 0, 0) + frame
+
+
 def wifi(
     payload: bytes,
     *,

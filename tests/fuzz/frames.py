@@ -261,6 +261,10 @@ def _frame(rng: Random, depth: int = 0) -> bytes:
         kind, body = len(body) + 8, b"\xaa\xaa\3\0\0\0" + struct.pack(">H", kind) + body
     elif chance < 0.37:
         kind, body = 0x894F, b"\0\x46\1" + bytes([1 + (kind != 0x0800)]) + bytes(20) + body
+    elif chance < 0.39:  # Cisco ISL
+        inner = ether(body, kind)
+        head = b"\1\0\x0c\0\0\2" + bytes(6) + struct.pack(">H", 12 + len(inner) & 0x3FF)
+        return head + b"\xaa\xaa\3\0\0\x0c\0\x0e\0\0\0\0" + inner
     elif chance < 0.42:
         kind, body = rng.choice((0x0806, 0x88CC, 38, 0x8863)), bytes(28)
     return ether(body, kind, tags, to=rng.choice((2, 2, 2, 1, 255)))
@@ -325,6 +329,18 @@ def _token_ring(rng: Random) -> bytes:
     return bytes(8) + source + route + b"\xaa\xaa\3\0\0\0" + struct.pack(">H", kind) + body
 
 
+def _atm(rng: Random) -> bytes:
+    """Routed, bridged, or PPP."""
+    kind, body = packet(rng)
+    return rng.choice(
+        (
+            b"\xaa\xaa\3\0\0\0" + struct.pack(">H", kind) + body,
+            b"\xaa\xaa\3\0\x80\xc2\0\7\0\0" + ether(body, kind),
+            b"\xfe\xfe\3\xcf\0" + (b"\x21" if kind == 0x0800 else b"\x57") + body,
+        )
+    )
+
+
 LINKS: dict[int, Callable[[Random], bytes]] = {
     1: _frame,
     0: _headed(b"\2\0\0\0", b"\0\0\0\2", b"\x1e\0\0\0", b"\x18\0\0\0"),
@@ -333,6 +349,7 @@ LINKS: dict[int, Callable[[Random], bytes]] = {
     12: _headed(b""),
     50: _headed(b"\xff\3\0\x21", b"\0\x21"),
     51: _headed(b"\x11\0\0\1\0\x20\0\x21"),
+    100: _atm,
     101: _headed(b""),
     104: _typed(2),
     105: _wifi,

@@ -84,6 +84,9 @@ def flow(row: list[int]) -> str:
         (10, bytes(13) + SNAP_IP),
         (100, SNAP_IP),
         (100, b"\6\6\3" + IP),
+        (100, b"\xaa\xaa\3\0\x80\xc2\0\7\0\0" + FRAME),
+        (100, b"\xfe\xfe\3\xcf\0\x21" + IP),
+        (123, b"\2\0\0\5\xaa\xaa\3\0\x80\xc2\0\1\0\0" + FRAME),
         (104, b"\x0f\0\x08\0" + IP),
         (205, b"\1\x0f\0\x08\0" + IP),
         (107, b"\x18\x41\3\xcc" + IP),
@@ -174,6 +177,7 @@ def flow(row: list[int]) -> str:
         (1, ether(b"\0\1\1\x20" + bytes(6) + b"\x08\0" + IP, 0xD28B)),
         (1, ether(b"\0\3\0\1\0\2" + FRAME, 0x22F3)),
         (1, ether(b"\0\x43\0\1\0\2" + bytes(4) + FRAME, 0x22F3)),
+        (1, layers.isl(FRAME)),
         (1, ether(b"\0\0\0\1\x08\0" + IP, 0xF1C1, tags=[(0x8100, 7)])),
         (1, ether(SNAP_IP, 0x8870)),
         (1, ether(SNAP_IP.replace(layers.SNAP, bytes.fromhex("aaaa030000f8")), len(SNAP_IP))),
@@ -253,6 +257,7 @@ def test_every_system_has_its_own_number_for_ipv6() -> None:
         (197, layers.erf(2, b"", more=1), "cut inside the link header"),
         (258, layers.pktap(b""), "cut inside the link header"),
         (226, bytes(20), "cut inside the link header"),
+        (100, b"\xaa\xaa\3\0\x80\xc2\0\x0e" + bytes(40), "SNAP (CDP and the like)"),
         (219, layers.mpls(b"\x10" + bytes(40), 5), "MPLS without IP"),
         (219, struct.pack(">I", 5 << 12) * 20, "too many nested headers"),
         (1, ether(layers.nsh(9, bytes(20)), 0x894F), "NSH without IP"),
@@ -494,8 +499,8 @@ def test_both_ways_are_one_tunnel_and_keys_tell_tunnels_apart() -> None:
 def test_the_vlan_is_that_of_the_frame_outside_where_it_has_one() -> None:
     inner = layers.vxlan(TAGGED)
     outer = ether(ipv4(OUT, TO, 17, udp(50000, 4789, inner)), tags=[(0x8100, 9), (0x8100, 8)])
-    decoded = Decoded([layers.over_udp(4789, inner), outer, TAGGED])
-    assert decoded.words(layout.PKT_MARKS, layout.VLAN_SHIFT, 0xFFF) == [7, 9, 7]
+    decoded = Decoded([layers.over_udp(4789, inner), outer, TAGGED, layers.isl(FRAME, 6)])
+    assert decoded.words(layout.PKT_MARKS, layout.VLAN_SHIFT, 0xFFF) == [7, 9, 7, 6]
 
 
 def test_tokens_and_times_to_live() -> None:

@@ -140,12 +140,6 @@ class LinkDecoder:
             return self._typed(at + 2)
         if link == 107 or link == 219:
             return self._frame_relay(at) if link == 107 else self._mpls(at)
-        return self._rarer(link, at)
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(-1)
-    def _rarer(self, link: cython.ulonglong, at: cython.Py_ssize_t) -> cython.int:
         if link == 242:  # IP over InfiniBand
             if self.end - at < 44:
                 return _CUT_LINK
@@ -174,11 +168,9 @@ class LinkDecoder:
     def _cooked(self, link: cython.ulonglong, at: cython.Py_ssize_t) -> cython.int:
         """Linux cooked capture, v1 (113) and v2 (276)."""
         size: cython.Py_ssize_t = 16 if link == 113 else 20
-        kind: cython.ulonglong
         if self.end - at < size:
             return _CUT_LINK
-        kind = self.buf[at + 1] if link == 113 else self.buf[at + 10]
-        if kind == 1 or kind == 2:  # broadcast, multicast
+        if self.buf[at + 1 if link == 113 else at + 10] in (1, 2):  # broadcast, multicast
             self.marks |= _GROUP
         return self._ethertype(self._u16(at + 14 if link == 113 else at), at + size)
 
@@ -203,6 +195,10 @@ class LinkDecoder:
     @cython.nogil
     @cython.exceptval(-1)
     def _ethernet(self, at: cython.Py_ssize_t) -> cython.int:
+        isl: cython.bint = self.end - at >= 40 and self._u16(at) & 0xFDFF == 0x0100
+        if isl and self._u16(at + 2) == 0x0C00 and self.buf[at + 4] == 0:  # Cisco's trunks
+            self.marks |= self._u16(at + 20) >> 1 << _VLAN_SHIFT & _VLAN
+            at += 26
         if self.end - at < 14:
             return _CUT_LINK
         if self.buf[at] & 1:

@@ -5,7 +5,7 @@ a layer of the link type inside. One that is not what its link type says stays a
 counted as of an unknown link type.
 
 Sources: the tcpdump group's LINKTYPE pages; linux/netfilter/nfnetlink_log.h; Apple's bpf.h (PKTAP);
-OpenBSD's if_pflog.h; Endace's ERF types.
+OpenBSD's if_pflog.h; Endace's ERF types; RFC 2684, 2364 (ATM).
 """
 
 # mypy: disable-error-code="untyped-decorator,no-any-return"
@@ -95,6 +95,8 @@ class Wrappers:
     def _wrapped(self, at: cython.Py_ssize_t) -> cython.int:
         """1 where a whole wrapper is before a packet."""
         link: cython.ulonglong = self.link
+        if link == 100 or self.inner[link] == 100:
+            return self._llc(at + self.before[link])
         if self.inner[link]:
             return self._is(self.inner[link], at + self.before[link])
         if link == 239:
@@ -105,7 +107,7 @@ class Wrappers:
             return self._juniper(at)
         if link == 6 and self.end - at > 14:  # token ring, perhaps with a route
             at += self.buf[at + 14] & 31 if self.buf[at + 8] & 0x80 else 0
-            return self._is(100, at + 14)
+            return self._llc(at + 14)
         if link == 113 or link == 276:
             return self._cooked(at)
         if link == 192:
@@ -113,6 +115,18 @@ class Wrappers:
         if link == 197:
             return self._erf(at)
         return (link == 258 or link == 149) and self._pktap(at)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
+    def _llc(self, at: cython.Py_ssize_t) -> cython.int:
+        """LLC, which only goes where it is before PPP (RFC 2364), or a bridged frame and its pad."""
+        snap: cython.bint = self.end - at >= 10 and self._u16(at) == 0xAAAA
+        if self.end - at >= 4 and self._u16(at) == 0xFEFE and self.buf[at + 3] == 0xCF:
+            return self._is(9, at + 4)
+        if snap and self._u16(at + 4) == 0x80C2 and self._u16(at + 6) in (1, 7):
+            return self._is(1, at + 10)
+        return self._is(100, at)
 
     @cython.cfunc
     @cython.nogil
