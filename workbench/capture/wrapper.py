@@ -120,7 +120,7 @@ class Wrappers:
     @cython.nogil
     @cython.exceptval(-1)
     def _llc(self, at: cython.Py_ssize_t) -> cython.int:
-        """LLC, which only goes where it is before PPP (RFC 2364), or a bridged frame and its pad."""
+        """LLC, which goes where it is before PPP (RFC 2364), or a bridged frame and its pad."""
         snap: cython.bint = self.end - at >= 10 and self._u16(at) == 0xAAAA
         if self.end - at >= 4 and self._u16(at) == 0xFEFE and self.buf[at + 3] == 0xCF:
             return self._is(9, at + 4)
