@@ -10,7 +10,7 @@ from craft import pcap, udp4
 from session_site import site
 
 from workbench.model.errors import Cancelled, InputError
-from workbench.model.policy import Assertion, Guardrail, Rule
+from workbench.model.policy import Assertion, Exclusion, Guardrail, Rule
 from workbench.model.report import Report, ReportFormat
 from workbench.model.verdict import Class
 from workbench.report import document, html_page, markdown_page
@@ -72,6 +72,14 @@ def test_the_losses_are_by_server_and_service(session: Session) -> None:
     [used, old] = report.rules
     assert (used.use.hits, used.clients, used.servers) == (1, 1, 1) and used.first_us
     assert (old.flags, old.first_us) == (("expired", "broad"), None)
+
+
+def test_what_is_excluded_is_nobodys_evidence(session: Session) -> None:
+    session.draft.put_rule(Rule("wide", ("any",), ("db",), ("any",)))
+    skip = Exclusion("skip", ("web",), ("db",), ("any",), "backup")
+    session.draft.put_exclusion(skip)
+    wide = gather(session, FIXED).rules[-1]
+    assert (wide.use.hits, wide.clients) == (2, 1)
 
 
 def test_nothing_protected_is_said_and_never_called_covered(session: Session) -> None:

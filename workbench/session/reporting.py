@@ -187,9 +187,10 @@ def _rule(session: "Session", rule: Rule, use: RuleUse, step: Steps) -> RuleFact
     table, flags = session.table, tuple(_flags(session, rule, use))
     if not use.hits:
         return RuleFacts(rule, use, None, 0, 0, flags)
-    rows = np.flatnonzero(session.select(Filter((Term("rule", (rule.id,)),))))
+    allowed = session.select(Filter((Term("rule", (rule.id,)),)))
+    rows = np.flatnonzero(allowed & (session.simulation.classes != Class.EXCLUDED))
     clients, servers = (len(np.unique(table[end][rows])) for end in ("client", "server"))
-    first = int(table["first_us"][rows].min()) if len(rows) else None
+    first = int(table["first_us"][rows].min())
     return RuleFacts(rule, use, first, clients, servers, flags)
 
 
