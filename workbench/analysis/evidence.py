@@ -145,7 +145,7 @@ def _width(role: str, seen: int, side: Sequence[int], homes: Homes) -> str:
 def broken_by(simulation: Simulation, draft: Draft, homes: Homes) -> tuple[str, ...]:
     """Ids of the guardrails that the rule would break."""
     clients, servers = (
-        AddressSet.of(piece for at in side for piece in homes.addresses[at].ranges)
+        AddressSet.union(homes.addresses[at] for at in side)
         for side in (draft.clients, draft.servers)
     )
     ranges = [ServiceRange(protocol, port, port) for protocol, port in draft.services]

@@ -105,7 +105,7 @@ def _with_all_protected(simulation: Simulation, policy: Policy, inventory: Inven
     found = homes(simulation, inventory, _ends(simulation, rows))
     ours = [resolved.segment(segment.name) for segment in _unprotected(resolved, policy)]
     ours += [AddressSet.of_cidrs(segment.cidrs) for segment in filter(is_private, found.new)]
-    added = AddressSet.of(piece for addresses in ours for piece in addresses.ranges)
+    added = AddressSet.union(ours)
     return simulator.simulate(
         replace(
             resolved,

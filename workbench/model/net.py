@@ -101,6 +101,14 @@ class AddressSet:
         """Raises ValueError for text that is no CIDR."""
         return cls.of(piece for cidr in cidrs for piece in parse_cidr(cidr))
 
+    @classmethod
+    def union(cls, sets: Iterable["AddressSet"]) -> "AddressSet":
+        """All addresses of all sets; where only one has any, that very object."""
+        found = [one for one in sets if one]
+        if len(found) == 1:
+            return found[0]
+        return cls.of(piece for one in found for piece in one.ranges)
+
     @cached_property
     def _firsts(self) -> list[int]:
         return [piece.first for piece in self.ranges]

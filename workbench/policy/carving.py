@@ -59,7 +59,7 @@ class Carving:
         wanted = tuple(names)
         if ANY in wanted:
             return EVERYWHERE
-        return AddressSet.of(piece for name in wanted for piece in self._sets[name].ranges)
+        return AddressSet.union(self._sets[name] for name in wanted)
 
     def listing(self, addresses: AddressSet, wish: str) -> str:
         """A segment that holds exactly these: one there is, or a new one that lists them."""

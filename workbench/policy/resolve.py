@@ -102,14 +102,6 @@ def in_force(entry: Rule | Exclusion, on: date) -> bool:
     return entry.expires is None or entry.expires >= on
 
 
-def union(sets: Iterable[AddressSet]) -> AddressSet:
-    """All addresses of all sets."""
-    found = [addresses for addresses in sets if addresses]
-    if len(found) == 1:
-        return found[0]
-    return AddressSet.of(piece for addresses in found for piece in addresses.ranges)
-
-
 class _Places:
     """What names stand for: segments, unions of them, services and boxes, each worked out once."""
 
@@ -127,7 +119,9 @@ class _Places:
         return mine == theirs and self._services == other._services
 
     def _addresses(self, names: tuple[str, ...]) -> AddressSet:
-        return EVERYWHERE if ANY in names else union(self.segments[name] for name in names)
+        if ANY in names:
+            return EVERYWHERE
+        return AddressSet.union(self.segments[name] for name in names)
 
     def _box(self, entry: Rule | Guardrail | Exclusion) -> ResolvedRule:
         services = (

@@ -70,9 +70,7 @@ class Scene:
     @cached_property
     def inside(self) -> Mask:
         """By host index: private, or in a network or a host of the inventory."""
-        named = AddressSet.of(
-            piece for network in self.inventory.networks for piece in network.addresses.ranges
-        )
+        named = AddressSet.union(network.addresses for network in self.inventory.networks)
         # A network that is the rest of the world says nothing about what is inside.
         homes = named if named.size < 1 << 96 else AddressSet()
         listed = self.inventory.by_address
