@@ -1,6 +1,7 @@
 """The command line inside this process: what is parsed, printed and answered."""
 
 import csv
+import errno
 import inspect
 import json
 import os
@@ -14,8 +15,9 @@ from session_site import site
 
 from workbench.cli import commands, main
 from workbench.cli.parser import build_parser, parse
-from workbench.model.errors import Cancelled
+from workbench.model.errors import Cancelled, StoreError
 from workbench.session import Session
+from workbench.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +152,48 @@ def test_wrong_usage_is_told_without_escapes(capsys: pytest.CaptureFixture[str])
         main(["check", "site", "red\x1b[31m"])
     err = capsys.readouterr().err
     assert "unrecognized arguments: red·[31m" in err and "\x1b" not in err
+
+
+def test_a_policy_that_is_a_link_to_nowhere_is_not_no_policy(
+    tmp_path: Path, shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "site"
+    copy.mkdir()
+    (copy / "flows.duckdb").write_bytes((shop / "flows.duckdb").read_bytes())
+    assert main(["check", str(copy)]) == 0
+    assert capsys.readouterr().err.endswith("\nthere is no guardrail\n")
+    (copy / "policy.yaml").symlink_to(tmp_path / "not-mounted" / "policy.yaml")
+    for words in (["check", str(copy)], ["ingest", str(copy), str(shop / "shop.pcap")]):
+        assert main(words) == 2
+        assert "policy.yaml: cannot read: No such file" in capsys.readouterr().err
+
+
+def test_a_disk_that_is_full_at_once_leaves_no_store_that_cannot_be_read(
+    tmp_path: Path, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> Store:
+        path.touch()
+        raise StoreError(f"{path}: the disk is full; make room and do the same again")
+
+    command = ["ingest", str(tmp_path / "new"), str(shop / "shop.pcap"), "--quiet"]
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "open", full)
+        assert main(command) == 2
+    assert not (tmp_path / "new").exists()
+    assert main(command) == 0
+
+
+def test_half_a_copy_of_the_demo_site_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(path: Path, _: bytes) -> int:
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert main(["demo", "--headless", "--keep", str(tmp_path)]) == 2
+    assert f"{tmp_path / 'inventory.yaml'}: cannot write: No space" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_workspace_whose_name_is_no_text_is_refused(

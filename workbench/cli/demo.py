@@ -1,11 +1,11 @@
 """The demo site: a workspace made from what ships with the workbench."""
 
-import shutil
+import os
 import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import workbench
@@ -49,8 +49,15 @@ def demo_workspace(keep: Path | None) -> Iterator[Path]:
 
 def _copy(source: Path, folder: Path) -> None:
     for name in DOCUMENTS:
-        if not (folder / name).exists():  # a kept workspace may hold the user's own edits
-            shutil.copyfile(source / name, folder / name)
+        file = folder / name
+        if os.path.lexists(file):  # a kept workspace may hold the user's own edits
+            continue
+        try:
+            file.write_bytes((source / name).read_bytes())
+        except OSError as error:
+            with suppress(OSError):
+                file.unlink()  # half of it would be taken for the user's own
+            raise InputError(f"{file}: cannot write: {error.strerror}") from error
 
 
 def run_demo(keep: Path | None, *, headless: bool) -> int:

@@ -7,7 +7,7 @@ from workbench.documents.checks import (
     label_problem,
     unique,
 )
-from workbench.documents.files import digest, read_text, write_atomic
+from workbench.documents.files import digest, read_if_there, read_text, write_atomic
 from workbench.documents.nodes import Node, parse_yaml, suggestion
 from workbench.documents.patching import patch, updated
 from workbench.documents.writing import render, unprintable
@@ -21,6 +21,7 @@ __all__ = [
     "label_problem",
     "parse_yaml",
     "patch",
+    "read_if_there",
     "read_text",
     "render",
     "suggestion",

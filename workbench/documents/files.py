@@ -37,6 +37,12 @@ def read_text(path: Path) -> str:
         raise InputError(f"{path}: cannot read: {error.strerror}") from error
 
 
+def read_if_there(path: Path) -> str | None:
+    """`read_text`, or None where there is nothing. A link that leads nowhere is not nothing: what
+    it should lead to may be a disk that is not mounted, and no policy would allow everything."""
+    return read_text(path) if os.path.lexists(path) else None
+
+
 def write_atomic(path: Path, text: str, *, expected: str | EllipsisType | None = ...) -> None:
     """Write `text` so that `path` always holds the old or the new text, whole.
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.analysis import findings as detectors
-from workbench.documents import digest, read_text, write_atomic
+from workbench.documents import digest, read_if_there, write_atomic
 from workbench.model.errors import InputError, StoreBusy
 from workbench.model.filters import TIME_FIELDS, Filter, Term, parse_time
 from workbench.model.finding import Evidence, Finding, FindingSettings, Suppression, Traces, Window
@@ -159,9 +159,10 @@ class Findings:
 
     def settings(self) -> FindingSettings:
         """What findings.yaml says now. Raises DocumentError."""
-        if not self.file.exists():
+        text = read_if_there(self.file)
+        if text is None:
             return FindingSettings()
-        return detectors.load_settings(read_text(self.file), str(self.file))
+        return detectors.load_settings(text, str(self.file))
 
     def suppress(self, finding_id: str, reason: str, until: date | None = None) -> None:
         """Say that a finding is known and harmless; written at once."""
@@ -186,7 +187,7 @@ class Findings:
         self._change(lambda settings: detectors.set_threshold(settings, name, text))
 
     def _change(self, edit: Callable[[FindingSettings], FindingSettings]) -> None:
-        old = read_text(self.file) if self.file.exists() else None
+        old = read_if_there(self.file)
         settings = edit(self.settings())
         text = detectors.dump_settings(settings)
         if old is not None:

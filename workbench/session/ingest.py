@@ -14,7 +14,7 @@ from workbench.capture import (
     former_fingerprint,
     judge_again,
 )
-from workbench.model.errors import CaptureError, DuplicateCapture
+from workbench.model.errors import CaptureError, DuplicateCapture, StoreBusy, StoreError
 from workbench.model.net import ANY_SERVICE, ServiceRange
 from workbench.model.quality import replaced
 from workbench.model.recording import Ending
@@ -52,7 +52,12 @@ def ingest_folder(
         def store() -> "Store":
             from workbench.store import Store  # imports duckdb while the first capture is read
 
-            opened.append(Store.open(file))
+            try:
+                opened.append(Store.open(file))
+            except StoreError as error:
+                if new and not isinstance(error, StoreBusy):  # a full disk: a file that is no store
+                    file.unlink(missing_ok=True)
+                raise
             return opened[0]
 
         try:
@@ -65,7 +70,7 @@ def ingest_folder(
 
 
 def _saved_hints(path: Path) -> tuple[ServiceRange, ...]:
-    if not path.exists():
+    if not os.path.lexists(path):  # before anything is imported
         return ()
     from workbench.documents import read_text
     from workbench.policy import load_policy

@@ -14,7 +14,7 @@ from workbench import policy as rules
 from workbench.analysis import BrokenGuardrail
 from workbench.analysis import response as responses
 from workbench.analysis.homes import PRIVATE
-from workbench.documents import read_text
+from workbench.documents import read_if_there
 from workbench.model.errors import Cancelled, InputError
 from workbench.model.finding import Evidence, Finding, Level, Stage
 from workbench.model.net import AddressSet, format_address
@@ -167,7 +167,7 @@ class Response:
     def diff(self, answered: Answered) -> str:
         """The edit as a unified diff of policy.yaml; empty when nothing changes."""
         file = self._session.workspace / "policy.yaml"
-        written = read_text(file) if file.exists() else rules.dump_policy(Policy())
+        written = read_if_there(file) or rules.dump_policy(Policy())
         before, after = (
             rules.update_text(written, one).splitlines(keepends=True)
             for one in (answered.draft, answered.edit.policy)

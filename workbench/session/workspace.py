@@ -5,7 +5,7 @@ from pathlib import Path
 
 from workbench import inventory as hosts
 from workbench import policy as rules
-from workbench.documents import digest, read_text, write_atomic
+from workbench.documents import digest, read_if_there, write_atomic
 from workbench.model.policy import Policy
 from workbench.model.site import Inventory
 from workbench.session.folder import EXPORTS, INVENTORY, POLICY, STORE, workspace_folder
@@ -21,12 +21,11 @@ class Document:
 
     @classmethod
     def read(cls, path: Path) -> "Document":
-        return cls(path, read_text(path) if path.exists() else None)
+        return cls(path, read_if_there(path))
 
     @property
     def changed_on_disk(self) -> bool:
-        current = read_text(self.path) if self.path.exists() else None
-        return current != self.text
+        return read_if_there(self.path) != self.text
 
     def write(self, text: str) -> None:
         """Replace the file atomically; raises FileChanged if it is not what we read."""

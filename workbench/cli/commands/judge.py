@@ -87,9 +87,10 @@ def check(options: Options) -> int:
         broken = session.check()
         for warning in session.warnings():
             say(f"warning: {warning}")
+        holding = "every guardrail holds" if session.policy.guardrails else "there is no guardrail"
     if broken or options.format != "table":
         emit((records.guardrail_record(one) for one in broken), options.format, limit=0)
-    say("every guardrail holds" if not broken else f"{plural(len(broken), 'guardrail')} broken")
+    say(f"{plural(len(broken), 'guardrail')} broken" if broken else holding)
     return 1 if broken else 0
 
 
