@@ -32,8 +32,8 @@ def explain(
         decision=decision,
         klass=klass,
         observed_flows=0 if row is None else conversation.flows,
-        client_segments=_segments(policy, conversation.client),
-        server_segments=_segments(policy, conversation.server),
+        client_segments=policy.segments_of(conversation.client),
+        server_segments=policy.segments_of(conversation.server),
         near_misses=near_misses(policy, conversation) if unsettled else (),
     )
 
@@ -60,7 +60,3 @@ def _lacks(rule: ResolvedRule, conversation: Conversation) -> tuple[str, ...]:
         ),
     }
     return tuple(name for name, fit in fits.items() if not fit)
-
-
-def _segments(policy: ResolvedPolicy, address: int) -> tuple[str, ...]:
-    return tuple(name for name, addresses in policy.segments if address in addresses)

@@ -200,6 +200,10 @@ class ResolvedPolicy:
         """Addresses of one segment; `any` is everywhere. Raises KeyError for an unknown name."""
         return EVERYWHERE if name == ANY else dict(self.segments)[name]
 
+    def segments_of(self, address: int) -> tuple[str, ...]:
+        """Segments that an address is in, policy order."""
+        return tuple(name for name, inside in self.segments if address in inside)
+
     def home(self, address: int) -> str:
         """The segment with fewest addresses that an address is in; empty for none."""
         inside = (segment for segment in self.segments if address in segment[1])

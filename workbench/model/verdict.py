@@ -164,7 +164,7 @@ class NearMiss:
 
     rule: str
     lacks: tuple[str, ...]
-    """Which of `from`, `to`, `services` (or `expired`) do not fit."""
+    """Which of `from`, `to`, `services` do not fit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,7 @@ class Guarding(Exposing):
         clients, servers = _users(scene, risky)
         everywhere = [name for name, inside in scene.resolved.segments if inside]
         outside = exposure.machines.outside
-        inner = [name for name, bits in scene.resolved.segments if bits and not bits & outside]
+        inner = [name for name, one in scene.resolved.segments if one and not one & outside]
         others = tuple(name for name in everywhere if name not in clients)
         serving = tuple(name for name in inner if name in servers)
         elsewhere = tuple(name for name in inner if name not in servers)

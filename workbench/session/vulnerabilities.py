@@ -168,15 +168,13 @@ class Vulnerabilities:
         if by not in GROUPINGS:
             raise InputError(f"cannot group by {by!r}; choose one of {', '.join(GROUPINGS)}")
         scene, inventory = self._scene(), self._site.inventory
-        segments = scene.draft.segments
 
         def names(one: Vulnerability) -> Iterable[str]:
             if by == "host":
                 return (inventory.name(one.address),)
             if by == "service":
                 return (one.service or weighing.WHOLE_HOST,)
-            inside = [name for name, addresses in segments if one.address in addresses]
-            return inside or (weighing.NO_SEGMENT,)
+            return scene.draft.segments_of(one.address) or (weighing.NO_SEGMENT,)
 
         counted = (
             one for one in self._exposed(scene, before) if one.vulnerability.severity >= least
