@@ -124,6 +124,11 @@ class Exclusion:
     expires: date | None = None
 
 
+def in_force(entry: Rule | Exclusion, on: date) -> bool:
+    """True up to and including the day it expires."""
+    return entry.expires is None or entry.expires >= on
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """`policy.yaml` as a value. Order is the user's and is kept; meaning does not depend on it."""

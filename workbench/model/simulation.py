@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import Any
 
 from numpy.typing import NDArray
 
-from workbench.model.policy import Policy, ResolvedPolicy, ResolvedRule, Rule
+from workbench.model.policy import ANY, Policy, ResolvedPolicy, ResolvedRule, Rule
 from workbench.model.traffic import ConversationTable, Direction
 from workbench.model.verdict import Coverage, RuleUse, Totals
 
@@ -49,6 +50,20 @@ class Simulation:
     def _offered(self) -> dict[tuple[int, int], tuple[ResolvedRule, ...]]:
         """Rules by the service they allow, filled as rows are asked for."""
         return {}
+
+
+SOON = 60
+"""Days before the last day of a rule that it is called out."""
+
+
+def rule_flags(rule: Rule, use: RuleUse | None, on: date) -> list[str]:
+    """`unused` or `expired`; `broad`: any client, server or service; `expires in 12 d`."""
+    flags = [use.state] if use and use.state != "active" else []
+    if ANY in (*rule.clients, *rule.servers, *rule.services):
+        flags.append("broad")
+    if rule.expires and "expired" not in flags and (left := (rule.expires - on).days) <= SOON:
+        flags.append(f"expires in {left} d")
+    return flags
 
 
 @dataclass(frozen=True)

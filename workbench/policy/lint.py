@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from workbench.model.net import AddressSet
-from workbench.model.policy import ANY, Exclusion, Policy, ResolvedPolicy, Rule
+from workbench.model.policy import ANY, Exclusion, Policy, ResolvedPolicy, Rule, in_force
 from workbench.policy.edit import segment_uses, service_uses
 
 SOON = timedelta(days=14)
@@ -63,7 +63,7 @@ def _dates(policy: Policy, resolved: ResolvedPolicy) -> Iterator[str]:
         for entry in entries:
             if entry.expires is None:
                 continue
-            if entry.expires < resolved.on:
+            if not in_force(entry, resolved.on):
                 yield f"{kind} {entry.id}: expired on {entry.expires}"
             elif entry.expires - resolved.on <= SOON:
                 yield f"{kind} {entry.id}: expires soon, on {entry.expires}"

@@ -24,6 +24,7 @@ from workbench.model.policy import (
     Segment,
     ServiceGroup,
     Side,
+    in_force,
 )
 from workbench.model.site import Inventory, Labels
 from workbench.policy.validate import validate
@@ -95,11 +96,6 @@ def _resolved(policy: Policy, places: "_Places", on: date) -> ResolvedPolicy:
 
 def _protected(policy: Policy, side: Side) -> tuple[str, ...]:
     return tuple(item.segment for item in policy.protect if side in item.directions)
-
-
-def in_force(entry: Rule | Exclusion, on: date) -> bool:
-    """True up to and including the day it expires."""
-    return entry.expires is None or entry.expires >= on
 
 
 class _Places:

@@ -1,7 +1,6 @@
 """The policy itself: what it protects, its rules with reasons and evidence, its limits."""
 
-from datetime import date
-
+from workbench.model.policy import in_force
 from workbench.model.report import Report, RuleFacts
 from workbench.report.document import (
     Block,
@@ -59,6 +58,8 @@ _EXCLUSIONS = (
 )
 HOLDS = Mark("✓", "holds", Tone.GOOD)
 BROKEN = Mark("!", "broken", Tone.BAD)
+IN_FORCE = Mark("✓", "in force", Tone.GOOD)
+OVER = Mark("!", "over", Tone.CARE)
 MOST_WARNINGS = 60
 
 
@@ -163,7 +164,7 @@ def _exclusions(report: Report) -> Table:
             one.servers,
             one.services,
             one.expires,
-            _in_force(one.expires, report.on),
+            IN_FORCE if in_force(one, report.on) else OVER,
             one.reason or "none given",
         )
         for one in report.policy.exclusions
@@ -175,11 +176,6 @@ def _exclusions(report: Report) -> Table:
         rows,
         empty="there are none: all recorded traffic counts",
     )
-
-
-def _in_force(expires: date | None, on: date) -> Mark:
-    over = expires is not None and expires < on
-    return Mark("!", "over", Tone.CARE) if over else Mark("✓", "in force", Tone.GOOD)
 
 
 def _services(report: Report) -> Table:

@@ -3,7 +3,6 @@
 import platform
 import time
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from workbench.documents import digest, read_text
 from workbench.model.errors import Cancelled, InputError
 from workbench.model.filters import Filter, Term
 from workbench.model.finding import Finding
-from workbench.model.policy import ANY, Rule, Segment
+from workbench.model.policy import Rule, Segment
 from workbench.model.report import (
     Broken,
     Digest,
@@ -27,6 +26,7 @@ from workbench.model.report import (
     Talk,
     VulnerabilityFacts,
 )
+from workbench.model.simulation import rule_flags
 from workbench.model.traffic import Progress, Stop, Tell, format_time
 from workbench.model.verdict import Class, RuleUse
 from workbench.model.vulnerability import Severity
@@ -39,9 +39,6 @@ from workbench.session.ways import exposure_facts
 
 if TYPE_CHECKING:
     from workbench.session.session import Session
-
-SOON = 60
-"""Days before the last day of a rule that it is called out."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +181,7 @@ def _rules(session: "Session", step: Steps) -> tuple[RuleFacts, ...]:
 
 def _rule(session: "Session", rule: Rule, use: RuleUse, step: Steps) -> RuleFacts:
     step.check()
-    table, flags = session.table, tuple(_flags(session, rule, use))
+    table, flags = session.table, tuple(rule_flags(rule, use, session.resolved.on))
     if not use.hits:
         return RuleFacts(rule, use, None, 0, 0, flags)
     allowed = session.select(Filter((Term("rule", (rule.id,)),)))
@@ -192,17 +189,6 @@ def _rule(session: "Session", rule: Rule, use: RuleUse, step: Steps) -> RuleFact
     clients, servers = (len(np.unique(table[end][rows])) for end in ("client", "server"))
     first = int(table["first_us"][rows].min())
     return RuleFacts(rule, use, first, clients, servers, flags)
-
-
-def _flags(session: "Session", rule: Rule, use: RuleUse) -> Iterable[str]:
-    if use.state != "active":
-        yield use.state
-    if ANY in rule.clients or ANY in rule.servers or ANY in rule.services:
-        yield "broad"
-    if rule.expires and use.state != "expired":
-        left = (rule.expires - session.resolved.on).days
-        if left <= SOON:
-            yield f"expires in {left} d"
 
 
 def _segments(session: "Session") -> tuple[SegmentFacts, ...]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from textual.containers import Vertical
 
-from workbench.model.policy import ANY, Exclusion, Policy, Rule
+from workbench.model.policy import Exclusion, Policy, Rule, in_force
+from workbench.model.simulation import rule_flags
 from workbench.model.text import short_count
 from workbench.model.verdict import RuleUse
 from workbench.tui.lines import clock
@@ -90,6 +91,8 @@ def rule_row(rule: Rule, use: RuleUse | None, today: date) -> Row:
     """One rule with what the traffic says of it."""
     hits = use.hits if use else 0
     flags = rule_flags(rule, use, today)
+    if rule.expires and not any(word.startswith("expire") for word in flags):
+        flags.append(f"until {rule.expires}")
     serious = any(word in flags for word in ("broad", "expired"))
     cells: tuple[Cell, ...] = (
         rule.id,
@@ -102,17 +105,6 @@ def rule_row(rule: Rule, use: RuleUse | None, today: date) -> Row:
         (", ".join(flags), "warn" if serious else "dim"),
     )
     return Row(rule.id, cells)
-
-
-def rule_flags(rule: Rule, use: RuleUse | None, today: date) -> list[str]:
-    """unused, expired, expires in n d, broad."""
-    flags = [use.state] if use and use.state != "active" else []
-    if ANY in rule.clients or ANY in rule.servers or ANY in rule.services:
-        flags.append("broad")
-    if rule.expires and "expired" not in flags:
-        left = (rule.expires - today).days
-        flags.append(f"expires in {left} d" if left <= 60 else f"until {rule.expires}")
-    return flags
 
 
 def _segments(session: "Session") -> Listing:
@@ -201,7 +193,7 @@ def _exclusions(session: "Session") -> Listing:
 
 
 def _exclusion_row(one: Exclusion, today: date) -> Row:
-    over = one.expires is not None and one.expires < today
+    over = not in_force(one, today)
     until: Cell = (f"{one.expires} over", "warn") if over else str(one.expires or "never")
     ends = (" ".join(one.clients), " ".join(one.servers), " ".join(one.services))
     return Row(one.id, (one.id, *ends, one.reason, until))
