@@ -345,7 +345,7 @@ LINKS: dict[int, Callable[[Random], bytes]] = {
     1: _frame,
     0: _headed(b"\2\0\0\0", b"\0\0\0\2", b"\x1e\0\0\0", b"\x18\0\0\0"),
     6: _token_ring,
-    9: _headed(b"\xff\3\0\x21", b"\0\x57", b"\x21"),
+    9: _headed(b"\xff\3\0\x21", b"\0\x3d\xc0\0\0\1\x21", b"\0\x57", b"\x21"),
     12: _headed(b""),
     50: _headed(b"\xff\3\0\x21", b"\0\x21"),
     51: _headed(b"\x11\0\0\1\0\x20\0\x21"),

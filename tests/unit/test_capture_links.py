@@ -81,6 +81,8 @@ def flow(row: list[int]) -> str:
         (50, b"\x8f\0\x08\0" + IP),
         (204, b"\0\xff\x03\0\x21" + IP),
         (9, b"\xff\x03\x02\x81" + layers.mpls(IP, 16)),
+        (9, b"\xff\x03\0\x3d\xc0\0\0\1\0\x21" + IP),
+        (51, b"\x11\0\0\1\0\x40\0\x3d\xc0\0\0\1\x21" + IP),
         (10, bytes(13) + SNAP_IP),
         (100, SNAP_IP),
         (100, b"\6\6\3" + IP),
@@ -257,6 +259,9 @@ def test_every_system_has_its_own_number_for_ipv6() -> None:
         (197, layers.erf(2, b"", more=1), "cut inside the link header"),
         (258, layers.pktap(b""), "cut inside the link header"),
         (226, bytes(20), "cut inside the link header"),
+        (9, b"\0\x3d\xc0\0\0\1", "cut inside the link header"),
+        (9, b"\0\x3d\x80\0\0\1\0\x21" + IP, "PPP control"),  # begins, and does not end
+        (9, b"\0\x3d\xc0\0\0\1" * 20 + b"\0\x21" + IP, "PPP control"),
         (100, b"\xaa\xaa\3\0\x80\xc2\0\x0e" + bytes(40), "SNAP (CDP and the like)"),
         (219, layers.mpls(b"\x10" + bytes(40), 5), "MPLS without IP"),
         (219, struct.pack(">I", 5 << 12) * 20, "too many nested headers"),

@@ -6,7 +6,7 @@ dropped in silence. 802.11 has a kernel of its own, wifi.py, and so has what cap
 before a packet, wrapper.py.
 
 Sources: the tcpdump group's LINKTYPE pages; IEEE 802.3, 802.1Q, 802.1AE, 802.1ah, 802.1BR;
-RFC 3032, 4385, 1661, 2516, 2427, 8300.
+RFC 3032, 4385, 1661, 1990, 2516, 2427, 8300.
 """
 
 # mypy: disable-error-code="untyped-decorator,no-any-return"
@@ -369,6 +369,9 @@ class LinkDecoder:
             at += 2
         if kind == 0x281 or kind == 0x283:
             return self._mpls(at)
+        if kind == 0x3D and self.buf[at] >> 6 == 3 and self.depth < _MAX_DEPTH:
+            self.depth += 1  # multilink, and a whole packet (RFC 1990)
+            return self._ppp(at + 4)
         return self._found(at) if kind == 0x21 or kind == 0x57 else _PPP_OTHER
 
     @cython.cfunc
