@@ -247,3 +247,22 @@ def test_flows_stored_without_evidence_stay_as_they_are(path: Path) -> None:
         assert [store.flow(number).direction for number in (1, 2)] == [1, 2]
         assert [store.flow(number).server_port for number in (1, 2)] == [50_002, 50_002]
         assert store.pieces([1, 2]) == {1: ((1, 24, 60),), 2: ((1, 24, 60),)}
+
+
+def test_why_a_load_failed_is_not_hidden_by_what_comes_after() -> None:
+    class GaveUp:
+        """A cursor that takes one statement."""
+
+        calls = 0
+
+        def execute(self, _: str) -> None:
+            self.calls += 1
+            if self.calls > 1:
+                raise duckdb.FatalException("FATAL Error: database has been invalidated")
+
+    with (
+        pytest.raises(StoreError, match="the disk is full"),
+        database.translated(),
+        database.frugal(GaveUp()),  # type: ignore[arg-type]
+    ):
+        raise duckdb.FatalException("FATAL Error: No space left on device")

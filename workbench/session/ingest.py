@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,8 +65,9 @@ def ingest_folder(
             return ingest(store, paths, _saved_hints(home / POLICY), progress, cancelled, refused)
         finally:
             for one in opened:
-                if new and not one.captures():
-                    file.unlink()  # while it is ours: nobody else can have opened it
+                with suppress(StoreError):  # one that failed cannot tell, and must not hide why
+                    if new and not one.captures():
+                        file.unlink()  # while it is ours: nobody else can have opened it
                 one.close()
 
 
