@@ -325,6 +325,15 @@ def test_the_filter_line(
     assert kept(text, simulation, words) == rows
 
 
+@pytest.mark.parametrize("services", [("tcp/443", "any"), ("any", "tcp/443")])
+def test_a_service_group_with_any_in_it_is_everything(
+    services: tuple[str, ...], simulation: Simulation, words: HostWords
+) -> None:
+    wide = replace(words, services={"wide": ServiceGroup("wide", services).ranges})
+    assert kept("service:wide", simulation, wide) == list(range(10))
+    assert kept("-service:wide", simulation, wide) == []
+
+
 @pytest.mark.parametrize(
     ("text", "problem", "position"),
     [

@@ -1,5 +1,6 @@
 """Services as numbers, protocol << 16 | port: they sort, are searched, and make sets."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,19 @@ def numbers(protocol: NDArray[Any], port: NDArray[Any]) -> NDArray[np.int64]:
     found = protocol.astype(np.int64)
     found <<= 16
     found |= port
+    return found
+
+
+def within(
+    protocol: NDArray[Any], port: NDArray[Any], services: Iterable[ServiceRange]
+) -> NDArray[np.bool_]:
+    """Which rows are of any of the services, which may overlap: as `ServiceRange.covers`."""
+    found = np.zeros(len(port), dtype=np.bool_)
+    for piece in services:
+        inside = (port >= piece.first) & (port <= piece.last)
+        if piece.protocol != ANY_PROTOCOL:
+            inside &= protocol == piece.protocol
+        found |= inside
     return found
 
 

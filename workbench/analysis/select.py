@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.analysis.hosts import members
+from workbench.analysis.numbers import within
 from workbench.analysis.words import HostWords, UnknownWord, did_you_mean
 from workbench.model.errors import FilterError
 from workbench.model.filters import FLOW_FIELDS, Filter, Term, comparison, parse_time
-from workbench.model.net import ANY_PROTOCOL, PORT_PROTOCOLS, ServiceRange
+from workbench.model.net import PORT_PROTOCOLS
 from workbench.model.policy import ResolvedRule
 from workbench.model.simulation import Simulation
 from workbench.model.traffic import Direction, Outcome
@@ -57,18 +58,7 @@ def _end(value: str, field: str, simulation: Simulation, words: HostWords) -> Ma
 
 
 def _service(value: str, _: str, simulation: Simulation, words: HostWords) -> Mask:
-    return within(simulation, words.ranges(value))
-
-
-def within(simulation: Simulation, services: tuple[ServiceRange, ...]) -> Mask:
-    """Rows whose service is in one of the ranges."""
-    protocol, port = simulation.table["protocol"], simulation.table["port"]
-    rows: Mask = np.zeros(len(simulation.table), dtype=np.bool_)
-    for piece in services:
-        if piece.protocol == ANY_PROTOCOL:
-            return ~rows
-        rows |= (protocol == piece.protocol) & (port >= piece.first) & (port <= piece.last)
-    return rows
+    return within(simulation.table["protocol"], simulation.table["port"], words.ranges(value))
 
 
 def in_box(simulation: Simulation, box: ResolvedRule) -> Mask:
@@ -76,7 +66,7 @@ def in_box(simulation: Simulation, box: ResolvedRule) -> Mask:
     table = simulation.table
     clients, servers = members(box.clients, table.hosts), members(box.servers, table.hosts)
     rows: Mask = clients.take(table["client"]) & servers.take(table["server"])
-    rows &= within(simulation, box.services)
+    rows &= within(table["protocol"], table["port"], box.services)
     return rows
 
 

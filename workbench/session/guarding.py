@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from workbench import analysis
 from workbench.analysis.exposure import NOBODY, Between, bitset, services_bits, union
-from workbench.analysis.select import within
+from workbench.analysis.numbers import within
 from workbench.model.errors import InputError
 from workbench.model.exposure import Gate, GateKind, Scenario, ServiceExposure, ServiceTraffic
 from workbench.model.matrix import Matrix
@@ -215,7 +215,7 @@ def _guards(scene: Scene) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _rows(scene: Scene, risky: RiskyService) -> NDArray[np.int64]:
-    return np.flatnonzero(within(scene.simulation, risky.services))
+    return np.flatnonzero(within(scene.table["protocol"], scene.table["port"], risky.services))
 
 
 def _users(scene: Scene, risky: RiskyService) -> tuple[tuple[str, ...], tuple[str, ...]]:

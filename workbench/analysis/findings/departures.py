@@ -12,10 +12,10 @@ from workbench.analysis.findings.scene import (
     Scene,
     distinct,
     grouped,
-    numbered,
     pick,
     service_at,
 )
+from workbench.analysis.numbers import within
 from workbench.model.finding import Columns, Finding, Level, Stage, Traces
 from workbench.model.net import TCP, ServiceRange, service_text
 from workbench.model.risky import risky_by_id
@@ -223,7 +223,8 @@ def exfiltration(scene: Scene, suspects: Mapping[int, int]) -> Iterator[Finding]
 
 def industrial(table: Columns) -> Mask:
     """Rows on ports of controllers."""
-    return np.asarray(numbered(table, [[*risky_by_id("industrial").services, _OPC_UA]]) >= 0)
+    services = (*risky_by_id("industrial").services, _OPC_UA)
+    return within(table["protocol"], table["port"], services)
 
 
 def _controllers(scene: Scene, scouts: Mapping[int, int]) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.analysis.findings.scene import Mask, Rows, Scene, distinct, grouped, numbered, pick
+from workbench.analysis.findings.scene import Mask, Rows, Scene, distinct, grouped, kind_of, pick
 from workbench.model.finding import Columns, Evidence
 from workbench.model.net import ICMP, ICMPV6, TCP
 from workbench.model.risky import RiskyService, risky_by_id
@@ -79,7 +79,7 @@ def logins(scene: Scene) -> tuple[Login, ...]:
 
 def family(table: Columns) -> Rows:
     """By row: index into FAMILIES, -1 for none of them."""
-    return numbered(table, [risky_by_id(slug).services for slug in FAMILIES])
+    return kind_of(table, [risky_by_id(slug).services for slug in FAMILIES])
 
 
 def _used(scene: Scene, table: Columns) -> Columns:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.analysis.homes import PRIVATE
-from workbench.analysis.numbers import numbers
+from workbench.analysis.numbers import numbers, within
 from workbench.model.finding import MOST_EVIDENCE, Columns, Evidence, Thresholds, Traces
 from workbench.model.net import PORT_PROTOCOLS, V4_BASE, AddressSet, ServiceRange, is_v4
 from workbench.model.site import Inventory
@@ -200,13 +200,11 @@ def service_at(table: Columns, end: str = "target") -> Rows:
     return np.asarray(table[end].astype(np.int64) << 24 | service)
 
 
-def numbered(table: Columns, kinds: Sequence[Iterable[ServiceRange]]) -> Rows:
+def kind_of(table: Columns, kinds: Sequence[Iterable[ServiceRange]]) -> Rows:
     """By row: which of these disjoint kinds of services it is, -1 for none."""
     found = np.full(len(table["port"]), -1, dtype=np.int64)
-    for number, ranges in enumerate(kinds):
-        for piece in ranges:
-            inside = (table["port"] >= piece.first) & (table["port"] <= piece.last)
-            found[inside & (table["protocol"] == piece.protocol)] = number
+    for number, services in enumerate(kinds):
+        found[within(table["protocol"], table["port"], services)] = number
     return found
 
 
