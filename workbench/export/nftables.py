@@ -120,17 +120,16 @@ def _partial(addresses: AddressSet) -> dict[int, AddressSet]:
     return {version: part for version, part in parts.items() if part and part != WHOLE[version]}
 
 
-FIXED = ("zt_baseline", "zt_protected_egress", "zt_protected_ingress")
-
-
-def _fixed(policy: ResolvedPolicy) -> Mapping[str, AddressSet]:
-    return dict(
-        zip(FIXED, (NOT_POLICY, policy.protected_egress, policy.protected_ingress), strict=True)
-    )
+BASELINE, EGRESS, INGRESS = "zt_baseline", "zt_protected_egress", "zt_protected_ingress"
 
 
 def _address_sets(policy: ResolvedPolicy) -> _Sets:
     names: dict[AddressSet, str] = {}
+    fixed = {
+        BASELINE: NOT_POLICY,
+        EGRESS: policy.protected_egress,
+        INGRESS: policy.protected_ingress,
+    }
     known = {addresses: name for name, addresses in reversed(policy.segments)}
     for rule in policy.rules:
         for addresses, segments in (
@@ -140,8 +139,8 @@ def _address_sets(policy: ResolvedPolicy) -> _Sets:
             if addresses not in names and _partial(addresses):
                 one = known.get(addresses)
                 name = _set_name((one,) if one else segments)
-                names[addresses] = _unused(name, {*FIXED, *names.values()})
-    every = [*((name, addresses) for addresses, name in names.items()), *_fixed(policy).items()]
+                names[addresses] = _unused(name, {*fixed, *names.values()})
+    every = [*((name, addresses) for addresses, name in names.items()), *fixed.items()]
     parts = {
         (name, version): part
         for name, addresses in sorted(every, key=lambda item: item[0])
@@ -322,7 +321,7 @@ def _forward(policy: ResolvedPolicy, sets: _Sets) -> Iterator[str]:
     baseline = 'counter accept comment "zt: baseline"'
     for version in FAMILIES:
         for field in ("saddr", "daddr"):
-            yield f"{sets.match(FIXED[0], NOT_POLICY, field, version)} {baseline}"
+            yield f"{sets.match(BASELINE, NOT_POLICY, field, version)} {baseline}"
     yield f"udp dport {_numbers(NOT_POLICY_PORTS[UDP])} {baseline}"
     for protocol in (ICMP, ICMPV6):
         name = PROTOCOL_NAMES[protocol]
@@ -331,10 +330,12 @@ def _forward(policy: ResolvedPolicy, sets: _Sets) -> Iterator[str]:
     yield f"meta l4proto igmp {baseline}"
     for field in ("saddr", "daddr"):
         yield f'ip6 {field} ::ffff:0:0/96 counter drop comment "zt: mapped"'
-    fixed = _fixed(policy)
-    for name, field in ((FIXED[1], "saddr"), (FIXED[2], "daddr")):
+    for name, protected, field in (
+        (EGRESS, policy.protected_egress, "saddr"),
+        (INGRESS, policy.protected_ingress, "daddr"),
+    ):
         for version in FAMILIES:
-            match = sets.match(name, fixed[name], field, version)
+            match = sets.match(name, protected, field, version)
             if match is not None:
                 yield f"{match or f'meta nfproto {FAMILIES[version][1]}'} goto zt_scope"
     yield 'counter accept comment "zt: out of scope"'
