@@ -19,8 +19,6 @@ from workbench.policy.edit import (
     remove_services,
     replace_parts,
     restrict,
-    segment_uses,
-    service_uses,
 )
 from workbench.policy.lint import lint
 from workbench.policy.resolve import Resolver, resolve
@@ -49,8 +47,6 @@ __all__ = [
     "replace_parts",
     "resolve",
     "restrict",
-    "segment_uses",
-    "service_uses",
     "update_text",
     "validate",
 ]

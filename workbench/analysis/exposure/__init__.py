@@ -5,7 +5,7 @@ from workbench.analysis.exposure.bits import bitset, positions, union
 from workbench.analysis.exposure.chokes import Chokes
 from workbench.analysis.exposure.figures import Picture
 from workbench.analysis.exposure.machines import NOBODY, Machines, machines_of
-from workbench.analysis.exposure.openings import Opening, allowed, seen, services_bits
+from workbench.analysis.exposure.openings import allowed, seen, services_bits
 from workbench.analysis.exposure.paths import Ways
 from workbench.analysis.exposure.traffic import risky_traffic
 
@@ -14,7 +14,6 @@ __all__ = [
     "Between",
     "Chokes",
     "Machines",
-    "Opening",
     "Picture",
     "Ways",
     "allowed",
