@@ -6,10 +6,10 @@ from dataclasses import replace
 from workbench.model.net import (
     ANY_PROTOCOL,
     EVERYWHERE,
-    PORT_PROTOCOLS,
     PROTOCOLS,
     AddressSet,
     ServiceRange,
+    last_port,
     parse_service,
 )
 from workbench.model.policy import (
@@ -132,7 +132,7 @@ def _minus(piece: ServiceRange, out: Iterable[tuple[int, int]]) -> Iterator[Serv
     """A range without single ports; a protocol without ports goes as a whole."""
     first = piece.first
     for port in sorted(port for protocol, port in out if piece.covers(protocol, port)):
-        if piece.protocol not in PORT_PROTOCOLS and piece.protocol not in (1, 58):
+        if not last_port(piece.protocol):
             return
         if port > first:
             yield ServiceRange(piece.protocol, first, port - 1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from workbench.model.net import PORT_PROTOCOLS, format_address
 from workbench.model.packets import Packet, printable
 from workbench.model.text import duration, short_bytes, short_count
-from workbench.model.traffic import Conversation, Flow, format_time
+from workbench.model.traffic import Conversation, Direction, Flow, Outcome, format_time
 from workbench.model.verdict import Class, Verdict
 from workbench.tui.glyphs import CLASS_TONES, class_label
 from workbench.tui.widgets.pagedtable import Column, Row
@@ -116,6 +116,13 @@ FLOW_COLUMNS = (
 )
 
 
+_OUTCOME_TONES = {
+    Outcome.ESTABLISHED: "",
+    Outcome.REFUSED: "blocked",
+    Outcome.UNANSWERED: "uncertain",
+}
+
+
 def flow_row(flow: Flow, client: str, server: str) -> Row:
     """In the order of FLOW_COLUMNS."""
     return Row(
@@ -125,8 +132,8 @@ def flow_row(flow: Flow, client: str, server: str) -> Row:
             printable(client),
             printable(server),
             flow.service,
-            (flow.outcome.text, {1: "", 2: "blocked", 3: "uncertain"}.get(flow.outcome, "dim")),
-            (flow.direction.text, "uncertain" if flow.direction == 1 else ""),
+            (flow.outcome.text, _OUTCOME_TONES.get(flow.outcome, "dim")),
+            (flow.direction.text, "uncertain" if flow.direction == Direction.FIRST else ""),
             str(flow.client_port) if flow.protocol in PORT_PROTOCOLS else "–",
             short_count(flow.packets_to_server + flow.packets_to_client),
             short_bytes(flow.bytes_to_server + flow.bytes_to_client),

@@ -18,7 +18,7 @@ from workbench.analysis.findings.talk import Talk
 from workbench.analysis.findings.usual import unusual
 from workbench.model.errors import Cancelled
 from workbench.model.finding import Finding, Level
-from workbench.model.net import UDP
+from workbench.model.net import TCP, UDP
 from workbench.model.risky import risky_by_id
 from workbench.model.traffic import Stop
 
@@ -30,7 +30,7 @@ SERVICES: tuple[tuple[int, int], ...] = (
         for port in range(piece.first, piece.last + 1)
     ),
     *((UDP, port) for port in (53, 137, 5355)),
-    (6, 53),
+    (TCP, 53),
 )
 """Protocol and port: what `Traces.logins` must hold."""
 
