@@ -154,6 +154,33 @@ def test_wrong_usage_is_told_without_escapes(capsys: pytest.CaptureFixture[str])
     assert "unrecognized arguments: red·[31m" in err and "\x1b" not in err
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["flows.duckdb", "policy.yaml", "inventory.yaml", "findings.yaml", "vulnerabilities.json",
+     "policy.yaml~", "shop.pcap"],
+)  # fmt: skip
+def test_nothing_is_written_over_what_a_workspace_is_made_of(
+    shop: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.read_bytes() for path in shop.iterdir() if path.is_file()}
+    monkeypatch.chdir(shop)
+    for command in (["dissect", ".", "1", "--save"], ["report", ".", "--out"]):
+        for place in (name, str(shop / name)):
+            assert main([*command, place, "--replace"]) == 2
+            assert f"workbench: {place}: " in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in shop.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("place", ["loop", "loop/inside"])
+def test_a_link_that_leads_to_itself_is_refused_in_one_line(
+    shop: Path, tmp_path: Path, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for command in (["dissect", "1", "--save"], ["report", "--out"], ["verify"], ["ingest"]):
+        assert main([command[0], str(shop), *command[1:], str(tmp_path / place)]) == 2
+        assert capsys.readouterr().err.startswith(f"workbench: {tmp_path / place}")
+
+
 def test_a_policy_that_is_a_link_to_nowhere_is_not_no_policy(
     tmp_path: Path, shop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

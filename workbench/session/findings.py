@@ -23,11 +23,11 @@ from workbench.model.traffic import (
     Tell,
     format_time,
 )
+from workbench.session.folder import FINDINGS
 from workbench.session.listening import listened, unread
 from workbench.session.site import Recorded
 from workbench.store import FlowQuery, FlowView, Store
 
-FILE = "findings.yaml"
 _SILENCE_US = 3_600_000_000
 """Without a single packet for so long, a capture was not recording."""
 
@@ -155,7 +155,7 @@ class Findings:
     @property
     def file(self) -> Path:
         """Thresholds and suppressions, the user's text."""
-        return self._site.workspace / FILE
+        return self._site.workspace / FINDINGS
 
     def settings(self) -> FindingSettings:
         """What findings.yaml says now. Raises DocumentError."""

@@ -1,5 +1,6 @@
 """The workspace folder and what is where in it."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -9,7 +10,20 @@ from workbench.model.errors import InputError
 STORE = "flows.duckdb"
 POLICY = "policy.yaml"
 INVENTORY = "inventory.yaml"
+FINDINGS = "findings.yaml"
+SCANS = "vulnerabilities.json"
 EXPORTS = "exports"
+
+
+def own_files(folder: Path) -> frozenset[Path]:
+    """Where a workspace keeps what it is made of: the place of nothing else, there or not."""
+    names = (STORE, POLICY, INVENTORY, FINDINGS, SCANS)
+    return frozenset(folder / f"{name}{old}" for name in names for old in ("", "~"))
+
+
+def real(path: Path) -> Path:
+    """`Path.resolve`, which raises for a link that leads to itself."""
+    return Path(os.path.realpath(path))
 
 
 def is_workspace(folder: Path) -> bool:

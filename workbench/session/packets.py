@@ -4,15 +4,19 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from workbench import capture
+from workbench.model.errors import InputError
 from workbench.model.packets import Packet, SavedPackets
 from workbench.model.traffic import Flow, Stop, Tell
+from workbench.session.folder import own_files, real
 from workbench.session.traffic import Traffic
+from workbench.session.workspace import Workspace
 
 
 class FlowPackets:
     """What a session can do with packets. All raise CaptureError for a file that changed."""
 
     _traffic: Traffic
+    _workspace: Workspace
 
     def packets(
         self, flow: Flow, limit: int = 1000, *, progress: Tell = None, cancelled: Stop = None
@@ -37,10 +41,13 @@ class FlowPackets:
         progress: Tell = None,
         cancelled: Stop = None,
     ) -> SavedPackets:
-        """The packets of some flows as a pcapng file, never over a capture that is loaded.
+        """The packets of some flows as a pcapng file, never over a capture that is loaded, nor
+        over what the workspace is made of.
 
         Raises InputError where a file is there that must stay.
         """
+        if real(path) in own_files(self._workspace.folder):
+            raise InputError(f"{path}: the workspace keeps its own there; nothing was written")
         wanted = self._traffic.pieces_of(flows)
         return capture.save_packets(
             wanted,

@@ -8,10 +8,8 @@ from workbench.documents import write_atomic
 from workbench.model.errors import InputError
 from workbench.model.report import ReportFormat
 from workbench.model.traffic import Stop, Tell
-from workbench.session.findings import FILE as FINDINGS
-from workbench.session.folder import INVENTORY, POLICY, STORE
+from workbench.session.folder import own_files, real
 from workbench.session.reporting import Wish, gather
-from workbench.session.vulnerabilities import FILE as SCANS
 
 if TYPE_CHECKING:
     from workbench.session.session import Session
@@ -56,9 +54,8 @@ def write_report(
 
 def _spare(session: "Session", out: Path) -> None:
     """What the report is made from is never its place, whatever the user says."""
-    sources = {Path(report.path).resolve() for report in session.captures()}
-    kept = {session.workspace / name for name in (STORE, POLICY, INVENTORY, FINDINGS, SCANS)}
-    if out.resolve() in sources | kept:
+    sources = {real(Path(report.path)) for report in session.captures()}
+    if real(out) in sources | own_files(session.workspace):
         raise InputError(f"{out}: the report is made from it; write the report elsewhere")
 
 

@@ -32,9 +32,7 @@ from workbench.model.verdict import Class, RuleUse
 from workbench.model.vulnerability import Severity
 from workbench.session.blocked import Blocked
 from workbench.session.certificates import certificates
-from workbench.session.findings import FILE as FINDINGS
-from workbench.session.folder import INVENTORY, POLICY
-from workbench.session.vulnerabilities import FILE as SCANS
+from workbench.session.folder import FINDINGS, INVENTORY, POLICY, SCANS
 from workbench.session.ways import exposure_facts
 
 if TYPE_CHECKING:

@@ -35,13 +35,13 @@ from workbench.model.vulnerability import (
     Severity,
     Vulnerability,
 )
+from workbench.session.folder import SCANS
 from workbench.session.site import Drafted
 from workbench.session.workspace import Document
 
 if TYPE_CHECKING:
     from workbench.analysis.reaching import Ports
 
-FILE = "vulnerabilities.json"
 GROUPINGS = ("host", "segment", "service")
 """What risks can be added up by."""
 
@@ -72,7 +72,7 @@ class Vulnerabilities:
 
     def __init__(self, site: Site, folder: Path) -> None:
         self._site = site
-        self._path = folder / FILE
+        self._path = folder / SCANS
         self._lock = threading.RLock()
         self._document: Document | None = None
         self._found: tuple[Vulnerability, ...] = ()
