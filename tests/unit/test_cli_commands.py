@@ -59,7 +59,8 @@ def test_every_function_is_a_command() -> None:
     "line",
     ["", "fly", "flows", "flows site --limit -1", "flows site --limit x", "flows site --format xml",
      "dissect site one", "suggest site --format pcap", "explain site a b", "allow site --id x",
-     "segment site db --protect sideways", "import site x --as excel", "export site --out x"],
+     "findings site --suppress a --lift a", "segment site db --protect sideways",
+     "import site x --as excel", "export site --out x"],
 )  # fmt: skip
 def test_wrong_usage_exits_with_2(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as done:
@@ -340,6 +341,17 @@ def test_an_edit_says_which_guardrail_it_breaks(
     rule[-1] = "tcp/23"
     assert main(["allow", str(guarded), "--id", "telnet", *rule]) == 0
     assert "guardrail" not in capsys.readouterr().err, "it was broken before"
+
+
+def test_moving_hosts_between_segments_says_what_it_does(
+    guarded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = ["--id", "web", "--from", "office", "--to", "db", "--services", "tcp/443,tcp/5432"]
+    assert main(["segment", str(guarded), "office", "--cidr", "10.7.0.0/24"]) == 0
+    assert main(["allow", str(guarded), *rule]) == 0
+    assert "newly allowed 0" in capsys.readouterr().err
+    assert main(["segment", str(guarded), "office", "--cidr", "10.0.0.1"]) == 0
+    assert capsys.readouterr().err.startswith("newly allowed 2, newly blocked 0\nsaved: ")
 
 
 def test_a_rule_that_is_not_proposed_cannot_be_accepted(

@@ -239,11 +239,12 @@ def _hunting(commands: "_Commands[argparse.ArgumentParser]") -> None:
     earlier.add_argument(
         "--against", default="", metavar="CAPTURE", help="what these captures hold is normal"
     )
-    found.add_argument("--evidence", default="", metavar="ID", help="the flows of one finding")
-    found.add_argument("--suppress", default="", metavar="ID", help="it is known; with --reason")
-    found.add_argument("--reason", default="", metavar="TEXT")
+    one = found.add_mutually_exclusive_group()
+    one.add_argument("--evidence", default="", metavar="ID", help="the flows of one finding")
+    one.add_argument("--suppress", default="", metavar="ID", help="it is known; with --reason")
+    one.add_argument("--lift", default="", metavar="ID", help="take a suppression back")
+    found.add_argument("--reason", default="", metavar="TEXT", help="with --suppress")
     found.add_argument("--until", metavar="YYYY-MM-DD", help="last day it stays suppressed")
-    found.add_argument("--lift", default="", metavar="ID", help="take a suppression back")
 
 
 def _responding(commands: "_Commands[argparse.ArgumentParser]") -> None:

@@ -1,9 +1,10 @@
 """Who is who: labels, names, segments. Each is saved at once."""
 
 from workbench.cli.commands.opening import Options, open_session, save
+from workbench.cli.table import say
 from workbench.model.errors import InputError
 from workbench.model.policy import BOTH_SIDES, Protection, Segment, Side
-from workbench.session import read_hosts
+from workbench.session import Session, read_hosts
 
 
 def _pairs(texts: list[str]) -> dict[str, str | None]:
@@ -21,7 +22,7 @@ def label(options: Options) -> int:
     with open_session(options) as session:
         addresses = [one for text in options.hosts for one in session.addresses(text)]
         session.draft.label_hosts(addresses, _pairs(options.labels))
-        return save(session)
+        return _save(session)
 
 
 def name(options: Options) -> int:
@@ -37,7 +38,7 @@ def import_hosts(options: Options) -> int:
     found = read_hosts(options.file, options.kind)  # what cannot be read makes no workspace
     with open_session(options, create=True) as session:
         session.draft.merge_hosts(found, options.file.name)
-        return save(session)
+        return _save(session)
 
 
 def segment(options: Options) -> int:
@@ -53,4 +54,12 @@ def segment(options: Options) -> int:
         if options.protect:
             sides = BOTH_SIDES if options.protect == "both" else frozenset({Side(options.protect)})
             session.draft.put_protection(Protection(wanted.name, sides))
-        return save(session)
+        return _save(session)
+
+
+def _save(session: Session) -> int:
+    """Rules allow what segments hold: who moves hosts between them is told what that does."""
+    change = session.changes()
+    if change.newly_allowed or change.newly_blocked:
+        say(f"newly allowed {change.newly_allowed:,}, newly blocked {change.newly_blocked:,}")
+    return save(session)
