@@ -1,11 +1,14 @@
 """What holds on every screen: help, footer, palette, sizes, themes, poor consoles, odd names."""
 
+import asyncio
 import importlib
 import inspect
 import pkgutil
 import re
+from collections.abc import Coroutine
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.binding import Binding
@@ -121,6 +124,21 @@ async def test_no_key_does_harm_while_the_workspace_opens(
             await settle(pilot, opened=False)
             assert bench.current_mode == mode
         assert "opening the workspace" in shown(bench)
+
+
+async def test_the_first_screen_is_there_before_anything_in_it(bench: WorkbenchApp) -> None:
+    """Whatever Python: from 3.12 on Textual asks for tasks that begin inside of one another."""
+
+    def at_once(
+        loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **options: Any
+    ) -> asyncio.Task[Any]:
+        return asyncio.Task(work, loop=loop, **options)
+
+    asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory", at_once))
+    async with bench.run_test(size=(80, 24)) as pilot:
+        assert asyncio.get_running_loop().get_task_factory() is None
+        await settle(pilot)
+        assert "by segment" in shown(bench)
 
 
 async def test_an_edit_leaves_what_the_user_is_typing_alone(bench: WorkbenchApp) -> None:

@@ -1,5 +1,6 @@
 """The application: a switchboard between screens, the session and the user's keys."""
 
+import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
@@ -100,6 +101,14 @@ class WorkbenchApp(Desk):
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Verdict colours for Textual's own themes."""
         return VERDICT_DEFAULTS
+
+    def on_load(self) -> None:
+        """Tasks take their turns, as in Python 3.11 and in Textual's own tests.
+
+        From 3.12 on Textual has each begin at once: inside of the first screen's making, before
+        there is a screen that its inputs and key bar could ask for anything (its issue 6444).
+        """
+        asyncio.get_running_loop().set_task_factory(None)
 
     def on_mount(self) -> None:
         try:
