@@ -4,7 +4,7 @@ from workbench.analysis.changes import changes
 from workbench.analysis.complete import complete
 from workbench.analysis.explain import explain
 from workbench.analysis.grouping import NONE, Grouping, by_host, by_label, by_segment, by_subnet
-from workbench.analysis.guardrails import BrokenGuardrail, check
+from workbench.analysis.guardrails import BrokenGuardrail, check, newly_broken
 from workbench.analysis.hosts import host_facts
 from workbench.analysis.matrix import matrix
 from workbench.analysis.propose import propose
@@ -29,6 +29,7 @@ __all__ = [
     "explain",
     "host_facts",
     "matrix",
+    "newly_broken",
     "propose",
     "select",
     "suggest",

@@ -66,6 +66,14 @@ def check(policy: ResolvedPolicy) -> tuple[BrokenGuardrail, ...]:
     return tuple(broken for broken in found if broken)
 
 
+def newly_broken(before: ResolvedPolicy, after: ResolvedPolicy) -> tuple[BrokenGuardrail, ...]:
+    """The guardrails that a policy breaks, less those that another one breaks too."""
+    if not (broken := check(after)):
+        return ()
+    had = {one.id for one in check(before)}
+    return tuple(one for one in broken if one.id not in had)
+
+
 def forbidding(
     policy: ResolvedPolicy,
     clients: AddressSet,

@@ -240,12 +240,16 @@ def shown_type(protocol: int, port: int) -> int | None:
     return port if protocol in (ICMP, ICMPV6) else None
 
 
-def format_time(microseconds: int) -> str:
-    """RFC 3339, UTC, microseconds: `2026-03-31T14:02:09.000123Z`; clamped to years 1 to 9999."""
+def time_of(microseconds: int) -> datetime:
+    """UTC, without saying so; clamped to years 1 to 9999."""
     limit = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
     clamped = max(-62_135_596_800_000_000, min(microseconds, limit))
-    moment = datetime(1970, 1, 1) + timedelta(microseconds=clamped)
-    return f"{moment.isoformat(timespec='microseconds')}Z"
+    return datetime(1970, 1, 1) + timedelta(microseconds=clamped)
+
+
+def format_time(microseconds: int) -> str:
+    """RFC 3339, UTC, microseconds: `2026-03-31T14:02:09.000123Z`; clamped to years 1 to 9999."""
+    return f"{time_of(microseconds).isoformat(timespec='microseconds')}Z"
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,14 +162,15 @@ class Guarding(Exposing):
         found = tuple(_guardrails(scene.draft.policy, risky, wishes))
         return Ready(risky, clients, serving, found, self._not_kept(scene.draft.policy, found))
 
-    def newly_broken(self) -> tuple[analysis.BrokenGuardrail, ...]:
-        """Guardrails that the draft breaks, and what is saved does not."""
-        if not self.draft.policy.guardrails:
+    def newly_broken(self, wanted: Policy | None = None) -> tuple[analysis.BrokenGuardrail, ...]:
+        """Guardrails that a policy breaks and the draft does not; without one, those that the
+        draft breaks and what is saved does not."""
+        now = self._replay.scene().resolved
+        if wanted is not None:
+            return analysis.newly_broken(now, self._replay.resolve(wanted))
+        if not now.guardrails:
             return ()
-        before = self._replay.scene(self.draft.saved).resolved
-        had = {one.id for one in analysis.check(before)}
-        now = analysis.check(self._replay.scene().resolved)
-        return tuple(one for one in now if one.id not in had)
+        return analysis.newly_broken(self._replay.scene(self.draft.saved).resolved, now)
 
     def _not_kept(
         self, policy: Policy, guardrails: tuple[Guardrail, ...]

@@ -352,8 +352,7 @@ class Response:
         known = {one.box.id for one in was.guardrails}
         fresh = tuple(one for one in now.guardrails if one.box.id not in known)
         meant = replace(now, guardrails=(*was.guardrails, *fresh))
-        already = {one.id for one in analysis.check(was)}
-        broken = tuple(one for one in analysis.check(meant) if one.id not in already)
+        broken = analysis.newly_broken(was, meant)
         return (
             tuple(one for one in broken if one.id in known),
             tuple(one for one in broken if one.id not in known),

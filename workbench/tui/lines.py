@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from workbench.model.net import PORT_PROTOCOLS, format_address
 from workbench.model.packets import Packet, printable
 from workbench.model.text import duration, short_bytes, short_count
-from workbench.model.traffic import Conversation, Direction, Flow, Outcome, format_time
+from workbench.model.traffic import Conversation, Direction, Flow, Outcome, time_of
 from workbench.model.verdict import Class, Verdict
 from workbench.tui.glyphs import CLASS_TONES, class_label
 from workbench.tui.widgets.pagedtable import Column, Row
@@ -54,19 +53,15 @@ def clock(microseconds: int | None, *, day: bool = True) -> str:
     """`03-31 14:02:09` UTC, or the time alone."""
     if microseconds is None:
         return "never"
-    moment = _moment(microseconds)
+    moment = time_of(microseconds)
     return f"{moment:%m-%d %H:%M:%S}" if day else f"{moment:%H:%M:%S}"
 
 
 def period(first_us: int, last_us: int) -> str:
     """`03-31 14:02–14:09`, with both days where they differ."""
-    first, last = _moment(first_us), _moment(last_us)
+    first, last = time_of(first_us), time_of(last_us)
     same = first.date() == last.date()
     return f"{first:%m-%d %H:%M}–{last:{'%H:%M' if same else '%m-%d %H:%M'}}"
-
-
-def _moment(microseconds: int) -> datetime:
-    return datetime.fromisoformat(format_time(microseconds).removesuffix("Z"))
 
 
 CONVERSATION_COLUMNS = (
@@ -154,7 +149,7 @@ PACKET_COLUMNS = (
 
 def packet_row(packet: Packet) -> Row:
     """In the order of PACKET_COLUMNS."""
-    moment = _moment(packet.time_us)
+    moment = time_of(packet.time_us)
     arrow = ("→ ", "accent") if packet.to_server else (" ←", "allowed")
     cells = (
         str(packet.number),

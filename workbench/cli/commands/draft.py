@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from workbench.cli import records
-from workbench.cli.commands.opening import Options, moment, open_session, save
+from workbench.cli.commands.opening import Options, in_words, moment, open_session, save
 from workbench.cli.output import emit
 from workbench.cli.table import say
 from workbench.model.errors import InputError
@@ -67,7 +67,7 @@ def _tell_breaking(suggestion: Suggestion, accepting: bool) -> None:
 
 def _tell_change(session: Session) -> None:
     told, change = session.last_change()
-    say(f"{told}: newly allowed {change.newly_allowed:,}, newly blocked {change.newly_blocked:,}")
+    say(f"{told}: {in_words(change)}")
 
 
 def suggest(options: Options) -> int:
@@ -87,11 +87,11 @@ def suggest(options: Options) -> int:
             found = map(records.proposal_record, suggestion.proposals)
             emit(found, options.format, columns=shown, limit=0)
         say(f"{plural(len(suggestion.proposals), 'rule')} proposed")
+        accepting = options.accept is not None
         if not options.accept:  # what is named is meant
-            _tell_breaking(suggestion, options.accept is not None)
-        if options.accept is not None:
+            _tell_breaking(suggestion, accepting)
+        if accepting:
             session.draft.accept(suggestion, options.accept or suggestion.harmless)
         if before is None:
-            accepting = options.accept is not None
             _tell_left(session.simulation if accepting else session.try_policy(suggestion.policy))
-        return save(session) if options.accept is not None else 0
+        return save(session) if accepting else 0

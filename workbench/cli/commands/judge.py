@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.cli import records
-from workbench.cli.commands.opening import Options, chosen, open_session
+from workbench.cli.commands.opening import Options, chosen, in_words, open_session
 from workbench.cli.commands.see import CONVERSATION_COLUMNS
 from workbench.cli.output import emit, emit_object
 from workbench.cli.table import Record, say, show
@@ -110,5 +110,5 @@ def diff(options: Options) -> int:
         )
         shown = ("before", "after", "client_name", "server_name", "service", "flows", "rules")
         emit(found, options.format, columns=shown, limit=0)
-    say(f"newly allowed {changes.newly_allowed:,}, newly blocked {changes.newly_blocked:,}")
+    say(in_words(changes))
     return 1 if len(changes) else 0

@@ -1,6 +1,6 @@
 """Who is who: labels, names, segments. Each is saved at once."""
 
-from workbench.cli.commands.opening import Options, open_session, save
+from workbench.cli.commands.opening import Options, in_words, open_session, save
 from workbench.cli.table import say
 from workbench.model.errors import InputError
 from workbench.model.policy import BOTH_SIDES, Protection, Segment, Side
@@ -61,5 +61,5 @@ def _save(session: Session) -> int:
     """Rules allow what segments hold: who moves hosts between them is told what that does."""
     change = session.changes()
     if change.newly_allowed or change.newly_blocked:
-        say(f"newly allowed {change.newly_allowed:,}, newly blocked {change.newly_blocked:,}")
+        say(in_words(change))
     return save(session)

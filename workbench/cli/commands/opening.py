@@ -10,6 +10,7 @@ from workbench.model.errors import InputError, StoreError
 from workbench.model.filters import NO_FILTER, Filter, parse_time
 
 if TYPE_CHECKING:
+    from workbench.model.simulation import Changes
     from workbench.session import Session
 
 Options = argparse.Namespace
@@ -64,6 +65,11 @@ def day(text: str | None) -> date | None:
         return date.fromisoformat(text) if text else None
     except ValueError:
         raise InputError(f"{text!r} is not a date such as 2027-03-31") from None
+
+
+def in_words(change: "Changes") -> str:
+    """What an edit, or another policy, does to the recorded traffic."""
+    return f"newly allowed {change.newly_allowed:,}, newly blocked {change.newly_blocked:,}"
 
 
 def save(session: "Session") -> int:

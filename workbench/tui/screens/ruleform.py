@@ -59,9 +59,11 @@ class RuleForm(EntryForm):
         rule = read_rule(values)
         wanted = with_rule(session.policy, rule, self._replaces)
         parts = rule_effect(session.simulation, session.try_policy(wanted), rule.id)
-        had = {one.id for one in session.check()}
-        new = [one for one in session.check(wanted) if one.id not in had]
-        return [*((f"! breaks guardrail {one.id}: {one.witness}\n", "warn") for one in new), *parts]
+        breaks = (
+            (f"! breaks guardrail {one.id}: {one.witness}\n", "warn")
+            for one in session.newly_broken(wanted)
+        )
+        return [*breaks, *parts]
 
     def change(self, session: "Session", values: Values) -> None:
         session.draft.put_rule(read_rule(values), replaces=self._replaces)
