@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.model.finding import Finding
 from workbench.model.matrix import MATRIX_COUNTS, Matrix
-from workbench.model.net import PROTOCOL_NAMES, format_address, service_text
+from workbench.model.net import (
+    PROTOCOL_NAMES,
+    format_address,
+    service_text,
+    shown_port,
+    shown_type,
+)
 from workbench.model.packets import Packet
 from workbench.model.rendered import Verification
 from workbench.model.simulation import Proposal, Simulation
 from workbench.model.site import HostFacts
-from workbench.model.traffic import Flow, format_time, shown_port, shown_type
+from workbench.model.traffic import Flow, format_time
 from workbench.model.verdict import Class, Explanation, RuleUse, Verdict
 
 if TYPE_CHECKING:

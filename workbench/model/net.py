@@ -243,6 +243,16 @@ def last_port(protocol: int) -> int:
     return 255 if protocol in (ICMP, ICMPV6) else 0
 
 
+def shown_port(protocol: int, port: int) -> int | None:
+    """The port to show and export: None where the protocol has none (ICMP and the rest)."""
+    return port if protocol in PORT_PROTOCOLS else None
+
+
+def shown_type(protocol: int, port: int) -> int | None:
+    """The ICMP message type, None for everything else."""
+    return port if protocol in (ICMP, ICMPV6) else None
+
+
 ANY_PROTOCOL = -1
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.model.net import ICMP, ICMPV6, PORT_PROTOCOLS, format_address, service_text
+from workbench.model.net import format_address, service_text
 from workbench.model.recording import NO_RECORDING, Ending, Recording, Tunnel
 
 
@@ -228,16 +228,6 @@ Tell = Callable[[Progress], None] | None
 """Told how far a long job is, where anybody wants to know."""
 Stop = Callable[[], bool] | None
 """Asked again and again by a long job; where it says yes, the job ends with Cancelled."""
-
-
-def shown_port(protocol: int, port: int) -> int | None:
-    """The port to show and export: None where the protocol has none (ICMP and the rest)."""
-    return port if protocol in PORT_PROTOCOLS else None
-
-
-def shown_type(protocol: int, port: int) -> int | None:
-    """The ICMP message type, None for everything else."""
-    return port if protocol in (ICMP, ICMPV6) else None
 
 
 def time_of(microseconds: int) -> datetime:
