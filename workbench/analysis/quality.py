@@ -22,13 +22,12 @@ from workbench.model.quality import (
     Quality,
     Remark,
     View,
-    replaced,
 )
 from workbench.model.recording import Ending, Gap
 from workbench.model.site import Inventory
 from workbench.model.text import duration, percent, plural
 from workbench.model.traffic import CaptureReport, ConversationTable
-from workbench.model.vantage import Vantage
+from workbench.model.vantage import Vantage, replaced
 
 UNCOVERED = 20
 PLACES = 5

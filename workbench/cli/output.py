@@ -11,10 +11,16 @@ from typing import Any
 from workbench.cli.table import Record, print_table, say, show
 from workbench.model.packets import printable
 from workbench.model.text import no_formula
+from workbench.model.traffic import format_time
 
 TABLE_LIMIT = 100
 """Rows a table shows when nobody says; the rest is announced, never dropped silently."""
 NOTHING = "nothing to show"
+
+
+def shown_time(moment: int | None) -> str | None:
+    """Microseconds as text, RFC 3339; None where there is no time."""
+    return None if moment is None else format_time(moment)
 
 
 def emit(

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from textwrap import fill
 from typing import Any
 
-from workbench.cli.records import shown_time
+from workbench.cli.output import shown_time
 from workbench.cli.reports import gap_record, report_record
 from workbench.cli.table import Record, line_width, shortened
 from workbench.model.facts import Fact, bar, capture_facts, dataset_facts, sparkline

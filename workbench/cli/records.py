@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from workbench.cli.output import shown_time
 from workbench.model.finding import Finding
 from workbench.model.matrix import MATRIX_COUNTS, Matrix
 from workbench.model.net import (
@@ -28,11 +29,6 @@ Record = dict[str, Any]
 
 def _protocol(number: int) -> str:
     return PROTOCOL_NAMES.get(number, f"ip/{number}")
-
-
-def shown_time(moment: int | None) -> str | None:
-    """Microseconds as text, RFC 3339; None where there is no time."""
-    return None if moment is None else format_time(moment)
 
 
 def flow_record(session: "Session", flow: Flow) -> Record:

@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from workbench.cli.output import emit
-from workbench.cli.records import shown_time
+from workbench.cli.output import emit, shown_time
 from workbench.cli.table import Record
 from workbench.model.net import format_address
 from workbench.model.recording import Gap

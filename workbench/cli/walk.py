@@ -7,8 +7,8 @@ from workbench.cli.grid import matrix_grid
 from workbench.cli.table import line_width, print_grid, shortened, show
 from workbench.model.errors import UnsupportedPolicy
 from workbench.model.filters import NO_FILTER
-from workbench.model.text import CLASS_GLYPHS, percent, plural, short_bytes
-from workbench.model.verdict import Class
+from workbench.model.text import percent, plural, short_bytes
+from workbench.model.verdict import CLASS_GLYPHS, Class
 from workbench.session import Session
 
 WIDE = 100

@@ -3,10 +3,9 @@
 Shares and sentences with figures, never a score: what a loss means depends on the question.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -203,15 +202,3 @@ class Quality:
 
     captures: tuple[CaptureQuality, ...]
     dataset: DatasetQuality
-
-
-def replaced(reports: Iterable[CaptureReport]) -> Mapping[int, int]:
-    """Captures whose file gave way to another recording under its name → the newest one there."""
-    newest: dict[str, int] = {}
-    older: dict[int, str] = {}
-    for report in sorted(reports, key=lambda report: report.id or 0):
-        if report.id is not None and Path(report.path).is_absolute():
-            if report.path in newest:
-                older[newest[report.path]] = report.path
-            newest[report.path] = report.id
-    return {number: newest[path] for number, path in older.items()}

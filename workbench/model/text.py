@@ -1,33 +1,6 @@
-"""Numbers and glyphs as people read them."""
+"""Numbers as people read them."""
 
 from collections.abc import Sequence
-
-from workbench.model.verdict import Class, Verdict
-
-GLYPHS = {
-    Verdict.ALLOWED: "✓",
-    Verdict.BLOCKED: "✗",
-    Verdict.UNCERTAIN: "?",
-    Verdict.OUT_OF_SCOPE: "–",
-}
-CLASS_GLYPHS = {
-    Class.PERMITTED: "✓",
-    Class.WOULD_BLOCK: "✗",
-    Class.MISDROPPED: "✓",
-    Class.REJECTED: "✗",
-    Class.UNCERTAIN: "?",
-    Class.OUT_OF_SCOPE: "–",
-    Class.EXCLUDED: "–",
-}
-CLASS_WORDS = {
-    Class.PERMITTED: "allowed",
-    Class.WOULD_BLOCK: "would block",
-    Class.MISDROPPED: "allowed, failing",
-    Class.REJECTED: "rejected",
-    Class.UNCERTAIN: "uncertain",
-    Class.OUT_OF_SCOPE: "out of scope",
-    Class.EXCLUDED: "excluded",
-}
 
 
 def short_count(value: int) -> str:

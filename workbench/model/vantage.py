@@ -1,6 +1,10 @@
-"""Captures that recorded some of the same traffic from different places."""
+"""How captures stand to each other: the same traffic from other places, or a newer recording."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.model.traffic import CaptureReport
 
 _ENOUGH = 5
 """Shared flows from which a median is robust: two odd ones do not move it far."""
@@ -28,3 +32,15 @@ class Vantage:
     def certain(self) -> bool:
         """Whether enough flows are shared for the offset to be more than a rough guess."""
         return self.shared >= _ENOUGH
+
+
+def replaced(reports: Iterable[CaptureReport]) -> Mapping[int, int]:
+    """Captures whose file gave way to another recording under its name → the newest one there."""
+    newest: dict[str, int] = {}
+    older: dict[int, str] = {}
+    for report in sorted(reports, key=lambda report: report.id or 0):
+        if report.id is not None and Path(report.path).is_absolute():
+            if report.path in newest:
+                older[newest[report.path]] = report.path
+            newest[report.path] = report.id
+    return {number: newest[path] for number, path in older.items()}

@@ -44,6 +44,32 @@ class Class(IntEnum):
         return self.name.lower().replace("_", "-")
 
 
+GLYPHS = {
+    Verdict.ALLOWED: "✓",
+    Verdict.BLOCKED: "✗",
+    Verdict.UNCERTAIN: "?",
+    Verdict.OUT_OF_SCOPE: "–",
+}
+CLASS_GLYPHS = {
+    Class.PERMITTED: "✓",
+    Class.WOULD_BLOCK: "✗",
+    Class.MISDROPPED: "✓",
+    Class.REJECTED: "✗",
+    Class.UNCERTAIN: "?",
+    Class.OUT_OF_SCOPE: "–",
+    Class.EXCLUDED: "–",
+}
+CLASS_WORDS = {
+    Class.PERMITTED: "allowed",
+    Class.WOULD_BLOCK: "would block",
+    Class.MISDROPPED: "allowed, failing",
+    Class.REJECTED: "rejected",
+    Class.UNCERTAIN: "uncertain",
+    Class.OUT_OF_SCOPE: "out of scope",
+    Class.EXCLUDED: "excluded",
+}
+
+
 def class_of(verdict: Verdict, outcome: Outcome) -> Class:
     """The table itself (exclusions are applied by the caller)."""
     if verdict is Verdict.OUT_OF_SCOPE:

@@ -2,8 +2,7 @@
 
 from workbench.model.finding import Level
 from workbench.model.quality import Weight
-from workbench.model.text import CLASS_GLYPHS, CLASS_WORDS
-from workbench.model.verdict import Class
+from workbench.model.verdict import CLASS_GLYPHS, CLASS_WORDS, Class
 from workbench.report.document import Mark, Tone
 
 CLASSES = {

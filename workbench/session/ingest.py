@@ -17,9 +17,9 @@ from workbench.capture import (
 )
 from workbench.model.errors import CaptureError, DuplicateCapture, StoreBusy, StoreError
 from workbench.model.net import ANY_SERVICE, ServiceRange
-from workbench.model.quality import replaced
 from workbench.model.recording import Ending
 from workbench.model.traffic import CaptureReport, Progress, Stop, Tell
+from workbench.model.vantage import replaced
 from workbench.session.folder import POLICY, STORE, made_workspace
 from workbench.session.reading import Reading
 

@@ -5,8 +5,7 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
-from workbench.model.text import CLASS_GLYPHS, CLASS_WORDS
-from workbench.model.verdict import Class, Verdict
+from workbench.model.verdict import CLASS_GLYPHS, CLASS_WORDS, Class, Verdict
 
 TONES = ("allowed", "blocked", "uncertain", "out", "failing", "dim", "strong", "warn", "accent")
 """Names of the styles that cells and lines of text are drawn in (`.tone--NAME` in the sheet)."""

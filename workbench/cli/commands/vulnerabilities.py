@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 from workbench.cli.commands.opening import Options, open_session
 from workbench.cli.meter import Meter
-from workbench.cli.output import NOTHING, emit
-from workbench.cli.records import shown_time
+from workbench.cli.output import NOTHING, emit, shown_time
 from workbench.cli.table import Record, say
 from workbench.model.errors import InputError
 from workbench.model.exposure import Scenario

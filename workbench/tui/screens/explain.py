@@ -11,8 +11,8 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from workbench.model.packets import printable
-from workbench.model.text import GLYPHS, plural
-from workbench.model.verdict import Explanation
+from workbench.model.text import plural
+from workbench.model.verdict import GLYPHS, Explanation
 from workbench.tui.glyphs import CLASS_STYLES, VERDICT_TONES, class_label
 from workbench.tui.screens.base import Rows
 from workbench.tui.screens.dialog import Dialog
