@@ -79,6 +79,12 @@ def test_nothing_to_read(path: Path) -> None:
     assert not path.exists()
 
 
+ADVICE = (
+    "; move flows.duckdb away and ingest the captures again; "
+    "policy and labels are files of their own, and stay"
+)
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"hello " * 5000, b"SQLite format 3\0" + bytes(8000), bytes(20_000)],
@@ -89,6 +95,7 @@ def test_a_file_of_another_kind_is_refused_and_untouched(path: Path, content: by
     with pytest.raises(StoreError) as refused:
         Store.open(path)
     assert str(refused.value).startswith(f"{path}: cannot be read as a flow store (")
+    assert str(refused.value).endswith(ADVICE)
     assert "\n" not in str(refused.value)
     assert path.read_bytes() == content
 
@@ -129,13 +136,13 @@ def test_leaving_in_the_middle_of_work(path: Path, last: str) -> None:
 def test_a_database_of_someone_else_is_refused(path: Path) -> None:
     with duckdb.connect(str(path)) as other:
         other.execute("CREATE TABLE flows (a INTEGER)")
-    with pytest.raises(StoreError, match="a database, but not a flow store"):
+    with pytest.raises(StoreError, match=f"a database, but not a flow store{ADVICE}$"):
         Store.open(path)
     with duckdb.connect(str(path)) as other:
         assert other.execute("SELECT table_name FROM duckdb_tables()").fetchall() == [("flows",)]
 
 
-def test_a_damaged_store_is_one_line(path: Path) -> None:
+def test_a_damaged_store_is_one_line_that_says_what_to_do(path: Path) -> None:
     with Store.open(path) as store:
         samples.load(store, [samples.flow(server_port=port) for port in range(2000)])
     whole = path.read_bytes()
@@ -144,6 +151,13 @@ def test_a_damaged_store_is_one_line(path: Path) -> None:
         with pytest.raises(StoreError) as refused, Store.open(path) as store:
             store.conversations(store.hosts())
         assert "\n" not in str(refused.value)
+        assert str(refused.value).endswith(ADVICE)
+
+
+def test_damage_that_shows_when_it_is_read_is_told_alike() -> None:
+    with pytest.raises(StoreError) as refused, database.translated():
+        raise duckdb.IOException("Corrupt database file: wrong checksum")
+    assert str(refused.value).endswith(ADVICE)
 
 
 def test_a_name_that_the_driver_would_take_for_something_else(

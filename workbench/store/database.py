@@ -31,6 +31,13 @@ _LOADING_MEMORY = "256MB"
 _THREADS = 4
 """More threads buy little on columns this narrow, and each has buffers of its own."""
 _POLL_SECONDS = 0.05
+_DAMAGE = ("Corrupt database file", "Could not read enough bytes")
+"""What the driver calls a file that is no longer what it wrote."""
+ANEW = (
+    "move flows.duckdb away and ingest the captures again; "
+    "policy and labels are files of their own, and stay"
+)
+"""What to do about a store that cannot be used: everything in it comes from captures."""
 
 
 def connect(path: Path, *, read_only: bool) -> Connection:
@@ -82,7 +89,10 @@ def _cannot_open(path: Path, message: str) -> StoreError:
     ):
         if sign in message:
             return StoreError(f"{path}: {what}")
-    return StoreError(f"{path}: cannot be read as a flow store ({_first_line(message)})")
+    problem = f"{path}: cannot be read as a flow store ({_first_line(message)})"
+    if "Cannot open file" in message:  # nothing is known of what is in it
+        return StoreError(problem)
+    return StoreError(f"{problem}; {ANEW}")
 
 
 def _first_line(message: str) -> str:
@@ -103,6 +113,8 @@ def translated() -> Iterator[None]:
         problem = _first_line(str(error))
         if "No space left" in problem:
             problem = "the disk is full; make room and do the same again: what was finished stays"
+        elif any(sign in problem for sign in _DAMAGE):
+            problem = f"damaged ({problem}); {ANEW}"
         raise StoreError(f"flow store: {problem}") from error
     except RuntimeError as error:
         if str(error) != "Query interrupted":

@@ -5,7 +5,7 @@ from importlib import resources
 from pathlib import Path
 
 from workbench.model.errors import StoreError, StoreTooNew
-from workbench.store.database import Connection, transaction
+from workbench.store.database import ANEW, Connection, transaction
 
 Step = tuple[str, str]
 """Name and SQL."""
@@ -53,7 +53,7 @@ def _found(cursor: Connection, path: Path) -> int:
         [(found,)] = cursor.execute("SELECT coalesce(max(number), 0) FROM schema_steps").fetchall()
         return int(found)
     if tables:
-        raise StoreError(f"{path}: a database, but not a flow store")
+        raise StoreError(f"{path}: a database, but not a flow store; {ANEW}")
     return 0
 
 
