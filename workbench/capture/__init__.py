@@ -4,6 +4,7 @@ from workbench.capture.cut import save_packets
 from workbench.capture.dissect import dissect
 from workbench.capture.files import STANDARD_INPUT, find_captures, fingerprint, former_fingerprint
 from workbench.capture.flows import judge_again
+from workbench.capture.fragments import Fragments
 from workbench.capture.ingest import read_capture
 from workbench.capture.kernel import kernel_compiled
 from workbench.capture.protocols import VERSION as PARSERS
@@ -14,6 +15,7 @@ from workbench.capture.single import packets_of
 __all__ = [
     "PARSERS",
     "STANDARD_INPUT",
+    "Fragments",
     "dissect",
     "find_captures",
     "fingerprint",

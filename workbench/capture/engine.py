@@ -87,13 +87,14 @@ class Engine:
         threads: int | None = None,
         capacity: int = MAX_FLOWS,
         before: Sequence[Tunnel] = (),
+        fragments: Fragments | None = None,
     ) -> None:
         """before_block: called by any thread, and may raise. ahead: called by a thread that would
         wait otherwise; reads on ahead of the blocks, False where there is nothing to do. in_order:
         called with each block once it is decoded, in file order, by any thread. finish: rows of
         flows to columns, in any thread. on_flows: called with them, in order of their first
         packets, by the thread that calls `run`. before: tunnels that an earlier reading of the
-        file has met."""
+        file has met. fragments: of the files before."""
         self._before_block = before_block
         self._ahead = ahead
         self._in_order = in_order
@@ -106,7 +107,8 @@ class Engine:
         room = 2 * (capacity + ROUND + ROOM) // (parts + 1)  # more than a share; a part may grow
         self._tables = [FlowTable(room) for _ in range(parts)]
         self._dealer = Dealer(parts, seed)
-        self._fragments = Fragments()
+        self._fragments = fragments or Fragments()
+        self._fragments.carry_on()
         self._tunnels = TunnelList(tunnel_rows(before))
         self._decoders = [PacketDecoder() for _ in range(parts)]
         self.crowded = False

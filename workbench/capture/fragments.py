@@ -4,6 +4,7 @@ Compiled by Cython with bounds checks on; it runs uncompiled with the same resul
 size remembers datagrams; fragments that come before their first one wait in it, as a count. The
 later fragments of a datagram that carries a tunnel's packet belong to the flow inside. Fragments
 of another VLAN or another tunnel are of another datagram: tenants may have the same addresses.
+A datagram may begin in one capture file and go on in the next one.
 
 Sources: RFC 791 section 3.2, RFC 8200 section 4.5.
 """
@@ -51,15 +52,25 @@ _F_NET = cython.declare(cython.Py_ssize_t, 14)  # VLAN | tunnel that it came in
 @cython.final
 @cython.cclass
 class Fragments:
-    """The datagrams of one capture file that are in pieces."""
+    """The datagrams in pieces of a capture file, and of those that were read before it."""
 
     pkt = cython.declare(cython.ulonglong[:, ::1])
     held = cython.declare(cython.ulonglong[:, ::1])
     lost = cython.declare(cython.longlong, visibility="readonly")
-    """Fragments so far whose first one was not seen."""
+    """Fragments of this reading so far whose first one was not seen."""
 
     def __init__(self) -> None:
         self.held = np.zeros((2048 * 4, 15), np.uint64).data
+        self.lost = 0
+
+    def carry_on(self) -> None:
+        """Another reading begins: first fragments stay.
+
+        Not those in tunnels, whose numbers are the file's own, nor what waits: it counts as lost.
+        """
+        held = np.asarray(self.held)
+        tunnelled = (held[:, _F_TUNNEL] | held[:, _F_NET]) & _TUNNEL != 0
+        held[tunnelled | (held[:, _F_WHO] == 0)] = 0
         self.lost = 0
 
     def join(self, packets: memoryview, count: cython.Py_ssize_t) -> None:
@@ -129,7 +140,10 @@ class Fragments:
     @cython.nogil
     @cython.exceptval(-1)
     def _slot(self, i: cython.Py_ssize_t, ident: cython.ulonglong) -> cython.Py_ssize_t:
-        """The place of a datagram, or the one it will take: that of the oldest in its set."""
+        """The place of a datagram, or the one it will take: that of the oldest in its set.
+
+        The files of a load may come in any order: the oldest is the farthest away in time.
+        """
         mixed: cython.ulonglong = self._net(i) ^ ident << 13
         place: cython.Py_ssize_t
         oldest: cython.Py_ssize_t
@@ -142,7 +156,7 @@ class Fragments:
         for _ in range(_PLACES):
             if self._is(place, i, ident):
                 return place
-            if self.held[place, _F_TIME] < self.held[oldest, _F_TIME]:
+            if self._age(place, i) > self._age(oldest, i):
                 oldest = place
             place += 1
         return oldest
@@ -167,8 +181,17 @@ class Fragments:
             and self.held[slot, 2] == self.pkt[i, _DST_HI]
             and self.held[slot, 3] == self.pkt[i, _DST_LO]
             and self.held[slot, _F_NET] == self._net(i)
-            and self.pkt[i, _TIME] <= self.held[slot, _F_TIME] + _LIFE
+            and self._age(slot, i) <= _LIFE
         )
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=True)
+    def _age(self, slot: cython.Py_ssize_t, i: cython.Py_ssize_t) -> cython.ulonglong:
+        """Microseconds between a packet and the datagram in a place, whichever came first."""
+        then: cython.ulonglong = self.held[slot, _F_TIME]
+        now: cython.ulonglong = self.pkt[i, _TIME]
+        return max(then, now) - min(then, now)
 
     @cython.cfunc
     @cython.nogil

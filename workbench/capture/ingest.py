@@ -9,6 +9,7 @@ from workbench.capture.ends import Rows
 from workbench.capture.engine import MAX_FLOWS, Engine
 from workbench.capture.files import called
 from workbench.capture.flows import flow_columns
+from workbench.capture.fragments import Fragments
 from workbench.capture.reader import Block, Reader, link_names
 from workbench.capture.recording import read_on, recording, tally_problems
 from workbench.capture.state import State
@@ -33,18 +34,21 @@ def read_capture(
     threads: int | None = None,
     before: CaptureReport | None = None,
     limit: int | None = None,
+    fragments: Fragments | None = None,
 ) -> CaptureReport:
     """Decode a capture and hand its flows to `on_flows` in batches; memory stays bounded.
 
     hints: services whose ports are servers' ports. capacity: flows held at once. threads: that work
     side by side, one for each core unless given; the flows are the same. before: the report of a
     reading that stopped; this one goes on from there, and the result speaks of both. limit: stop
-    after about so many (inflated) bytes, with a report that can be gone on from.
+    after about so many (inflated) bytes, with a report that can be gone on from. fragments: the
+    same for several readings, one after the other, where datagrams go on from one to the next.
 
     `-` is standard input. Raises CaptureError when the file is no capture at all, Cancelled when
     `cancelled()` says so; everything else that is wrong with the file is in the report.
     """
-    return _Job(path, on_flows, hints, progress, cancelled, before).run(capacity, threads, limit)
+    job = _Job(path, on_flows, hints, progress, cancelled, before)
+    return job.run(capacity, threads, limit, fragments)
 
 
 class _Job:
@@ -72,7 +76,9 @@ class _Job:
         self._stopped = False
         self._reader: Reader | None = None
 
-    def run(self, capacity: int, threads: int | None, limit: int | None) -> CaptureReport:
+    def run(
+        self, capacity: int, threads: int | None, limit: int | None, fragments: Fragments | None
+    ) -> CaptureReport:
         state = State.loads(self._before.state) if self._before else None
         with Reader(self._path, state=state, tick=self._look_up) as reader:
             self._called = called(self._path)
@@ -86,6 +92,7 @@ class _Job:
                 threads=threads,
                 capacity=capacity,
                 before=self._before.tunnels if self._before else (),
+                fragments=fragments,
             )
             try:
                 self._engine.run(self._blocks(reader, limit))

@@ -73,10 +73,11 @@ def records_of(wanted: Wanted, progress: Tell = None, cancelled: Stop = None) ->
     for flow, pieces in wanted.items():
         for piece in pieces:
             files.setdefault(piece.path, []).append((flow, piece))
+    kernel = Kernel()  # for all files: a datagram may go on from one to the next
     for path, here in files.items():
         first = min(piece.first_offset for _, piece in here)
         last = max(piece.last_offset for _, piece in here)
-        ends, kernel = _Ends(here), Kernel()
+        ends = _Ends(here)
         waiting: dict[bytes, list[Found]] = {}
         meter = _Meter(path, last, progress, cancelled)
         for reader, block in blocks_from(path, first, ends.begin, meter.tick):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from workbench.capture import find_captures
+from workbench.capture import Fragments, find_captures
 from workbench.model.errors import CaptureError, DuplicateCapture, StoreBusy
 from workbench.model.traffic import CaptureReport, Tell
 from workbench.session.ingest import ingest_folder
@@ -36,6 +36,7 @@ def follow_folder(
     between looks.
     """
     asked = tuple(paths)
+    fragments = Fragments()  # of a ring's files, which come one after the other
     seen: dict[Path, Seen] = {}
     first, waiting = True, False
     while not cancelled():
@@ -49,7 +50,7 @@ def follow_folder(
         changed = [path for path in found if seen.get(path) != _now(path)]
         states = {path: _now(path) for path in changed}
         try:
-            yield from _loaded(folder, changed, progress, cancelled)
+            yield from _loaded(folder, changed, progress, cancelled, fragments)
             seen |= states
             waiting = waiting and not changed
         except StoreBusy as error:
@@ -65,7 +66,11 @@ def follow_folder(
 
 
 def _loaded(
-    folder: Path, changed: Sequence[Path], progress: Tell, cancelled: Callable[[], bool]
+    folder: Path,
+    changed: Sequence[Path],
+    progress: Tell,
+    cancelled: Callable[[], bool],
+    fragments: Fragments,
 ) -> Iterator[CaptureReport | CaptureError]:
     """What one look found; those that cannot be read are left out. Raises StoreBusy."""
     while changed:
@@ -73,7 +78,9 @@ def _loaded(
         reports: tuple[CaptureReport, ...] = ()
         left = []
         try:
-            reports, _ = ingest_folder(folder, changed, progress, cancelled, refused.append)
+            reports, _ = ingest_folder(
+                folder, changed, progress, cancelled, refused.append, fragments
+            )
         except DuplicateCapture:
             pass
         except CaptureError as error:  # after a part of that file was stored

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from workbench.capture import (
     STANDARD_INPUT,
+    Fragments,
     find_captures,
     fingerprint,
     former_fingerprint,
@@ -40,6 +41,7 @@ def ingest_folder(
     progress: Tell = None,
     cancelled: Stop = None,
     refused: Refuse = None,
+    fragments: Fragments | None = None,
 ) -> Loaded:
     """`ingest` into a workspace that nobody has open, without the cost of a session.
 
@@ -62,7 +64,8 @@ def ingest_folder(
             return opened[0]
 
         try:
-            return ingest(store, paths, _saved_hints(home / POLICY), progress, cancelled, refused)
+            hints = _saved_hints(home / POLICY)
+            return ingest(store, paths, hints, progress, cancelled, refused, fragments)
         finally:
             for one in opened:
                 with suppress(StoreError):  # one that failed cannot tell, and must not hide why
@@ -93,18 +96,20 @@ def ingest(
     progress: Tell = None,
     cancelled: Stop = None,
     refused: Refuse = None,
+    fragments: Fragments | None = None,
 ) -> Loaded:
     """Load files, folders, globs and pipes; `store` may take its time to open.
 
     A file that has grown since it was loaded, or that was read in part, is read on from there. On
     an error the captures that were finished stay, and so do the finished stretches of a large one.
     One of several files that cannot be read is told to `refused`; it is raised where there is only
-    that one, or nobody to tell. Raises DuplicateCapture when the workspace holds everything.
+    that one, or nobody to tell. Datagrams in pieces go on from file to file, and from one load to
+    the next with the same `fragments`. Raises DuplicateCapture when the workspace holds everything.
     """
     files = _distinct(paths, refused)
     if not files:
         return (), ()
-    job = _Job(files, hints, progress, cancelled, refused)
+    job = _Job(files, hints, progress, cancelled, refused, fragments or Fragments())
     try:
         return job.store(store())
     finally:
@@ -161,16 +166,19 @@ class _Job:
         progress: Tell,
         cancelled: Stop,
         refused: Refuse,
+        fragments: Fragments,
     ) -> None:
         self._files = files
         self._refused = refused if len(files) > 1 else None
         self._hints = hints
         self._cancelled = cancelled
+        self._fragments = fragments
         self._meter = _Meter(sum(file.size for file in files), progress)
         self._reading = self._read(files[0].path)
 
     def _read(self, path: Path, before: CaptureReport | None = None) -> Reading:
-        return Reading(path, self._hints, self._meter.report, self._cancelled, before)
+        report, cancelled = self._meter.report, self._cancelled
+        return Reading(path, self._hints, report, cancelled, before, self._fragments)
 
     def stop(self) -> None:
         self._reading.stop()

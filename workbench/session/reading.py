@@ -5,7 +5,7 @@ from pathlib import Path
 from queue import Full, Queue
 from threading import Event, Thread
 
-from workbench.capture import read_capture
+from workbench.capture import Fragments, read_capture
 from workbench.model.net import ServiceRange
 from workbench.model.traffic import CaptureReport, FlowColumns, Stop, Tell
 
@@ -27,10 +27,12 @@ class Reading:
         progress: Tell,
         cancelled: Stop,
         before: CaptureReport | None = None,
+        fragments: Fragments | None = None,
     ) -> None:
-        """before: go on from there."""
+        """before: go on from there. fragments: see `read_capture`."""
         self.path = path
         self.before = before
+        self._fragments = fragments
         self._queue: Queue[FlowColumns | CaptureReport | BaseException] = Queue(_AHEAD)
         self._stop = Event()
         self._thread = Thread(
@@ -75,6 +77,7 @@ class Reading:
                 cancelled=stopped,
                 before=self.before,
                 limit=STRETCH,
+                fragments=self._fragments,
             )
         except BaseException as error:  # raised again where the flows are taken
             self._put(error)
