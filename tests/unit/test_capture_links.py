@@ -26,6 +26,8 @@ FLOW6 = f"17 {A6}:40000 {B6}:53"
 FRAME = ether(IP)
 TAGGED = ether(IP, tags=[(0x8100, 7)])
 WIFI_QOS = layers.wifi(IP, control=0x88)
+SWAPPED = b"\1\x88" + WIFI_QOS[2:22] + b"\1\x10" + WIFI_QOS[24:]
+"""Frame control and number 17 as CAPWAP of some access points has them."""
 MESH = layers.wifi(IP, control=0x88, flags=3)
 BEFORE = (b"", b"\x12\x34\x56\x78", bytes(8), bytes(12))
 """What may lie between an L2TP session and its frame: a cookie, a sublayer, both."""
@@ -335,7 +337,7 @@ TUNNELS = [
     (layers.over_udp(37008, layers.tzsp(WIFI_QOS, 18)), "TZSP 0"),
     (layers.over_udp(5247, layers.capwap(FRAME)), "CAPWAP 0"),
     (layers.over_udp(5247, layers.capwap(WIFI_QOS, native=True)), "CAPWAP 0"),
-    (layers.over_udp(5247, layers.capwap(b"\x01\x88" + WIFI_QOS[2:], native=True)), "CAPWAP 0"),
+    (layers.over_udp(5247, layers.capwap(SWAPPED, native=True)), "CAPWAP 0"),
     (layers.over_udp(8472, layers.otv(FRAME)), "OTV 77"),
     (layers.over_udp(4341, layers.lisp(IP)), "LISP 0"),
     (layers.over_udp(4341, layers.lisp(IP, 7)), "LISP 7"),

@@ -184,12 +184,14 @@ class WifiDecoder:
         flags: cython.int
         mesh: cython.bint
         size: cython.Py_ssize_t = 24
+        number: cython.Py_ssize_t = 22  # the byte that has the number of a fragment
         if self.end - at < 2:
             return _CUT_LINK
         kind = self.buf[at]
         flags = self.buf[at + 1]
         if kind & 3 and not flags & 3:  # no version: some access points swap the two in CAPWAP
             kind, flags = flags, kind
+            number = 23
         if kind & 0x0C == 0x04:
             return _CONTROL
         if kind & 0x0C != 0x08:
@@ -202,7 +204,7 @@ class WifiDecoder:
             size += 6  # four addresses
         if self.end - at < size + 8:
             return _CUT_LINK
-        if self.buf[at + 22] & 15:
+        if self.buf[at + number] & 15:
             return _FRAGMENT
         self.group = self.buf[at + 16 if flags & 1 else at + 4] & 1 != 0
         if kind & 0x80:
