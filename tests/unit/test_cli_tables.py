@@ -28,7 +28,7 @@ def test_a_table_fits_the_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wide: int
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(wide))
-    emit(ROWS, "table", columns=COLUMNS)
+    emit(ROWS, "table", (), columns=COLUMNS)
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == len(ROWS) + 1
     assert all(width(line) <= wide for line in out.splitlines())
@@ -41,7 +41,7 @@ def test_a_table_fits_the_terminal(
 
 
 def test_a_pipe_gets_all_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    emit(ROWS, "table", columns=COLUMNS)
+    emit(ROWS, "table", (), columns=COLUMNS)
     out, err = capsys.readouterr()
     head, first, *_ = out.splitlines()
     assert head.split("  ")[0] == "id" and "first seen 2026" in head and not err
@@ -60,7 +60,7 @@ def test_sentences_are_never_cut(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wide: int
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(wide))
-    emit(FOUND, "table", columns=("id", "title", "why", "stage"))
+    emit(FOUND, "table", (), columns=("id", "title", "why", "stage"))
     out = capsys.readouterr().out
     lines = out.splitlines()
     assert all(width(line) <= wide for line in lines) and "…" not in out
@@ -76,14 +76,15 @@ def test_a_text_has_the_room_that_is_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
-    emit([{"id": "1", "name": "n" * 100}], "table")
+    emit([{"id": "1", "name": "n" * 100}], "table", ())
     assert "n" * 100 in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("form", ["table", "csv"])
 def test_a_pipe_gets_all_of_every_text(capsys: pytest.CaptureFixture[str], form: str) -> None:
     long = "word " * 400 + "end"
-    emit([{"id": "1", "why": long, "names": ["host-name"] * 400, "last": "z"}] * 2, form)
+    row = {"id": "1", "why": long, "names": ["host-name"] * 400, "last": "z"}
+    emit([row] * 2, form, tuple(row))
     out, err = capsys.readouterr()
     assert out.count(long) == 2 and out.count("host-name") == 800 and "…" not in out + err
     assert len(out.splitlines()) == 3
@@ -94,6 +95,7 @@ def test_years_are_shown_where_they_differ(capsys: pytest.CaptureFixture[str]) -
         [{"last_seen": "2025-12-31T23:59:59.999999Z"}, {"last_seen": None},
          {"last_seen": "2026-01-01T00:00:00.000000Z"}],
         "table",
+        (),
     )  # fmt: skip
     assert capsys.readouterr().out.split("\n")[1:4] == [
         "2025-12-31 23:59:59",
@@ -103,18 +105,18 @@ def test_years_are_shown_where_they_differ(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_what_is_left_out_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    emit(ROWS, "table", limit=2)
+    emit(ROWS, "table", (), limit=2)
     assert "… 4 more" in capsys.readouterr().err
-    emit(iter(ROWS), "json", limit=2, total=6)
+    emit(iter(ROWS), "json", (), limit=2, total=6)
     out, err = capsys.readouterr()
     assert len(json.loads(out)) == 2 and "… 4 more" in err
-    emit(ROWS, "table", limit=0)
+    emit(ROWS, "table", (), limit=0)
     assert not capsys.readouterr().err
     many = [{"n": n} for n in range(250)]
-    emit(many, "table")
+    emit(many, "table", ())
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 101 and "… 150 more" in err
-    emit(many, "csv")
+    emit(many, "csv", ("n",))
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 251 and not err
 
@@ -122,22 +124,23 @@ def test_what_is_left_out_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("form", ["table", "json", "csv"])
 def test_nothing_from_a_packet_goes_out_raw(capsys: pytest.CaptureFixture[str], form: str) -> None:
     evil = "a\x1b[31m\n\r\u202e\x9b" + "\udcff"
-    emit([{"name": evil, "list": [evil], "labels": {evil: evil}}], form)
+    row = {"name": evil, "list": [evil], "labels": {evil: evil}}
+    emit([row], form, tuple(row))
     out, _ = capsys.readouterr()
     assert not any(char in out for char in "\x1b\r\u202e\x9b\udcff")
     assert len(out.splitlines()) == {"table": 2, "csv": 2, "json": 3}[form]
 
 
 def test_empty_answers(capsys: pytest.CaptureFixture[str]) -> None:
-    for form, out in [("json", "[]\n"), ("csv", ""), ("table", "")]:
-        emit([], form)
+    for form, out in [("json", "[]\n"), ("csv", "id,name\n"), ("table", "")]:
+        emit([], form, ("id", "name"))
         assert capsys.readouterr().out == out
     emit_object({"a": "ü"})
     assert capsys.readouterr().out.isascii()
 
 
 def test_csv_reads_back(capsys: pytest.CaptureFixture[str]) -> None:
-    emit(ROWS, "csv", columns=("id",))
+    emit(ROWS, "csv", tuple(ROWS[0]), columns=("id",))
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [row["name"] for row in rows] == [row["name"] for row in ROWS]
     assert rows[0]["rules"] == "one, two" and rows[0]["vlan"] == ""

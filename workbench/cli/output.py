@@ -3,8 +3,8 @@
 import csv
 import json
 import sys
-from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +26,17 @@ def shown_time(moment: int | None) -> str | None:
 def emit(
     records: Iterable[Record],
     form: str,
+    head: Sequence[str],
     *,
     columns: Iterable[str] = (),
     limit: int | None = None,
     total: int | None = None,
     nothing: str = NOTHING,
 ) -> None:
-    """Write records; `columns` picks and orders what a table shows. limit 0 means all.
+    """Write records; `head` names what each holds, `columns` picks and orders what a table shows.
 
-    `total` saves counting records that are not shown; `nothing` is said where a table has none.
+    limit 0 means all. `total` saves counting records that are not shown; `nothing` is said where a
+    table has none.
     """
     most = TABLE_LIMIT if limit is None and form == "table" else (limit or 0)
     rows = iter(records)
@@ -42,7 +44,7 @@ def emit(
     if form == "table":
         print_table(list(shown), tuple(columns), nothing)
     elif form == "csv":
-        _csv(shown)
+        _csv(shown, head)
     else:
         _json_array(shown)
     left = total - most if total is not None else sum(1 for _ in rows)
@@ -64,15 +66,11 @@ def _json_array(records: Iterable[Record]) -> None:
     print("[]" if start.startswith("[") else "\n]")
 
 
-def _csv(records: Iterable[Record]) -> None:
+def _csv(records: Iterable[Record], head: Sequence[str]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    rows = iter(records)
-    first = next(rows, None)
-    if first is None:
-        return
-    writer.writerow(map(no_formula, first))
-    for record in chain([first], rows):
-        writer.writerow(map(_cell, record.values()))
+    writer.writerow(head)
+    for record in records:
+        writer.writerow(_cell(record[key]) for key in head)
 
 
 def _cell(value: Any) -> str:

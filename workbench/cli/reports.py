@@ -1,9 +1,10 @@
 """Capture reports as records: JSON keys are the model's field names."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from workbench.cli import heads
 from workbench.cli.output import emit, shown_time
 from workbench.cli.table import Record
 from workbench.model.net import format_address
@@ -17,9 +18,9 @@ LISTED = (
 """Columns of the short table, the least important last."""
 
 
-def print_captures(found: Iterable[Record], form: str) -> None:
+def print_captures(found: Iterable[Record], form: str, head: Sequence[str] = heads.CAPTURE) -> None:
     """A line a capture, for all of them; everything in JSON and CSV."""
-    emit(found, form, columns=LISTED, limit=0)
+    emit(found, form, head, columns=LISTED, limit=0)
 
 
 def report_record(report: CaptureReport) -> Record:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
-from workbench.cli import records
+from workbench.cli import heads, records
 from workbench.cli.commands.opening import Options, in_words, moment, open_session, save
 from workbench.cli.output import emit
 from workbench.cli.table import say
@@ -85,7 +85,7 @@ def suggest(options: Options) -> int:
             print(session.suggestion_yaml(suggestion), end="")
         else:
             found = map(records.proposal_record, suggestion.proposals)
-            emit(found, options.format, columns=shown, limit=0)
+            emit(found, options.format, heads.PROPOSAL, columns=shown, limit=0)
         say(f"{plural(len(suggestion.proposals), 'rule')} proposed")
         accepting = options.accept is not None
         if not options.accept:  # what is named is meant

@@ -1,6 +1,6 @@
 """The policy for other machines, and the proof that it says the same."""
 
-from workbench.cli import records
+from workbench.cli import heads, records
 from workbench.cli.commands.opening import Options, open_session
 from workbench.cli.output import emit, emit_object, print_paths
 from workbench.cli.table import Record, say
@@ -27,7 +27,7 @@ def verify(options: Options) -> int:
     if options.format == "json":
         emit_object(record)
     elif options.format == "csv":
-        emit(record["mismatches"], "csv")
+        emit(record["mismatches"], "csv", heads.MISMATCH)
     return _judged(record, narrate=options.format != "json")
 
 

@@ -1,8 +1,8 @@
 """How far an intruder gets: the site, one target, one foothold, paths, choke points."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from workbench.cli import exposed
+from workbench.cli import exposed, heads
 from workbench.cli.commands.opening import Options, open_session
 from workbench.cli.meter import Meter
 from workbench.cli.output import emit, emit_object
@@ -40,10 +40,10 @@ def _scenarios(session: Session, options: Options) -> tuple[Scenario, ...]:
     return (Scenario(options.policy),) if options.policy else session.exposure.scenarios
 
 
-def _emit(records: Iterable[Record], options: Options, columns: str) -> None:
+def _emit(records: Iterable[Record], options: Options, head: Sequence[str], shown: str) -> None:
     """Flat for people and spreadsheets, whole for programs."""
     found = records if options.format == "json" else exposed.flat(records)
-    emit(found, options.format, columns=columns.split(), limit=options.limit)
+    emit(found, options.format, head, columns=shown.split(), limit=options.limit)
 
 
 def _whole(session: Session, options: Options, meter: Meter) -> None:
@@ -59,11 +59,11 @@ def _whole(session: Session, options: Options, meter: Meter) -> None:
         ]
         emit_object({"scenarios": list(map(exposed.whole_record, found)), "services": services})
         return
-    columns = (
+    shown = (
         "scenario score machines direct_pairs pairs outside_direct outside_machines "
         "median_machines widest widest_machines doors"
     )
-    _emit(map(exposed.whole_record, found), options, columns)
+    _emit(map(exposed.whole_record, found), options, heads.SCENARIO, shown)
     if options.format == "table":
         for one in found:
             red = [service.service for service in one.services if service.light == "red"]
@@ -77,26 +77,27 @@ def _some(names: list[str]) -> str:
 
 
 SIDE_BY_SIDE = {
-    "host": ("name", "footholds movers blast"),
-    "segment": ("name", "footholds movers blast"),
-    "pair": ("client_segment server_segment", "direct pairs"),
-    "service": ("service", "light pairs servers"),
+    "host": (heads.TARGET, "name", "footholds movers blast"),
+    "segment": (heads.TARGET, "name", "footholds movers blast"),
+    "pair": (heads.CROSSING, "client_segment server_segment", "direct pairs"),
+    "service": (heads.SERVICE, "service", "light pairs servers"),
 }
-"""View → what names a row, and the figures that a table compares."""
+"""View → what a record holds, what names a row, and the figures that a table compares."""
 
 
 def _by(session: Session, options: Options) -> None:
     """Every host, segment, pair of segments or risky service."""
     rows = {one: list(_figures(session, options.by, one)) for one in _scenarios(session, options)}
+    head, name, figures = SIDE_BY_SIDE[options.by]
     if options.format == "table":
-        found = exposed.beside(rows, *SIDE_BY_SIDE[options.by])
+        found = exposed.beside(rows, name, figures)
         if options.by == "service":
             seen = map(exposed.traffic_record, session.exposure.traffic())
             found = ({**row, **traffic} for row, traffic in zip(found, seen, strict=True))
-        emit(found, "table", limit=options.limit)
+        emit(found, "table", head, limit=options.limit)
     else:
         every = (record for records in rows.values() for record in records)
-        emit(every, options.format, limit=options.limit)
+        emit(every, options.format, head, limit=options.limit)
 
 
 def _figures(session: Session, by: str, scenario: Scenario) -> Iterator[Record]:
@@ -126,7 +127,8 @@ def _reach(session: Session, options: Options) -> None:
                 f"{figures.footholds:,}{_from_outside(figures.outside_hops)}"
             )
     records = (record for one in found for record in exposed.reach_records(one))
-    _emit(records, options, "scenario service technique clients outside because segments")
+    shown = "scenario service technique clients outside because segments"
+    _emit(records, options, heads.REACH, shown)
 
 
 def _from_outside(hops: int | None) -> str:
@@ -141,7 +143,7 @@ def _blast(session: Session, options: Options) -> None:
             hosts = f"{one.machines:,} of {plural(one.all_machines, 'host')}"
             say(f"{one.scenario}: {hosts} ({percent(one.share, 1)})")
     records = (record for one in found for record in exposed.blast_records(one))
-    _emit(records, options, "scenario hops machines hosts segments")
+    _emit(records, options, heads.RING, "scenario hops machines hosts segments")
 
 
 def _paths(session: Session, options: Options, meter: Meter) -> None:
@@ -158,7 +160,7 @@ def _paths(session: Session, options: Options, meter: Meter) -> None:
     if options.format == "json":
         emit_object({"paths": paths, "cuts": list(map(exposed.cut_record, cuts))})
         return
-    _emit(iter(paths), options, "scenario hops text because")
+    _emit(iter(paths), options, heads.PATH, "scenario hops text because")
     if options.format == "table":
         for cut in cuts:
             ways = ", ".join(gate.text for gate in cut.gates) or "nothing: there is no path"
@@ -177,4 +179,4 @@ def _chokes(session: Session, options: Options, meter: Meter) -> None:
 
     records = list(found())
     meter.clear()
-    _emit(records, options, "cut share text kind")
+    _emit(records, options, heads.CHOKE, "cut share text kind")

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from workbench.cli import records
+from workbench.cli import heads, records
 from workbench.cli.commands.opening import Options, day, moment, open_findings
 from workbench.cli.meter import Meter
 from workbench.cli.output import emit, pages
@@ -42,7 +42,14 @@ def findings(options: Options) -> int:
         chosen = _chosen(session, options, found)
         told = (records.finding_record(session, one) for one in chosen)
         why_none = _why_none(session, options, len(found))
-        emit(told, options.format, columns=COLUMNS, total=len(chosen), nothing=why_none)
+        emit(
+            told,
+            options.format,
+            heads.FINDING,
+            columns=COLUMNS,
+            total=len(chosen),
+            nothing=why_none,
+        )
     return 0
 
 
@@ -83,7 +90,7 @@ def _evidence(session: "Session", options: Options, found: tuple[Finding, ...]) 
         raise InputError(f"no finding {options.evidence!r}; `workbench findings` lists them")
     with session.findings.flows_of(finding) as view:
         flows = (records.flow_record(session, one) for one in pages(view))
-        emit(flows, options.format, columns=FLOW_COLUMNS, total=view.total)
+        emit(flows, options.format, heads.FLOW, columns=FLOW_COLUMNS, total=view.total)
     return 0
 
 

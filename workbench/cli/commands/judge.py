@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.cli import records
+from workbench.cli import heads, records
 from workbench.cli.commands.opening import Options, chosen, in_words, open_session
 from workbench.cli.commands.see import CONVERSATION_COLUMNS
 from workbench.cli.output import emit, emit_object
@@ -48,8 +48,14 @@ def _print_simulation(session: Session, options: Options, rows: NDArray[np.int64
         for use in simulation.rules:
             if use.state != "active":
                 say(f"rule {use.id}: {use.state}")
-    columns, limit = CONVERSATION_COLUMNS, options.limit
-    emit(found, options.format, columns=columns, limit=limit, total=len(rows))
+    emit(
+        found,
+        options.format,
+        heads.CONVERSATION,
+        columns=CONVERSATION_COLUMNS,
+        limit=options.limit,
+        total=len(rows),
+    )
 
 
 def _coverage_line(cover: Coverage) -> str:
@@ -68,8 +74,10 @@ def explain(options: Options) -> int:
     record = records.explanation_record(found)
     if options.format == "json":
         emit_object(record)
+    elif options.format == "csv":
+        emit([record], "csv", heads.EXPLANATION)
     else:
-        emit([record], options.format) if options.format == "csv" else _print_explanation(record)
+        _print_explanation(record)
     return 0 if found.decision.verdict in (Verdict.ALLOWED, Verdict.OUT_OF_SCOPE) else 1
 
 
@@ -89,7 +97,8 @@ def check(options: Options) -> int:
             say(f"warning: {warning}")
         holding = "every guardrail holds" if session.policy.guardrails else "there is no guardrail"
     if broken or options.format != "table":
-        emit((records.guardrail_record(one) for one in broken), options.format, limit=0)
+        told = map(records.guardrail_record, broken)
+        emit(told, options.format, heads.GUARDRAIL, limit=0)
     say(f"{plural(len(broken), 'guardrail')} broken" if broken else holding)
     return 1 if broken else 0
 
@@ -109,6 +118,6 @@ def diff(options: Options) -> int:
             for at, row in enumerate(changes.rows)
         )
         shown = ("before", "after", "client_name", "server_name", "service", "flows", "rules")
-        emit(found, options.format, columns=shown, limit=0)
+        emit(found, options.format, heads.CHANGE, columns=shown, limit=0)
     say(in_words(changes))
     return 1 if len(changes) else 0

@@ -3,7 +3,7 @@
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from workbench.cli import quality
+from workbench.cli import heads, quality
 from workbench.cli.commands.opening import Options, open_session
 from workbench.cli.output import emit, emit_object
 from workbench.cli.reports import print_captures
@@ -25,9 +25,9 @@ def captures(options: Options) -> int:
         listed = list(map(quality.quality_record, chosen))
         emit_object({"captures": listed, "dataset": quality.dataset_record(found.dataset)})
     elif options.dataset and options.format == "csv":
-        emit(quality.remark_records(found), "csv")
+        emit(quality.remark_records(found), "csv", heads.REMARK)
     else:
-        print_captures(map(quality.quality_record, chosen), options.format)
+        print_captures(map(quality.quality_record, chosen), options.format, heads.QUALITY)
         if options.format == "table" and chosen:
             quality.print_dataset(found)
     return 0

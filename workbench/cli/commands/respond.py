@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from workbench.cli import records
+from workbench.cli import heads, records
 from workbench.cli.commands.opening import Options, moment, open_findings, save
 from workbench.cli.commands.see import CONVERSATION_COLUMNS
 from workbench.cli.meter import Meter
-from workbench.cli.output import emit, emit_object
+from workbench.cli.output import NOTHING, emit, emit_object
 from workbench.cli.records import Record
 from workbench.cli.replayed import STEP_COLUMNS, folded, replayed_record, step_records
-from workbench.cli.table import say
+from workbench.cli.table import print_table, say
 from workbench.model.errors import InputError
 from workbench.model.finding import Finding, named
 from workbench.model.packets import printable
@@ -37,7 +37,7 @@ def respond(options: Options) -> int:
         if options.format == "json":
             emit_object(_answer_record(session, finding, answered, diff))
         elif options.format == "csv":
-            emit(_lost(session, answered), "csv")
+            emit(_lost(session, answered), "csv", heads.LOST)
         else:
             _print_answer(session, answered, diff)
         if options.save and answered.changed:
@@ -124,7 +124,8 @@ def _print_answer(session: "Session", answered: "Answered", diff: str) -> None:
         f"would break {plural(len(cost.rows), 'other conversation')} "
         f"({plural(cost.flows, 'flow')}, {plural(len(cost.hosts), 'host')}){doubt}"
     )
-    emit(_lost(session, answered), "table", columns=("effect", *CONVERSATION_COLUMNS))
+    shown = ("effect", *CONVERSATION_COLUMNS)
+    emit(_lost(session, answered), "table", heads.LOST, columns=shown)
 
 
 def _lost(session: "Session", answered: "Answered") -> list[Record]:
@@ -180,7 +181,8 @@ def replay(options: Options) -> int:
         if options.format == "json":
             emit_object(replayed_record(session, replayed))
         elif options.format == "csv" or options.every:
-            emit(step_records(session, replayed), options.format, columns=STEP_COLUMNS, limit=0)
+            steps = step_records(session, replayed)
+            emit(steps, options.format, heads.STEP, columns=STEP_COLUMNS, limit=0)
         else:
             _print_folded(session, replayed)
         if options.format == "table":
@@ -207,7 +209,7 @@ def _chosen(session: "Session", options: Options, found: Sequence[Finding]) -> t
 
 def _print_folded(session: "Session", replayed: Replayed) -> None:
     rows = folded(session, replayed)
-    emit(rows, "table", limit=0)
+    print_table(rows, (), NOTHING)
     if len(rows) < len(replayed.steps):
         say(f"{len(replayed.steps):,} steps, those alike in one line; --every shows each")
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from workbench.cli import records
+from workbench.cli import heads, records
 from workbench.cli.commands.opening import Options, chosen, open_session
 from workbench.cli.meter import Meter
 from workbench.cli.output import TABLE_LIMIT, emit, pages
@@ -24,7 +24,14 @@ def hosts(options: Options) -> int:
     with open_session(options) as session:
         found = session.hosts(chosen(session, options))
         told = map(records.host_record, found)
-        emit(told, options.format, columns=shown, limit=options.limit, total=len(found))
+        emit(
+            told,
+            options.format,
+            heads.HOST,
+            columns=shown,
+            limit=options.limit,
+            total=len(found),
+        )
     return 0
 
 
@@ -42,7 +49,14 @@ def flows(options: Options) -> int:
             found = (
                 records.flow_record(session, one) for one in pages(view, options.limit or limit)
             )
-            emit(found, options.format, columns=shown, limit=options.limit, total=view.total)
+            emit(
+                found,
+                options.format,
+                heads.FLOW,
+                columns=shown,
+                limit=options.limit,
+                total=view.total,
+            )
     return 0
 
 
@@ -58,7 +72,14 @@ def conversations(options: Options) -> int:
     with open_session(options) as session:
         rows = session.conversation_rows(chosen(session, options), options.sort)
         found = (records.conversation_record(session, session.simulation, int(row)) for row in rows)
-        emit(found, options.format, columns=shown, limit=options.limit, total=len(rows))
+        emit(
+            found,
+            options.format,
+            heads.CONVERSATION,
+            columns=shown,
+            limit=options.limit,
+            total=len(rows),
+        )
     return 0
 
 
@@ -70,7 +91,7 @@ def matrix(options: Options) -> int:
         by = options.by or session.groupings()[0]
         found = session.matrix(by, chosen(session, options))
     if options.format != "table":
-        emit(records.matrix_records(found), options.format, limit=options.limit)
+        emit(records.matrix_records(found), options.format, heads.CELL, limit=options.limit)
     elif len(found.cells["row"]):
         limit = TABLE_LIMIT if options.limit is None else options.limit
         print_grid(*matrix_grid(found, line_width(), limit))
@@ -96,7 +117,8 @@ def dissect(options: Options) -> int:
         except MissingTool as missing:
             say(f"{missing}; what follows is our own decode")
             packets = session.packets(flow, limit, progress=meter.tell, cancelled=meter.cancelled)
-    emit(map(records.packet_record, packets), options.format, columns=shown, limit=0)
+    told = map(records.packet_record, packets)
+    emit(told, options.format, heads.PACKET, columns=shown, limit=0)
     return 0
 
 

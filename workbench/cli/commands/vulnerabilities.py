@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from workbench.cli import heads
 from workbench.cli.commands.opening import Options, open_session
 from workbench.cli.meter import Meter
 from workbench.cli.output import NOTHING, emit, shown_time
@@ -43,13 +44,21 @@ def vulnerabilities(options: Options) -> int:
         )
         if options.by:
             totals = list(map(_total_record, kept.totals(options.by, before, least)))
-            emit(totals, options.format, columns=TOTALS, limit=options.limit, nothing=nothing)
+            emit(
+                totals,
+                options.format,
+                heads.RISK,
+                columns=TOTALS,
+                limit=options.limit,
+                nothing=nothing,
+            )
         else:
             found = [one for one in kept.exposed(before) if one.vulnerability.severity >= least]
             told = (_exposed_record(session, one) for one in found)
             emit(
                 told,
                 options.format,
+                heads.VULNERABILITY,
                 columns=SHOWN,
                 limit=options.limit,
                 total=len(found),
