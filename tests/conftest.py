@@ -21,8 +21,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):  # type
 
 @pytest.fixture(autouse=True)
 def _no_width(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Output goes to a pipe, of no width: pytest-xdist tells its workers that of the terminal."""
+    """Output goes to a pipe, of no width: pytest-xdist tells its workers that of the terminal, and
+    readline, which pytest imports, tells subprocesses behind the back of `os.environ`."""
     monkeypatch.delenv("COLUMNS", raising=False)
+    os.unsetenv("COLUMNS")
 
 
 @pytest.fixture(scope="session")
