@@ -196,6 +196,31 @@ def test_a_policy_that_is_a_link_to_nowhere_is_not_no_policy(
         assert "policy.yaml: cannot read: No such file" in capsys.readouterr().err
 
 
+def test_of_what_a_huge_policy_leaves_open_a_few_are_told(
+    tmp_path: Path, shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "site"
+    copy.mkdir()
+    (copy / "flows.duckdb").write_bytes((shop / "flows.duckdb").read_bytes())
+    idle = "".join(f"  s-{at}: {{cidrs: [192.0.2.{at}]}}\n" for at in range(200))
+    rules = "".join(
+        f"  - {{id: r-{at}, from: [s-{at}], to: [any], services: [any]}}\n" for at in range(100)
+    )
+    (copy / "policy.yaml").write_text(
+        f"workbench: 1\nname: huge\nprotect: {{s-0: {{}}}}\nsegments:\n{idle}rules:\n{rules}"
+    )
+    rest = "; --format json tells all"
+    for line, about, count, more in [
+        ("check", "nothing uses it", 10, [f"… 90 more segments: nothing uses it{rest}"]),
+        ("check --format json", "nothing uses it", 100, []),
+        ("simulate", "unused", 10, [f"… 90 more rules: unused{rest}"]),
+    ]:
+        command, *words = line.split()
+        assert main([command, str(copy), *words]) == 0
+        told = [one for one in capsys.readouterr().err.splitlines() if about in one]
+        assert (len(told[:count]), told[count:]) == (count, more)
+
+
 def test_a_disk_that_is_full_at_once_leaves_no_store_that_cannot_be_read(
     tmp_path: Path, shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

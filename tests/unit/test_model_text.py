@@ -1,6 +1,6 @@
 """Numbers as people read them."""
 
-from workbench.model.text import duration, noun, plural, short_count
+from workbench.model.text import duration, few_of_each, noun, plural, short_count
 
 
 def test_one_is_no_plural() -> None:
@@ -28,3 +28,12 @@ def test_durations_have_one_format() -> None:
         1000 * 86_400 * second + 7200 * second: "1,000 d",
     }  # fmt: skip
     assert {length: duration(length) for length in told} == told
+
+
+def test_of_many_lines_of_a_kind_a_few() -> None:
+    lines = [("rules: unused", f"rule r-{at}: unused") for at in range(2005)]
+    lines[3:3] = [("segments: idle", f"segment s-{at}: idle") for at in range(4)]
+    told = list(few_of_each(lines, 3, "; --format json tells all"))
+    assert told[:3] == ["rule r-0: unused", "rule r-1: unused", "rule r-2: unused"]
+    assert told[3] == "… 2,002 more rules: unused; --format json tells all"
+    assert told[4:] == [f"segment s-{at}: idle" for at in range(4)]  # not "1 more"

@@ -275,7 +275,7 @@ def test_warnings(shop: Policy) -> None:
     on = date(2026, 6, 15)
 
     def warnings(policy: Policy) -> tuple[str, ...]:
-        return lint(policy, resolve(policy, Inventory(), (), on))
+        return tuple(one.text for one in lint(policy, resolve(policy, Inventory(), (), on)))
 
     assert warnings(shop) == ()
     every = Rule("open", ("any",), ("any",), ("any",))

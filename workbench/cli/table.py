@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from workbench.model.packets import printable
-from workbench.model.text import short_bytes
+from workbench.model.text import few_of_each, short_bytes
 
 Record = Mapping[str, Any]
 WIDEST_CELL = 60
@@ -21,6 +21,8 @@ NARROWEST_CELL = 14
 _LONGEST = 65_536
 SENTENCES = {"title": 28, "why": _LONGEST, "because": _LONGEST, "caution": _LONGEST}
 """Column → terminal columns that it needs, or all it has: with less it stands below its row."""
+MOST_SAID = 10
+"""Lines of narration of one kind."""
 INDENT = "    "
 GAP = "  "
 _TIME = re.compile(r"(\d{4})-(\d\d-\d\d)T(\d\d:\d\d:\d\d)\.\d{6}Z")
@@ -36,6 +38,12 @@ def line_width() -> int | None:
 def say(text: str) -> None:
     """Narration."""
     print(printable(text, 4000), file=sys.stderr)
+
+
+def say_few(lines: Iterable[tuple[str, str]], rest: str = "") -> None:
+    """Narration that may be long, see `few_of_each`."""
+    for line in few_of_each(lines, MOST_SAID, rest):
+        say(line)
 
 
 def show(value: Any) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from typing import NamedTuple
 
 from workbench.model.net import EVERYWHERE, AddressSet, ServiceRange, parse_service
 
@@ -127,6 +128,15 @@ class Exclusion:
 def in_force(entry: Rule | Exclusion, on: date) -> bool:
     """True up to and including the day it expires."""
     return entry.expires is None or entry.expires >= on
+
+
+class Doubt(NamedTuple):
+    """What a careful reader would ask about a valid policy."""
+
+    kind: str
+    """What it has in common with others: `rules: expired`."""
+    text: str
+    """`rule old: expired on 2026-06-14`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Numbers as people read them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 
 def short_count(value: int) -> str:
@@ -44,6 +44,22 @@ def and_more(names: Sequence[str], most: int) -> str:
     """`a, b, c`, or `a, b, c and 1,204 more`."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def few_of_each(lines: Iterable[tuple[str, str]], most: int, rest: str = "") -> Iterator[str]:
+    """Lines, each behind its kind: the first `most` of a kind, then how many more there are.
+
+    rest: where those are told. One more than `most` is told itself.
+    """
+    kinds: dict[str, list[str]] = {}
+    for kind, line in lines:
+        kinds.setdefault(kind, []).append(line)
+    for kind, found in kinds.items():
+        if len(found) <= most + 1:
+            yield from found
+            continue
+        yield from found[:most]
+        yield f"… {len(found) - most:,} more {kind}{rest}"
 
 
 _FORMULA = ("=", "+", "-", "@", "'")

@@ -14,7 +14,7 @@ from workbench.documents import read_text
 from workbench.model.errors import InputError
 from workbench.model.filters import NO_FILTER, Filter, parse_filter
 from workbench.model.matrix import Matrix
-from workbench.model.policy import Policy, ResolvedPolicy
+from workbench.model.policy import Doubt, Policy, ResolvedPolicy
 from workbench.model.quality import Quality
 from workbench.model.simulation import Changes, Simulation, Suggestion
 from workbench.model.site import HostFacts, Inventory
@@ -364,7 +364,7 @@ class Session(FlowPackets, Guarding):
         """Guardrails that the draft, or another policy, breaks."""
         return analysis.check(self._replay.resolve(wanted) if wanted else self.resolved)
 
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[Doubt, ...]:
         """What a careful reader would ask about the draft."""
         return policy.lint(self.policy, self.resolved)
 

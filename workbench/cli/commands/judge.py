@@ -7,11 +7,13 @@ from workbench.cli import heads, records
 from workbench.cli.commands.opening import Options, chosen, in_words, open_session
 from workbench.cli.commands.see import CONVERSATION_COLUMNS
 from workbench.cli.output import emit, emit_object
-from workbench.cli.table import Record, say, show
+from workbench.cli.table import Record, say, say_few, show
 from workbench.model.errors import InputError
 from workbench.model.text import percent, plural
 from workbench.model.verdict import Class, Coverage, Verdict
 from workbench.session import Session
+
+IN_JSON = "; --format json tells all"
 
 
 def simulate(options: Options) -> int:
@@ -45,9 +47,8 @@ def _print_simulation(session: Session, options: Options, rows: NDArray[np.int64
         counts = simulation.totals.by_class
         say("  ".join(f"{klass.text} {counts[klass]:,}" for klass in Class))
         say(_coverage_line(simulation.coverage))
-        for use in simulation.rules:
-            if use.state != "active":
-                say(f"rule {use.id}: {use.state}")
+        idle = (one for one in simulation.rules if one.state != "active")
+        say_few(((f"rules: {one.state}", f"rule {one.id}: {one.state}") for one in idle), IN_JSON)
     emit(
         found,
         options.format,
@@ -93,8 +94,12 @@ def check(options: Options) -> int:
     """Broken guardrails (exit 1) and warnings."""
     with open_session(options) as session:
         broken = session.check()
-        for warning in session.warnings():
-            say(f"warning: {warning}")
+        warnings = [(one.kind, f"warning: {one.text}") for one in session.warnings()]
+        if options.format == "table":
+            say_few(warnings, IN_JSON)
+        else:
+            for _, line in warnings:
+                say(line)
         holding = "every guardrail holds" if session.policy.guardrails else "there is no guardrail"
     if broken or options.format != "table":
         told = map(records.guardrail_record, broken)

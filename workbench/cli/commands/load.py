@@ -6,7 +6,7 @@ from pathlib import Path
 from workbench.cli.commands.opening import Options, warn_uncompiled
 from workbench.cli.meter import Meter
 from workbench.cli.reports import print_captures, report_record
-from workbench.cli.table import say
+from workbench.cli.table import say, say_few
 from workbench.model.errors import Cancelled, CaptureError, WorkbenchError
 from workbench.model.packets import printable
 from workbench.model.text import plural
@@ -30,8 +30,8 @@ def ingest(options: Options) -> int:
             meter.clear()
             say("stopped; what was finished stays, and the same command goes on from there")
             return 130
-    for path in known:
-        say(f"{path}: already in the workspace, left out")
+    why = "already in the workspace, left out"
+    say_few((f"files: {why}", f"{path}: {why}") for path in known)
     for report in reports:
         _say_problems(report)
     for error in refused:

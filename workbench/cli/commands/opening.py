@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.cli.table import say
+from workbench.cli.table import say, say_few
 from workbench.model.errors import InputError, StoreError
 from workbench.model.filters import NO_FILTER, Filter, parse_time
 
@@ -75,8 +75,8 @@ def in_words(change: "Changes") -> str:
 def save(session: "Session") -> int:
     """Write the draft, and say what it was and which guardrails it breaks."""
     changed = session.draft.changed
-    for one in session.newly_broken():
-        say(f"warning: this breaks guardrail {one.id}: {one.witness} ({one.because})")
+    broken = (f"{one.id}: {one.witness} ({one.because})" for one in session.newly_broken())
+    say_few(("broken guardrails", f"warning: this breaks guardrail {one}") for one in broken)
     session.save()
     say(f"saved: {session.draft.last_edit}" if changed else "nothing to change")
     return 0

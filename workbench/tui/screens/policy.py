@@ -9,7 +9,15 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from workbench.model.policy import Assertion, Exclusion, Guardrail, Rule, Segment, ServiceGroup
+from workbench.model.policy import (
+    Assertion,
+    Doubt,
+    Exclusion,
+    Guardrail,
+    Rule,
+    Segment,
+    ServiceGroup,
+)
 from workbench.model.simulation import Changes
 from workbench.tui.glyphs import CLASS_STYLES
 from workbench.tui.screens.base import Rows, WorkScreen
@@ -76,9 +84,9 @@ class PolicyScreen(WorkScreen):
             parts += [(f" {name} {count} ", "bold reverse $primary" if lit else ""), ("  ", "")]
         self.query_one("#lists", Static).update(Content.assemble(*parts))
 
-    def _warn(self, warnings: tuple[str, ...]) -> None:
-        more = f"  (+{len(warnings) - 1}: y shows all)" if len(warnings) > 1 else ""
-        text = f" ! {warnings[0]}{more}" if warnings else ""
+    def _warn(self, warnings: tuple[Doubt, ...]) -> None:
+        more = f"  (+{len(warnings) - 1}: y tells them)" if len(warnings) > 1 else ""
+        text = f" ! {warnings[0].text}{more}" if warnings else ""
         line = self.query_one("#warnings", Static)
         line.display = bool(text)
         line.update(Content.assemble((text, CLASS_STYLES["warn"])))

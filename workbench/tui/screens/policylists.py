@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.containers import Vertical
 
-from workbench.model.policy import Exclusion, Policy, Rule, in_force
+from workbench.model.policy import Doubt, Exclusion, Policy, Rule, in_force
 from workbench.model.simulation import rule_flags
 from workbench.model.text import short_count
 from workbench.model.verdict import RuleUse
@@ -49,10 +49,11 @@ class PolicyList(Vertical):
         self.table.show_rows(listing.rows, keep_cursor=same)
 
 
-def doubts(session: "Session") -> tuple[str, ...]:
+def doubts(session: "Session") -> tuple[Doubt, ...]:
     """Guardrails that the draft breaks, then what a careful reader would ask about it."""
     broken = (
-        f"guardrail {one.id} is broken: {one.witness}, {one.because}" for one in session.check()
+        Doubt("broken guardrails", f"guardrail {one.id} is broken: {one.witness}, {one.because}")
+        for one in session.check()
     )
     return (*broken, *session.warnings())
 

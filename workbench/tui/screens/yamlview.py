@@ -7,9 +7,14 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from workbench.model.policy import Doubt
+from workbench.model.text import few_of_each
 from workbench.tui.screens.base import WorkScreen
 from workbench.tui.screens.policylists import doubts
 from workbench.tui.widgets.codeview import CodeView
+
+MOST_TOLD = 10
+"""Doubts of one kind."""
 
 
 class YamlScreen(WorkScreen):
@@ -32,7 +37,7 @@ class YamlScreen(WorkScreen):
     def _show(self, text: str) -> None:
         self.query_one(CodeView).show(text.splitlines())
 
-    def _warn(self, warnings: tuple[str, ...]) -> None:
+    def _warn(self, warnings: tuple[Doubt, ...]) -> None:
         self.query_one("#notes").display = bool(warnings)
-        text = "\n".join(f"! {line}" for line in warnings)
+        text = "\n".join(f"! {line}" for line in few_of_each(warnings, MOST_TOLD))
         self.query_one("#notes-text", Static).update(Content.styled(text, "$warning"))
