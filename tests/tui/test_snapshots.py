@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from tests.tui.driver import press, settle
 from workbench.model.errors import MissingTool
@@ -27,6 +28,8 @@ def after(*keys: str) -> Callable[[Pilot[Any]], Awaitable[None]]:
         await press(pilot, *keys)
         for note in list(pilot.app._notifications):
             pilot.app._unnotify(note)
+        if isinstance(pilot.app.focused, Input):  # a slow machine comes to see it without a cursor
+            pilot.app.focused.cursor_blink = False
         await settle(pilot)
 
     return drive
