@@ -11,7 +11,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 KERNEL = (
-    *("framing", "plain", "wrapper", "link", "wifi", "decode", "evidence", "tunnel"),
+    *("framing", "plain", "wrapper", "link", "wifi", "decode", "evidence", "radio", "tunnel"),
     *("underlay", "fragments", "deal", "table", "tally"),
 )
 

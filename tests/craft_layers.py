@@ -43,6 +43,12 @@ def gtp(payload: bytes, teid: int = 9, extensions: bytes = b"") -> bytes:
     return head + (b"\0\0\0\x85" + extensions if extensions else b"") + payload
 
 
+def gtp0(payload: bytes, label: int = 9, flags: int = 0x1E) -> bytes:
+    """Version 0; its tunnel identifier is a subscriber's."""
+    head = struct.pack(">BBHHH", flags, 255, len(payload), 1, label)
+    return head + b"\xff" * 4 + bytes.fromhex("2104ffff00000015") + payload
+
+
 def mpls(payload: bytes, *labels: int) -> bytes:
     last = len(labels) - 1
     entries = (label << 12 | (i == last) << 8 | 64 for i, label in enumerate(labels))
@@ -75,6 +81,19 @@ def tzsp(frame: bytes, kind: int = 1) -> bytes:
 
 def capwap(frame: bytes, native: bool = False) -> bytes:
     return bytes([0, 2 << 3, 2 | native, 0]) + bytes(4) + frame
+
+
+def lwapp(frame: bytes, flags: int = 0) -> bytes:
+    return struct.pack(">BBHBB", flags, 0, len(frame), 40, 20) + frame
+
+
+def batman(frame: bytes, kind: int = 0x40, version: int = 15) -> bytes:
+    """Types: 0x40 to one node, 0x42 also from one, 1 to all."""
+    return bytes([kind, version, 50, 1]) + bytes({0x40: 6, 0x42: 14, 1: 10}.get(kind, 6)) + frame
+
+
+def pppoe(packet: bytes, kind: int = 0x0021) -> bytes:
+    return struct.pack(">BBHHH", 0x11, 0, 1, len(packet) + 2, kind) + packet
 
 
 def otv(frame: bytes, overlay: int = 77) -> bytes:

@@ -197,6 +197,15 @@ def _capwap(rng: Random, depth: int) -> bytes:
     return bytes([0, 0x10, 2 + native, 0]) + bytes(4) + inner
 
 
+def _gtp_0(rng: Random, depth: int) -> bytes:
+    inner = packet(rng, depth)[1]
+    return struct.pack(">BBHHH", 0x1E, 255, len(inner), 1, 9) + bytes(12) + inner
+
+
+def _lwapp(rng: Random, depth: int) -> bytes:
+    return bytes([rng.choice((0, 0, 0, 2, 4)), 0]) + bytes(4) + _wifi(rng, depth)
+
+
 def _plain_ip(rng: Random, depth: int) -> Part:
     kind, inner = packet(rng, depth)
     return (4 if kind == 0x0800 else 41), inner
@@ -227,6 +236,8 @@ _UDP: dict[int, Callable[[Random, int], bytes]] = {
     5555: _fou,
     37008: _tzsp,
     5247: _capwap,
+    3386: _gtp_0,
+    12222: _lwapp,
 }
 TUNNELS: tuple[Callable[[Random, int], Part], ...] = (
     _gre,
@@ -267,6 +278,9 @@ def _frame(rng: Random, depth: int = 0) -> bytes:
         return head + b"\xaa\xaa\3\0\0\x0c\0\x0e\0\0\0\0" + inner
     elif chance < 0.42:
         kind, body = rng.choice((0x0806, 0x88CC, 38, 0x8863)), bytes(28)
+    elif chance < 0.45:  # batman-adv
+        mesh, size = rng.choice(((0x40, 8), (0x42, 16), (1, 12), (0x41, 18)))
+        kind, body = 0x4305, bytes([mesh, 15]) + bytes(size) + ether(body, kind)
     return ether(body, kind, tags, to=rng.choice((2, 2, 2, 1, 255)))
 
 
@@ -280,6 +294,13 @@ def _wifi(rng: Random, depth: int = 0) -> bytes:
     head += bytes(6 if flags & 3 == 3 else 0)
     head += bytes([0x80 if several else 0, 0] if control == 0x88 else [])
     head += bytes(4 if flags & 0x80 and control == 0x88 else 0)
+    chance = rng.random()
+    if chance < 0.1:
+        kind, body = 0x8847, _mpls(rng, depth)
+    elif chance < 0.2:
+        kind, body = 0x8864, struct.pack(">BBHHH", 0x11, 0, 1, len(body) + 2, 0x21) + body
+    elif chance < 0.3:
+        kind, body = 0x8100, struct.pack(">HH", 7, kind) + body
     frame = b"\xaa\xaa\3\0\0\0" + struct.pack(">H", kind) + body
     aggregated = bytes(12) + struct.pack(">H", len(frame) & 0xFFFF) + frame
     aggregated += bytes(-len(aggregated) % 4)
@@ -302,8 +323,10 @@ def _nflog(rng: Random) -> bytes:
 
 
 def _pktap(rng: Random) -> bytes:
-    head = struct.pack("<III", 108, 1, 1) + b"en0".ljust(24, b"\0") + bytes(72)
-    return head + _frame(rng)
+    name = b"en0".ljust(24, b"\0") + bytes(72)
+    if rng.random() < 0.3:
+        return struct.pack("<III", 108, 1, 0) + name + b"\2\0\0\0" + packet(rng)[1]
+    return struct.pack("<III", 108, 1, 1) + name + _frame(rng)
 
 
 def _headed(*heads: bytes) -> Callable[[Random], bytes]:

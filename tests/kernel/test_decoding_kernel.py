@@ -23,6 +23,7 @@ from workbench.capture import (
     layout,
     link,
     plain,
+    radio,
     tunnel,
     underlay,
     wifi,
@@ -38,6 +39,7 @@ CLASSES = {
     "wifi": "WifiDecoder",
     "decode": "Decoder",
     "evidence": "Evidence",
+    "radio": "Radio",
     "tunnel": "Tunnels",
     "underlay": "Underlay",
 }
@@ -53,7 +55,7 @@ def uncompiled(name: str) -> ModuleType:
     return module
 
 
-COMPILED = (decode, evidence, fragments, link, plain, tunnel, underlay, wifi, wrapper)
+COMPILED = (decode, evidence, fragments, link, plain, radio, tunnel, underlay, wifi, wrapper)
 PLAIN = {
     module.__name__.rpartition(".")[2]: uncompiled(module.__name__.rpartition(".")[2])
     for module in COMPILED
@@ -111,6 +113,9 @@ ETHERNET = [
     layers.over_udp(5555, INNER),
     layers.over_udp(6635, layers.mpls(INNER, 5)),
     layers.over_udp(37008, layers.tzsp(FRAME)),
+    layers.over_udp(3386, layers.gtp0(INNER)),
+    layers.over_udp(12222, layers.lwapp(layers.wifi(INNER))),
+    ether(layers.batman(FRAME), 0x4305),
     layers.over_udp(5247, layers.capwap(layers.wifi(INNER), native=True)),
     layers.over_udp(8472, layers.otv(FRAME)),
     layers.over_udp(4341, layers.lisp(INNER, 7)),
@@ -132,6 +137,8 @@ OTHERS = [
     (107, b"\x18\x41\3\xcc" + INNER),
     (107, b"\x18\x40\1\3\0\x80\0\0\0\x08\0" + INNER),
     (105, layers.wifi(INNER)),
+    (105, layers.wifi(layers.pppoe(INNER), kind=0x8864)),
+    (105, layers.wifi(layers.mpls(INNER, 5), kind=0x8847)),
     (105, layers.wifi(INNER, flags=0x41)),
     (127, layers.radiotap(layers.wifi(INNER, control=0x88, flags=3), flags=0x20, stamp=True)),
     (119, layers.prism(layers.wifi(INNER, control=0x88, amsdu=True))),

@@ -16,6 +16,7 @@ from workbench.capture.decode import Decoder
 from workbench.capture.evidence import Evidence
 from workbench.capture.link import LinkDecoder
 from workbench.capture.plain import Plain
+from workbench.capture.radio import Radio
 from workbench.capture.tunnel import Tunnels
 from workbench.capture.underlay import Underlay
 from workbench.capture.wifi import WifiDecoder
@@ -35,7 +36,7 @@ class PacketDecoder:
         self._links, self._inner_links = LinkDecoder(), LinkDecoder()
         self._wifi, self._inner_wifi = WifiDecoder(), WifiDecoder()
         self._decoder = Decoder()
-        self._evidence, self._headers = Evidence(), Tunnels()
+        self._evidence, self._radio, self._headers = Evidence(), Radio(), Tunnels()
         self.underlay = Underlay(int.from_bytes(os.urandom(8)))
         """The tunnels that this decoder has met; packets carry their numbers."""
         self.pieces = False
@@ -61,9 +62,8 @@ class PacketDecoder:
         self.general = self.general[:0]
         if left:
             self._wrappers.open(buffer, layers, left)
+            self._wifi.open(buffer, layers, left)
             self._links.find(buffer, layers, left)
-            if self._links.wireless:
-                self._wifi.find(buffer, layers, left)
             found = np.asarray(layers)[:left]
             self.general = found[:, layout.LAY_RECORD].copy()
             np.asarray(records)[self.general, layout.REC_IP] = found[:, layout.REC_IP]
@@ -73,10 +73,10 @@ class PacketDecoder:
                 break
             layers, inner = inner, layers
             self._evidence.find(buffer, layers, self._decoder.noted)
+            self._radio.find(buffer, layers, self._decoder.noted)
             left = self._headers.open(buffer, layers, self._decoder.noted, packets)
+            self._inner_wifi.open(buffer, layers, left)
             self._inner_links.find(buffer, layers, left)
-            if self._inner_links.wireless:
-                self._inner_wifi.find(buffer, layers, left)
             self._decoder.decode(buffer, layers, left, packets, inner, depth)
             self.underlay.number(layers, left, packets)
         idents = np.asarray(packets)[:made, layout.PKT_IDENT]
@@ -91,8 +91,9 @@ class PacketDecoder:
     @property
     def skips(self) -> Words:
         """Records left out so far, by number of the reason (layout.REASONS) or EtherType."""
-        codes: Words = np.array(self._links.skips) + np.asarray(self._wifi.skips)
-        codes[: len(self._decoder.skips)] += np.asarray(self._decoder.skips)
+        codes: Words = np.array(self._links.skips)
+        for kernel in (self._wifi, self._decoder):
+            codes[: len(kernel.skips)] += np.asarray(kernel.skips)
         return codes
 
     @property

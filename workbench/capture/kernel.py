@@ -14,6 +14,7 @@ from workbench.capture import (
     layout,
     link,
     plain,
+    radio,
     table,
     tally,
     tunnel,
@@ -29,7 +30,7 @@ from workbench.capture.reader import Block
 def kernel_compiled() -> bool:
     """False where the kernel runs as plain Python: the same results, a hundredth of the speed."""
     parts = (
-        *(framing, plain, wrapper, link, wifi, decode, evidence, tunnel, underlay),
+        *(framing, plain, wrapper, link, wifi, decode, evidence, radio, tunnel, underlay),
         *(fragments, deal, table, tally),
     )
     return not any(str(part.__file__).endswith(".py") for part in parts)

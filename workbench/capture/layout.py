@@ -39,6 +39,10 @@ CUT = 1 << 41
 """In place of a link type: the packet ends before its link header begins."""
 MSDU = 1 << 42
 """In place of a link type: one frame of an A-MSDU, from its addresses and length on."""
+TO_GROUP = 1 << 43
+"""| ETHERTYPE_LINK: the frame was sent to a group."""
+COUNTED = 1 << 44
+"""In place of a link type: nothing to look into, and counted by reason already."""
 WIRELESS = {105, 119, 127, 163, 192}
 """Link types of 802.11: bare, Prism, radiotap, AVS; and of what may be it behind a header."""
 WRAPPED = {
@@ -47,6 +51,7 @@ WRAPPED = {
     228: (0, 101),
     229: (0, 101),
     50: (0, 9),
+    51: (6, 9),
     204: (1, 9),
     205: (1, 104),
     206: (1, 107),
@@ -63,9 +68,22 @@ WRAPPED = {
     282: (4, 1),
     285: (0, 1),
 }
-"""Link types that are some bytes before another: raw IP and PPP by other numbers, a byte for the
-direction, Solaris ipnet, OpenBSD encapsulation, FDDI, LLC over ATM and Fibre Channel, NetAnalyzer,
-preambles, switch tags."""
+"""Link types that are some bytes before another: raw IP and PPP by other numbers, PPPoE, a byte for
+the direction, Solaris ipnet, OpenBSD encapsulation, FDDI, LLC over ATM and Fibre Channel,
+NetAnalyzer, preambles, switch tags."""
+
+INSERTED = {
+    0x8903: 14,
+    0x8909: 6,
+    0x893F: 6,
+    0xDADA: 6,
+    0x8926: 4,
+    0x892F: 4,
+    0xF1C1: 4,
+}
+"""EtherTypes of a few bytes before another EtherType, and how many: Cisco FabricPath (a tag, then
+the addresses of the inner frame), Cisco's group tag, 802.1BR's E-tag, Marvell's DSA, a fabric
+extender's VN-tag, HSR's, 802.1CB's."""
 
 # A layer: what is still to be decoded of a record, or of the packet inside a tunnel. Its first
 # words are those of a record; of TIME and OFFSET only the row needs to know.
@@ -181,7 +199,8 @@ TUNNEL_WORDS = 8
     LISP,
     GUE,
     FOU,
-) = range(1, 19)
+    LWAPP,
+) = range(1, 20)
 QUOTE = 255 << 32
 """In place of kind and key: the packet is quoted by an ICMP error."""
 PROTOCOL_TUNNELS = 256
@@ -207,9 +226,10 @@ TUNNELS = {
     LISP: "LISP",
     GUE: "GUE",
     FOU: "FOU",
+    LWAPP: "LWAPP",
 }
-"""Key: GRE key (0 without), ERSPAN session, VNI, TEID, L2TP tunnel << 16 | session (version 3: its
-session), PPTP call, OTV overlay, LISP instance."""
+"""Key: GRE key (0 without), ERSPAN session, VNI, TEID (GTP version 0: its flow label), L2TP tunnel
+<< 16 | session (version 3: its session), PPTP call, OTV overlay, LISP instance."""
 TUNNEL_PORTS = {
     4789: VXLAN,
     8472: VXLAN,  # what Linux used before the port was assigned; OTV as well
@@ -218,11 +238,13 @@ TUNNEL_PORTS = {
     6081: GENEVE,
     3544: TEREDO,
     2152: GTP_U,
+    3386: GTP_U,  # version 0
     4754: GRE,
     6635: MPLS,
     1701: L2TP,
     37008: TZSP,
     5247: CAPWAP,
+    12222: LWAPP,
     4341: LISP,
     6080: GUE,
     5555: FOU,  # no port is assigned; that of its manual

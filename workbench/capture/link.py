@@ -6,7 +6,7 @@ dropped in silence. 802.11 has a kernel of its own, wifi.py, and so has what cap
 before a packet, wrapper.py.
 
 Sources: the tcpdump group's LINKTYPE pages; IEEE 802.3, 802.1Q, 802.1AE, 802.1ah, 802.1BR;
-RFC 3032, 4385, 1661, 1990, 2516, 2427, 8300.
+RFC 3032, 4385, 1661, 1990, 2516, 2427, 8300; Linux' batadv_packet.h.
 """
 
 # mypy: disable-error-code="untyped-decorator,no-any-return"
@@ -22,8 +22,9 @@ _IP = cython.declare(cython.Py_ssize_t, layout.REC_IP)
 _MARKS = cython.declare(cython.Py_ssize_t, layout.REC_MARKS)
 _NOT_IP = cython.declare(cython.ulonglong, layout.NOT_IP)
 _ETHERTYPE = cython.declare(cython.ulonglong, layout.ETHERTYPE_LINK)
+_TO_GROUP = cython.declare(cython.ulonglong, layout.TO_GROUP)
 _CUT = cython.declare(cython.ulonglong, layout.CUT)
-_MSDU = cython.declare(cython.ulonglong, layout.MSDU)
+_COUNTED = cython.declare(cython.ulonglong, layout.COUNTED)
 _GROUP = cython.declare(cython.ulonglong, layout.GROUP)
 _VLAN_SHIFT = cython.declare(cython.int, layout.VLAN_SHIFT)
 _VLAN = cython.declare(cython.ulonglong, 0xFFF << layout.VLAN_SHIFT)
@@ -50,14 +51,13 @@ class LinkDecoder:
     """Finds the IP headers of one capture file's records, or of the packets inside tunnels."""
 
     buf = cython.declare(cython.uchar[::1])
+    inserted = cython.declare(cython.uchar[::1])  # layout.INSERTED
     _skips = cython.declare(cython.ulonglong[::1])
     _links = cython.declare(cython.ulonglong[::1])
     skips = cython.declare(object, visibility="readonly")
     """Counts by reason (layout.REASONS) or EtherType."""
     links = cython.declare(object, visibility="readonly")
     """Counts of records by unknown link type."""
-    wireless = cython.declare(cython.Py_ssize_t, visibility="readonly")
-    """Records of the last call that wifi.py has to look into."""
     end = cython.declare(cython.Py_ssize_t)  # of the captured packet
     marks = cython.declare(cython.ulonglong)
     found = cython.declare(cython.ulonglong)
@@ -68,7 +68,9 @@ class LinkDecoder:
         self.links = np.zeros(65536, np.uint64).data
         self._skips = self.skips
         self._links = self.links
-        self.wireless = 0
+        inserted = np.zeros(65536, np.uint8)
+        inserted[list(layout.INSERTED)] = list(layout.INSERTED.values())
+        self.inserted = inserted.data
 
     def find(self, buf: memoryview, records: memoryview, count: cython.Py_ssize_t) -> None:
         """Fill in IP and MARKS of records[:count] (or layers, whose first words are the same)."""
@@ -77,7 +79,6 @@ class LinkDecoder:
         start: cython.Py_ssize_t
         reason: cython.int
         self.buf = buf
-        self.wireless = 0
         with cython.nogil:
             for i in range(count):
                 start = rows[i, _START]
@@ -125,17 +126,16 @@ class LinkDecoder:
         if link == 101:
             return self._found(at)
         if link & _ETHERTYPE:
-            self.marks |= link & _VLAN
+            self.marks |= link & _VLAN | (_GROUP if link & _TO_GROUP else 0)
             return self._ethertype(link & 0xFFFF, at)
         if link == 113 or link == 276:
             return self._cooked(link, at)
-        if link == 0 or link == 108:
-            return self._loopback(at)
-        if link in (105, 119, 127, 163) or link == _MSDU:
-            self.wireless += 1
+        if link == 0 or link == 108:  # wrapper.py knows the others
+            return _LOOPBACK_OTHER
+        if link == _COUNTED:
             return 0
-        if link == 9 or link == 51:  # PPPoE without its Ethernet header
-            return self._ppp(at if link == 9 else at + 6)
+        if link == 9:
+            return self._ppp(at)
         if link == 104:  # Cisco HDLC
             return self._typed(at + 2)
         if link == 107 or link == 219:
@@ -173,23 +173,6 @@ class LinkDecoder:
         if self.buf[at + 1 if link == 113 else at + 10] in (1, 2):  # broadcast, multicast
             self.marks |= _GROUP
         return self._ethertype(self._u16(at + 14 if link == 113 else at), at + size)
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(-1)
-    def _loopback(self, at: cython.Py_ssize_t) -> cython.int:
-        """BSD loopback: the address family, in either byte order; or an EtherType, or PPP."""
-        kind: cython.ulonglong
-        if self.end - at < 4:
-            return _CUT_LINK
-        kind = self._u16(at + 2)
-        if self._u16(at) == 0xFF03:
-            return self._ppp(at)
-        if self._u16(at):
-            kind = self.buf[at + 1] << 8 | self.buf[at]
-        if kind in (2, 10, 23, 24, 26, 28, 30):  # AF_INET, then every system's AF_INET6
-            return self._ip(at + 4, _LOOPBACK_OTHER)
-        return self._ethertype(kind, at + 4) if kind > 1535 else _LOOPBACK_OTHER
 
     @cython.cfunc
     @cython.nogil
@@ -235,14 +218,12 @@ class LinkDecoder:
                 if self.buf[at] & 0x0C:
                     return _MACSEC
                 return self._typed(at + 14 if self.buf[at] & 0x20 else at + 6)
-            elif kind == 0x8903:  # Cisco FabricPath: a tag, then the whole inner frame
-                return self._typed(at + 14)
-            elif kind in (0x8909, 0x893F, 0xDADA):  # Cisco's group tag; 802.1BR E-tag; Marvell DSA
-                return self._typed(at + 6)
-            elif kind in (0x8926, 0x892F, 0xF1C1):  # a fabric extender's VN-tag; HSR's; 802.1CB's
-                return self._typed(at + 4)
+            elif self.inserted[kind]:
+                return self._typed(at + self.inserted[kind])
             elif kind == 0xD28B or kind == 0x22F3:
                 return self._inserted(kind, at)
+            elif kind == 0x4305:
+                return self._mesh(at)
             elif kind == 0x8870:  # 802.3 without a length, for large frames
                 kind = 0
             elif kind > 1535:
@@ -270,6 +251,19 @@ class LinkDecoder:
         if self._u16(at) != 1:
             return 0xD28B
         return self._typed(at + 12 if self.buf[at + 3] == 0x10 else at + 10)  # a time stamp
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
+    def _mesh(self, at: cython.Py_ssize_t) -> cython.int:
+        """batman-adv, version 15: a header by the packet's type, then the whole inner frame."""
+        kind: cython.int
+        if self.end - at < 2:
+            return _CUT_LINK
+        kind = self.buf[at]
+        if self.buf[at + 1] != 15 or kind not in (0x01, 0x40, 0x42):
+            return 0x4305  # its own talk, and pieces of frames
+        return self._ethernet(at + (14 if kind == 0x01 else 10 if kind == 0x40 else 18))
 
     @cython.cfunc
     @cython.nogil

@@ -84,6 +84,7 @@ ETHERTYPES = {
     0x2000: "CDP",
     0x22F0: "AVTP",
     0x22F3: "TRILL",
+    0x4305: "batman-adv",
     0x6002: "DEC MOP",
     0x8035: "RARP",
     0x809B: "AppleTalk",

@@ -2,12 +2,13 @@
 
 Compiled by Cython with bounds checks on; it runs uncompiled with the same results. A header that
 is cut, or that is not exactly what its tunnel writes, hides nothing: its packet stays with the
-flow outside. Tunnels without a header that says so are found by evidence.py.
+flow outside. Tunnels without a header that says so are found by evidence.py, and those of mobile
+and wireless networks by radio.py.
 
 Sources: RFC 2784, 2890, 2637 (GRE, PPTP); draft-foschiano-erspan; RFC 7348, 8926, and
-draft-ietf-nvo3-vxlan-gpe; RFC 2003, 4213, 3378, 8986; 3GPP TS 29.281 (GTP-U);
-RFC 4023, 7510 (MPLS); RFC 2661 (L2TP); RFC 5415 (CAPWAP); draft-hasmit-otv;
-RFC 9300 (LISP); draft-ietf-intarea-gue.
+draft-ietf-nvo3-vxlan-gpe; RFC 2003, 4213, 3378, 8986;
+RFC 4023, 7510 (MPLS); RFC 2661 (L2TP); draft-hasmit-otv; RFC 9300 (LISP);
+draft-ietf-intarea-gue.
 """
 
 # mypy: disable-error-code="untyped-decorator,no-any-return"
@@ -33,16 +34,13 @@ _VXLAN = cython.declare(cython.ulonglong, layout.VXLAN)
 _VXLAN_GPE = cython.declare(cython.ulonglong, layout.VXLAN_GPE)
 _GENEVE = cython.declare(cython.ulonglong, layout.GENEVE)
 _IP_IN_IP = cython.declare(cython.ulonglong, layout.IP_IN_IP)
-_GTP_U = cython.declare(cython.ulonglong, layout.GTP_U)
 _MPLS = cython.declare(cython.ulonglong, layout.MPLS)
 _L2TP = cython.declare(cython.ulonglong, layout.L2TP)
 _PPTP = cython.declare(cython.ulonglong, layout.PPTP)
-_CAPWAP = cython.declare(cython.ulonglong, layout.CAPWAP)
 _OTV = cython.declare(cython.ulonglong, layout.OTV)
 _LISP = cython.declare(cython.ulonglong, layout.LISP)
 _GUE = cython.declare(cython.ulonglong, layout.GUE)
 _ETHERIP = cython.declare(cython.ulonglong, layout.ETHERIP)
-_TZSP = cython.declare(cython.ulonglong, layout.TZSP)
 _KEY = cython.declare(cython.ulonglong, 0xFFFF_FFFF)
 _READY = cython.declare(cython.ulonglong, layout.READY)
 _ETHERNET = cython.declare(cython.ulonglong, 1)  # link types of what is inside
@@ -157,15 +155,11 @@ class Tunnels:
             return self._vxlan(at)
         if self.kind == _GENEVE or self.kind == _GRE:
             return self._geneve(at) if self.kind == _GENEVE else self._gre(at)
-        if self.kind == _GTP_U:
-            return self._gtp(at)
         if self.kind == _L2TP:
             return self._l2tp(at)
-        if self.kind == _CAPWAP:
-            return self._capwap(at)
-        if self.kind == _LISP or self.kind == _GUE:
-            return self._lisp(at) if self.kind == _LISP else self._gue(at)
-        return self.kind == _TZSP and self._tzsp(at)
+        if self.kind == _LISP:
+            return self._lisp(at)
+        return self.kind == _GUE and self._gue(at)
 
     @cython.cfunc
     @cython.nogil
@@ -259,35 +253,6 @@ class Tunnels:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1)
-    def _gtp(self, at: cython.Py_ssize_t) -> cython.int:
-        """Version 1, G-PDU: the user's packet behind a chain of extension headers."""
-        flags: cython.ulonglong = self.buf[at]
-        following: cython.int = 0
-        size: cython.Py_ssize_t
-        if flags & 0xF0 != 0x30 or self.buf[at + 1] != 255:
-            return 0
-        self.key = self._u16(at + 4) << 16 | self._u16(at + 6)
-        at += 8
-        if flags & 7:
-            if self.end - at < 4:
-                return 0
-            following = self.buf[at + 3] if flags & 4 else 0
-            at += 4
-        for _ in range(16):
-            if not following:
-                return self._is(_GTP_U, _RAW, at)
-            if self.end - at < 4:
-                return 0
-            size = self.buf[at] * 4
-            if size == 0 or self.end - at < size:
-                return 0
-            at += size
-            following = self.buf[at - 1]
-        return 0
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(-1)
     def _l2tp(self, at: cython.Py_ssize_t) -> cython.int:
         """Version 2 data messages: PPP."""
         flags: cython.ulonglong = self._u16(at)
@@ -301,38 +266,6 @@ class Tunnels:
                 return 0
             at += 2 + cython.cast(cython.Py_ssize_t, self._u16(at))
         return self._is(_L2TP, _PPP, at)
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(-1)
-    def _tzsp(self, at: cython.Py_ssize_t) -> cython.int:
-        """TaZmen Sniffer Protocol: tags, then Ethernet (1) or 802.11 (18)."""
-        inner: cython.ulonglong = self._u16(at + 2)
-        if self.buf[at] != 1 or self.buf[at + 1] > 1 or not (inner == 1 or inner == 18):
-            return 0
-        at += 4
-        for _ in range(32):
-            if self.end - at < 2:
-                return 0
-            if self.buf[at] == 1:
-                return self._is(self.kind, _ETHERNET if inner == 1 else 105, at + 1)
-            at += 2 + cython.cast(cython.Py_ssize_t, self.buf[at + 1]) if self.buf[at] else 1
-        return 0
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(-1)
-    def _capwap(self, at: cython.Py_ssize_t) -> cython.int:
-        """Data that is not encrypted: a frame of 802.3, or (flag T) of 802.11."""
-        size: cython.Py_ssize_t = (self.buf[at + 1] >> 3) * 4
-        native: cython.bint = self.buf[at + 2] & 1 != 0
-        if self.buf[at] or size < 8 or self.buf[at + 3] & 8:  # DTLS; keep-alive
-            return 0
-        if self.buf[at + 3] & 0x80 and self._u16(at + 6) >> 3:  # a later fragment
-            return 0
-        if native and self.buf[at + 2] >> 1 & 0x1F != 1:
-            return 0
-        return self._is(_CAPWAP, 105 if native else _ETHERNET, at + size)
 
     @cython.cfunc
     @cython.nogil

@@ -1,7 +1,8 @@
-"""The wireless kernel: where in 802.11 data frames the IP header begins.
+"""The wireless kernel: takes off 802.11.
 
 Compiled by Cython with bounds checks on; it runs uncompiled with the same results. Control and
-management frames, frames without data, encrypted ones and later fragments are counted by reason.
+management frames, frames without data, encrypted ones and later fragments are counted by reason;
+of the others a layer of the EtherType in them is left.
 An A-MSDU, which is several frames in one, is unfolded before anything is decoded; one in a tunnel
 or in a cooked capture is not, there its first frame counts.
 
@@ -19,12 +20,11 @@ _START = cython.declare(cython.Py_ssize_t, layout.REC_START)
 _CAPLEN = cython.declare(cython.Py_ssize_t, layout.REC_CAPLEN)
 _WIRELEN = cython.declare(cython.Py_ssize_t, layout.REC_WIRELEN)
 _LINK = cython.declare(cython.Py_ssize_t, layout.REC_LINK)
-_IP = cython.declare(cython.Py_ssize_t, layout.REC_IP)
-_MARKS = cython.declare(cython.Py_ssize_t, layout.REC_MARKS)
+_ETHERTYPE = cython.declare(cython.ulonglong, layout.ETHERTYPE_LINK)
+_TO_GROUP = cython.declare(cython.ulonglong, layout.TO_GROUP)
+_COUNTED = cython.declare(cython.ulonglong, layout.COUNTED)
 _MSDU = cython.declare(cython.ulonglong, layout.MSDU)
-_GROUP = cython.declare(cython.ulonglong, layout.GROUP)
 _CUT_LINK = cython.declare(cython.int, layout.CUT_LINK)
-_DEEP = cython.declare(cython.int, layout.DEEP)
 _LLC = cython.declare(cython.int, layout.LLC)
 _CONTROL = cython.declare(cython.int, layout.WIFI_CONTROL)
 _MANAGEMENT = cython.declare(cython.int, layout.WIFI_MANAGEMENT)
@@ -36,14 +36,15 @@ _FRAGMENT = cython.declare(cython.int, layout.WIFI_FRAGMENT)
 @cython.final
 @cython.cclass
 class WifiDecoder:
-    """Unfolds one capture file's wireless records, and finds their IP headers."""
+    """Unfolds one capture file's wireless records, and opens their layers."""
 
     buf = cython.declare(cython.uchar[::1])
     _skips = cython.declare(cython.ulonglong[::1])
     skips = cython.declare(object, visibility="readonly")
-    """Counts by reason (layout.REASONS) or EtherType."""
+    """Counts by reason, see layout.REASONS."""
     end = cython.declare(cython.Py_ssize_t)  # of the captured packet
     found = cython.declare(cython.Py_ssize_t)
+    kind = cython.declare(cython.ulonglong)  # the EtherType of what was found
     frames = cython.declare(cython.Py_ssize_t)  # where those of an A-MSDU begin
     group = cython.declare(cython.bint)
     padded = cython.declare(cython.bint)  # the 802.11 header is, to a multiple of four bytes
@@ -51,7 +52,7 @@ class WifiDecoder:
     at = cython.declare(cython.Py_ssize_t)  # its next frame, or 0
 
     def __init__(self) -> None:
-        self.skips = np.zeros(65536, np.uint64).data
+        self.skips = np.zeros(64, np.uint64).data
         self._skips = self.skips
         self.row = self.at = 0
 
@@ -88,10 +89,11 @@ class WifiDecoder:
                 made += 1
         return made
 
-    def find(self, buf: memoryview, records: memoryview, count: cython.Py_ssize_t) -> None:
-        """Fill in IP and MARKS of the wireless ones of records[:count]."""
-        rows: cython.ulonglong[:, ::1] = records
+    def open(self, buf: memoryview, layers: memoryview, count: cython.Py_ssize_t) -> None:
+        """Turn the wireless ones of layers[:count] into what is inside."""
+        rows: cython.ulonglong[:, ::1] = layers
         i: cython.Py_ssize_t
+        size: cython.ulonglong
         start: cython.Py_ssize_t
         reason: cython.int
         self.buf = buf
@@ -110,10 +112,13 @@ class WifiDecoder:
                     continue
                 if reason:
                     self._skips[reason] += 1
+                    rows[i, _LINK] = _COUNTED
                     continue
-                rows[i, _IP] = self.found
-                if self.group:
-                    rows[i, _MARKS] |= _GROUP
+                size = self.found - start
+                rows[i, _START] = self.found
+                rows[i, _CAPLEN] -= size
+                rows[i, _WIRELEN] = max(rows[i, _WIRELEN], size) - size
+                rows[i, _LINK] = _ETHERTYPE | self.kind | (_TO_GROUP if self.group else 0)
 
     @cython.cfunc
     @cython.nogil
@@ -226,24 +231,13 @@ class WifiDecoder:
     @cython.nogil
     @cython.exceptval(-1)
     def _snap(self, at: cython.Py_ssize_t) -> cython.int:
-        """LLC and SNAP (RFC 1042, or IEEE 802.1H as receivers take it), perhaps tags, then IP."""
-        kind: cython.ulonglong
-        if self.end - at < 8:
+        """LLC and SNAP (RFC 1042, or IEEE 802.1H as receivers take it), then what they name."""
+        if self.end - at <= 8:
             return _CUT_LINK
         if self._u16(at) != 0xAAAA or self.buf[at + 3]:
             return _LLC
         if self._u16(at + 4) != 0 and self._u16(at + 4) != 0xF8:
             return _LLC
-        at += 6
-        for _ in range(4):
-            if self.end - at < 2:
-                return _CUT_LINK
-            kind = self._u16(at)
-            at += 2
-            if kind == 0x0800 or kind == 0x86DD:
-                self.found = at
-                return 0
-            if kind != 0x8100:
-                return kind if kind > 1535 else _LLC
-            at += 2
-        return _DEEP
+        self.kind = self._u16(at + 6)
+        self.found = at + 8
+        return 0 if self.kind > 1535 else _LLC

@@ -5,7 +5,7 @@ a layer of the link type inside. One that is not what its link type says stays a
 counted as of an unknown link type.
 
 Sources: the tcpdump group's LINKTYPE pages; linux/netfilter/nfnetlink_log.h; Apple's bpf.h (PKTAP);
-OpenBSD's if_pflog.h; Endace's ERF types; RFC 2684, 2364 (ATM).
+BSD's sys/socket.h; OpenBSD's if_pflog.h; Endace's ERF types; RFC 2684, 2364 (ATM).
 """
 
 # mypy: disable-error-code="untyped-decorator,no-any-return"
@@ -51,11 +51,14 @@ class Wrappers:
         with cython.nogil:
             for i in range(count):
                 self.link = lay[i, _LINK]
-                if self.link == 1 or self.link >= 512:
-                    continue
                 self.at = lay[i, _START]
                 self.end = self.at + lay[i, _CAPLEN]
-                if self.at == self.end or not self._wrapped(self.at):
+                for _ in range(3):  # one in another: a packet tap of the loopback
+                    if self.link == 1 or self.link >= 512 or self.at >= self.end:
+                        break
+                    if not self._wrapped(self.at):
+                        break
+                if self.link == lay[i, _LINK]:
                     continue
                 if self.at >= self.end:
                     lay[i, _LINK] = _CUT
@@ -99,6 +102,8 @@ class Wrappers:
             return self._llc(at + self.before[link])
         if self.inner[link]:
             return self._is(self.inner[link], at + self.before[link])
+        if link == 0 or link == 108:
+            return self._loopback(at)
         if link == 239:
             return self._nflog(at + 4)
         if link == 117:  # packet filter log: its own length, padded
@@ -127,6 +132,24 @@ class Wrappers:
         if snap and self._u16(at + 4) == 0x80C2 and self._u16(at + 6) in (1, 7):
             return self._is(1, at + 10)
         return self._is(100, at)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
+    def _loopback(self, at: cython.Py_ssize_t) -> cython.int:
+        """BSD loopback: the address family, in either byte order; or an EtherType, or PPP."""
+        kind: cython.ulonglong
+        if self.end - at <= 4:
+            return self._is(_RAW, self.end)
+        kind = self._u16(at + 2)
+        if self._u16(at) == 0xFF03:
+            return self._is(9, at)
+        if self._u16(at):
+            kind = self.buf[at + 1] << 8 | self.buf[at]
+        at += 4
+        if kind in (2, 10, 23, 24, 26, 28, 30):  # AF_INET, then every system's AF_INET6
+            return (self.buf[at] >> 4 == 4 or self.buf[at] >> 4 == 6) and self._is(_RAW, at)
+        return kind > 1535 and self._is(_ETHERTYPE | kind, at)
 
     @cython.cfunc
     @cython.nogil
