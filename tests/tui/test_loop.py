@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from textual.widgets import Input, Static
 
 from tests.conftest import DEMO
 from tests.tui.driver import press, settle, shown, write
-from workbench.model.policy import Assertion, Guardrail
+from workbench.model.policy import Assertion, Exclusion, Guardrail, Rule
 from workbench.session import Session
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.screens.conversations import ConversationsScreen
@@ -312,6 +313,31 @@ async def test_a_rule_about_an_unknown_segment_is_refused_in_the_form(
         assert "nowhere" in shown(bench) and "newly" not in shown(bench)
         await press(pilot, "enter")
         assert session_of(bench).draft.changed is False
+
+
+@pytest.mark.parametrize("kind", [Rule, Exclusion])
+async def test_a_last_day_that_is_over_is_kept_and_not_taken(
+    bench: WorkbenchApp, kind: type[Rule | Exclusion]
+) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        draft = session_of(bench).draft
+        put, lists = (draft.put_rule, 0) if kind is Rule else (draft.put_exclusion, 4)
+        put(kind("old", ("any",), ("any",), ("tcp/22",), "known", date(2026, 11, 23)))  # type: ignore[arg-type]
+        await press(pilot, "5", *["right_square_bracket"] * lists, "G", "enter")
+        day = bench.screen.query_one("#expires Input", Input)
+        for text in ("2026-11-22", "soon"):
+            day.value = text
+            await settle(pilot)
+            assert f"{text} is over" in shown(bench) or "is not a date" in shown(bench)
+            await press(pilot, "enter")
+            assert bench.screen.query("#expires")
+        day.value = "2026-11-23"
+        bench.screen.query_one("#reason Input", Input).value = "no longer"
+        await settle(pilot)
+        await press(pilot, "enter")
+        [old] = [one for one in (draft.policy.rules + draft.policy.exclusions) if one.id == "old"]
+        assert (old.reason, old.expires) == ("no longer", date(2026, 11, 23))
 
 
 async def test_the_lists_of_a_policy(bench: WorkbenchApp) -> None:

@@ -196,6 +196,17 @@ def test_a_policy_that_is_a_link_to_nowhere_is_not_no_policy(
         assert "policy.yaml: cannot read: No such file" in capsys.readouterr().err
 
 
+def test_a_rule_that_is_over_before_it_begins_is_not_added(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (shop / "policy.yaml").read_text()
+    for day, why in ("2020-01-01", " is over: the last day is today ("), ("soon", "' is no"):
+        words = ["--id", "x", "--from", "web", "--to", "db", "--services", "any", "--expires", day]
+        assert main(["allow", str(shop), *words]) == 2
+        assert f"{day}{why}" in capsys.readouterr().err
+    assert (shop / "policy.yaml").read_text() == before
+
+
 def test_of_what_a_huge_policy_leaves_open_a_few_are_told(
     tmp_path: Path, shop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -85,7 +85,7 @@ def test_a_suppression_that_takes_hold_of_nothing_says_so(
         return done.out + done.err
 
     number = next(iter(listed(folder, capsys)))
-    assert "is over: --until takes today or a later day" in told(number, "--until", "2020-01-01")
+    assert "2020-01-01 is over: the last day is today" in told(number, "--until", "2020-01-01")
     assert not (folder / "findings.yaml").exists()
     assert "there is no such finding now" in told("deadbeef")
     assert "it is still shown" in told(number)

@@ -1,12 +1,12 @@
 """Rules, by hand and proposed. Each edit is saved at once."""
 
 from collections.abc import Sequence
-from datetime import date
 
 from workbench.cli import heads, records
 from workbench.cli.commands.opening import Options, in_words, moment, open_session, save
 from workbench.cli.output import emit
 from workbench.cli.table import say
+from workbench.model.days import last_day
 from workbench.model.errors import InputError
 from workbench.model.policy import Rule
 from workbench.model.simulation import Simulation, Suggestion
@@ -17,14 +17,11 @@ from workbench.session import Session
 
 def allow(options: Options) -> int:
     """A rule added, saved."""
-    try:
-        expires = date.fromisoformat(options.expires) if options.expires else None
-    except ValueError as error:
-        raise InputError(f"--expires {options.expires}: expected YYYY-MM-DD") from error
     parts = (tuple(text.split(",")) for text in (options.clients, options.servers))
     clients, servers = parts
     services = tuple(options.services.split(","))
     with open_session(options) as session:
+        expires = last_day(options.expires, session.resolved.on)
         rule = Rule(options.id, clients, servers, services, options.reason, expires)
         session.draft.put_rule(rule)
         _tell_change(session)

@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING
 
 from workbench.cli import heads, records
-from workbench.cli.commands.opening import Options, day, moment, open_findings
+from workbench.cli.commands.opening import Options, moment, open_findings
 from workbench.cli.meter import Meter
 from workbench.cli.output import emit, pages
 from workbench.cli.table import say
+from workbench.model.days import last_day
 from workbench.model.errors import InputError
 from workbench.model.finding import Finding, Level, named
 from workbench.model.text import plural
@@ -73,9 +74,7 @@ def _lift(session: "Session", name: str, found: tuple[Finding, ...]) -> int:
 
 
 def _suppress(session: "Session", options: Options, found: tuple[Finding, ...]) -> int:
-    until = day(options.until)
-    if until and until < session.findings.today:
-        raise InputError(f"{until} is over: --until takes today or a later day")
+    until = last_day(options.until, session.findings.today)
     finding = named(found, options.suppress)
     name = finding.id if finding else options.suppress
     session.findings.suppress(name, options.reason, until)

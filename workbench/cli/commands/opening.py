@@ -59,14 +59,6 @@ def moment(text: str) -> int | None:
         raise InputError(f"{text!r} is not a time such as 2026-03-31T12:00") from None
 
 
-def day(text: str | None) -> date | None:
-    """A date; None for no words. Raises InputError."""
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise InputError(f"{text!r} is not a date such as 2027-03-31") from None
-
-
 def in_words(change: "Changes") -> str:
     """What an edit, or another policy, does to the recorded traffic."""
     return f"newly allowed {change.newly_allowed:,}, newly blocked {change.newly_blocked:,}"

@@ -1,9 +1,10 @@
 """The report for the people who sign a policy off."""
 
-from workbench.cli.commands.opening import Options, day, moment, open_findings
+from workbench.cli.commands.opening import Options, moment, open_findings
 from workbench.cli.meter import Meter
 from workbench.cli.output import TABLE_LIMIT, print_paths
 from workbench.cli.table import say
+from workbench.model.days import read_day
 from workbench.model.report import ReportFormat
 
 
@@ -22,7 +23,7 @@ def report(options: Options) -> int:
         exports=tuple(options.exports),
         kernel=not options.no_kernel,
     )
-    with open_findings(options, on=day(options.on)) as session, Meter() as meter:
+    with open_findings(options, on=read_day(options.on)) as session, Meter() as meter:
         if options.policy:
             session.read_draft(options.policy)
         paths = write_report(

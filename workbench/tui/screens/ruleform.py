@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.model.days import last_day
 from workbench.model.errors import PolicyError
 from workbench.model.policy import ANY, Assertion, Exclusion, Guardrail, Policy, Rule
 from workbench.model.simulation import Simulation
@@ -32,6 +33,10 @@ class EntryForm(Form):
         super().__init__()
         self._entry = entry
         self._replaces = replaces
+        self._expires = None if isinstance(entry, Guardrail) else entry.expires
+
+    def _last_day(self, session: "Session", values: Values) -> date | None:
+        return last_day(values["expires"], session.resolved.on, self._expires)
 
     def fields(self) -> Iterable[Field]:
         entry, policy = self._entry, self.opened.policy
@@ -52,11 +57,10 @@ class RuleForm(EntryForm):
 
     def fields(self) -> Iterable[Field]:
         yield from super().fields()
-        expires = self._entry.expires if isinstance(self._entry, Rule) else None
-        yield Field("expires", "expires", str(expires or ""), "2027-03-31, or nothing")
+        yield Field("expires", "expires", str(self._expires or ""), "2027-03-31, or nothing")
 
     def preview(self, session: "Session", values: Values) -> Parts:
-        rule = read_rule(values)
+        rule = self._read(session, values)
         wanted = with_rule(session.policy, rule, self._replaces)
         parts = rule_effect(session.simulation, session.try_policy(wanted), rule.id)
         breaks = (
@@ -66,7 +70,10 @@ class RuleForm(EntryForm):
         return [*breaks, *parts]
 
     def change(self, session: "Session", values: Values) -> None:
-        session.draft.put_rule(read_rule(values), replaces=self._replaces)
+        session.draft.put_rule(self._read(session, values), replaces=self._replaces)
+
+    def _read(self, session: "Session", values: Values) -> Rule:
+        return Rule(*_ends(values), values["reason"], self._last_day(session, values))
 
 
 class GuardrailForm(EntryForm):
@@ -102,11 +109,10 @@ class ExclusionForm(EntryForm):
 
     def fields(self) -> Iterable[Field]:
         yield from super().fields()
-        expires = self._entry.expires if isinstance(self._entry, Exclusion) else None
-        yield Field("expires", "expires", str(expires or ""), "2026-12-31, or nothing")
+        yield Field("expires", "expires", str(self._expires or ""), "2026-12-31, or nothing")
 
     def preview(self, session: "Session", values: Values) -> Parts:
-        exclusion = _read_exclusion(values)
+        exclusion = self._read(session, values)
         kept = tuple(one for one in session.policy.exclusions if one.id != self._replaces)
         wanted = replace(session.policy, exclusions=(*kept, exclusion))
         count = session.try_policy(wanted).totals.by_class[Class.EXCLUDED]
@@ -114,7 +120,10 @@ class ExclusionForm(EntryForm):
         return [(f"{plural(count, 'conversation')} excluded, {before:,} before", "dim")]
 
     def change(self, session: "Session", values: Values) -> None:
-        session.draft.put_exclusion(_read_exclusion(values), replaces=self._replaces)
+        session.draft.put_exclusion(self._read(session, values), replaces=self._replaces)
+
+    def _read(self, session: "Session", values: Values) -> Exclusion:
+        return Exclusion(*_ends(values), values["reason"], self._last_day(session, values))
 
 
 def _ends(values: Values) -> tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
@@ -125,28 +134,12 @@ def _ends(values: Values) -> tuple[str, tuple[str, ...], tuple[str, ...], tuple[
     return values["id"], *lists  # type: ignore[return-value]
 
 
-def read_rule(values: Values) -> Rule:
-    """What was typed, as a rule. Raises PolicyError."""
-    return Rule(*_ends(values), values["reason"], _date(values["expires"]))
-
-
 def _read_guardrail(values: Values) -> Guardrail:
     if values["assertion"] not in tuple(Assertion):
         raise PolicyError("a guardrail says never or always")
     name, clients, servers, services = _ends(values)
     kind = Assertion(values["assertion"])
     return Guardrail(name, kind, clients, servers, services, values["reason"])
-
-
-def _read_exclusion(values: Values) -> Exclusion:
-    return Exclusion(*_ends(values), values["reason"], _date(values["expires"]))
-
-
-def _date(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise PolicyError(f"expires: {text!r} is not a date such as 2027-03-31") from error
 
 
 def with_rule(policy: Policy, rule: Rule, replaces: str | None) -> Policy:

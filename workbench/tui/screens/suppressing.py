@@ -1,7 +1,6 @@
 """`x` on a finding: known and harmless, for a reason and a time; or not any more."""
 
 from collections.abc import Iterable
-from datetime import date, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -9,7 +8,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from workbench.model.errors import InputError
+from workbench.model.days import last_day
 from workbench.model.finding import Finding
 from workbench.model.packets import printable
 from workbench.tui.screens.dialog import Dialog
@@ -17,19 +16,6 @@ from workbench.tui.screens.form import Field, Form, Parts, Values
 
 if TYPE_CHECKING:
     from workbench.session import Session
-
-
-def read_day(text: str, on: date) -> date | None:
-    """A last day, today or later; None for an empty line. Raises InputError."""
-    if not text:
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"{text!r} is not a date such as {on + timedelta(days=90)}") from None
-    if day < on:
-        raise InputError(f"{day} is over: a last day of today ({on}) or later")
-    return day
 
 
 class SuppressForm(Form):
@@ -46,7 +32,7 @@ class SuppressForm(Form):
         yield Field("until", "last day", hint="2027-03-31; empty for good")
 
     def preview(self, session: "Session", values: Values) -> Parts:
-        day = read_day(values["until"], session.findings.today)
+        day = last_day(values["until"], session.findings.today)
         told = f"until {day}" if day else "for good"
         return [
             (f"{printable(self._finding.title)}\n", "strong"),
@@ -59,7 +45,7 @@ class SuppressForm(Form):
     def change(self, session: "Session", values: Values) -> str:
         findings = session.findings
         findings.suppress(
-            self._finding.id, values["reason"], read_day(values["until"], findings.today)
+            self._finding.id, values["reason"], last_day(values["until"], findings.today)
         )
         return "suppressed: still listed, as such"
 
