@@ -324,6 +324,15 @@ MISTAKES = {
         "policyTypes: [Ingress]"),
     "egress is not denied": ("{app: db}}\n  policyTypes: [E", "{app: dc}}\n  policyTypes: [E"),
     "everybody is allowed": ("policyTypes: [Ingress]\n", "ingress: [{}]\n"),
+    "a block nobody speaks of gets in": ("{cidr: 8.8.0.0/16}}", "{cidr: 8.8.0.0/16}}, "
+        "{ipBlock: {cidr: 172.16.9.0/24}}"),
+    "a port nobody speaks of is opened": ("[{port: 8080}]", "[{port: 8080}, {port: 31337}]"),
+    "a range nobody speaks of is opened": ("[{port: 8080}]",
+        "[{port: 8080}, {protocol: SCTP, port: 20000, endPort: 20010}]"),
+    "a name means another port": ("[{port: 8080}]", "[{port: 8080}, {protocol: UDP, port: dns}]"),
+    "a policy more": ("---\n", "---\n" + _policy(
+        "ingress: [{from: [{ipBlock: {cidr: 172.16.9.9/32}}], ports: [{port: 31337}]}]", "more")
+        + "---\n"),
     "a block means pods on some networks": ("{cidr: 8.8.0.0/16}}", "{cidr: 8.8.0.0/16}}, "
         "{ipBlock: {cidr: 10.42.0.3/32}}"),
 }  # fmt: skip
@@ -336,6 +345,32 @@ def test_a_planted_mistake_is_reported(mistake: str) -> None:
     found = _verify(RIGHT.replace(right, wrong, 1))
     assert found.mismatches, mistake
     assert not found.proven
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "{podSelector: {matchExpressions: [{key: app, operator: In, values: [cart, odd-77]}]}}",
+        "{podSelector: {matchLabels: {app: cart}}}, {namespaceSelector: {matchLabels: {team: z}}}",
+        "{podSelector: {matchLabels: {app: cart}}}, {ipBlock: {cidr: 10.42.1.77/32}}",
+    ],
+)
+def test_one_pod_more_among_many_is_reported(wrong: str) -> None:
+    crowd = [
+        Host(
+            f"p{at}",
+            (parse_address(f"10.42.1.{at}"),),
+            (),
+            Pod("zoo" if at == 99 else "park", f"p{at}", labels_of({"app": f"odd-{at}"}), team),
+        )
+        for at in range(120)
+        for team in [labels_of({"team": "z" if at == 99 else "s"})]
+    ]
+    right = "{podSelector: {matchLabels: {app: cart}}}"
+    assert _verify(RIGHT, (*HOSTS, *crowd)).proven
+    wrong = wrong.replace("{podSelector: {matchE", "{namespaceSelector: {}, podSelector: {matchE")
+    found = _verify(RIGHT.replace(f"from: [{right}]", f"from: [{wrong}]"), (*HOSTS, *crowd))
+    assert found.mismatches and not found.proven
 
 
 def test_an_unknown_field_proves_nothing() -> None:

@@ -153,7 +153,9 @@ REFUSED = {
     "ip saddr $office accept": "$office is not defined",
     "policy drop": "expected `policy accept` or `policy drop` of a base chain",
     "type nat hook forward priority 0": "only chains of type filter are read",
-    "type filter hook prerouting priority raw": "a chain before connection tracking",
+    "type filter hook prerouting priority raw": "a chain before addresses are translated",
+    "type filter hook prerouting priority dstnat": "a chain before addresses are translated",
+    "type filter hook postrouting priority srcnat": "a chain behind the translation of addresses",
     "type filter hook ingress priority 0": "unknown hook 'ingress'",
     "type filter hook forward priority early": "unknown priority 'early'",
     "ip saddr 10.0.0.1 ; ; ^": "unexpected '^'",
@@ -184,7 +186,17 @@ def test_what_is_not_understood_is_refused(rule: str) -> None:
         ("table inet t {\n set s { elements = { 1 }; }\n}\n", "elements before the type"),
         (
             "table inet t {\n set s { type ipv4_addr; timeout 1h; elements = { 1.1.1.1 }; }\n}\n",
-            "the elements of set 's' expire",
+            "the elements of this set expire",
+        ),
+        (
+            "table inet t {\n set s { type ipv4_addr; timeout 1h; }\n}\n"
+            "add element inet t s { 1.1.1.1 }\n",
+            "the elements of this set expire",
+        ),
+        (
+            "table inet t {\n set s { type ipv4_addr; timeout 1h; }\n"
+            " set s { type ipv4_addr; elements = { 1.1.1.1 }; }\n}\n",
+            "the elements of this set expire",
         ),
         ("table inet t {\n set s { type ipv4_addr; elements = { 1.1.1.1 timeout 1h }\n}\n}", ""),
         ("define a = { 1, 2\n", "braces do not match"),

@@ -51,6 +51,8 @@ table inet t {
         type filter hook forward priority filter; policy drop;
         ct state vmap { established : accept, invalid : jump icmp_or_drop }
         ct state related meta l4proto { icmp, icmpv6 } accept
+        ip6 saddr ::ffff:0:0/96 drop
+        ip6 daddr ::ffff:0:0/96 drop
         ip daddr { 10.2.0.8/29, 10.3.0.5 } jump scope
         ip6 daddr fd00:2::10 jump scope
         ip saddr 10.3.0.5 jump scope
@@ -139,6 +141,14 @@ def test_protocols_that_this_machine_names_in_its_own_way_are_read_back() -> Non
     assert states["the kernel holds what the file says"] == "passed"
 
 
+FIRST = "        ct state vmap {"
+
+
+def _stray(rule: str) -> tuple[str, str]:
+    """A rule more, before all others."""
+    return FIRST, f"        {rule}\n{FIRST}"
+
+
 MISTAKES = {
     "a port is dropped": ("{ 443, 8000-8010 } accept\n        ip6", "443 accept\n        ip6"),
     "a port range is one too wide": ("8000-8010", "8000-8011"),
@@ -175,6 +185,22 @@ MISTAKES = {
     "out of scope is dropped": ("        accept\n    }\n    chain icmp", "    }\n    chain icmp"),
     "a negation is lost": ("ip6 daddr fd00:2::10 jump", "ip6 daddr != fd00:2::10 jump"),
     "one address is missing": ("10.2.0.8/29 . 10.3.0.5", "10.2.0.8-10.2.0.14 . 10.3.0.5"),
+    "a port nobody speaks of is opened": _stray("tcp dport 31337 accept"),
+    "a range of ports nobody speaks of is opened": _stray("udp dport 20000-20010 accept"),
+    "a host nobody speaks of gets in": _stray("ip saddr 172.16.9.9 accept"),
+    "a host nobody speaks of joins a set": ("{ 10.1.0.0/24 }", "{ 10.1.0.0/24, 172.16.5.5 }"),
+    "a server is open to all": _stray("ip daddr 10.2.0.12 tcp dport 2222 accept"),
+    "one cell is opened": _stray("ip saddr 10.1.0.77 ip daddr 10.2.0.12 tcp dport 2222 accept"),
+    "one box is opened": _stray(
+        "ip saddr . ip daddr . tcp dport { 10.1.0.77 . 10.2.0.12 . 2222, 10.9.9.9 . 10.3.0.5 . 1 }"
+        " accept"
+    ),
+    "another protocol is opened": _stray("meta l4proto 50 accept"),
+    "another message is opened": _stray("icmp type timestamp-request accept"),
+    "whoever comes from port 53 gets in": _stray("udp sport 53 accept"),
+    "whoever comes from a high port is dropped": _stray("tcp sport 60000-60010 drop"),
+    "what a helper relates is let in": ("related meta l4proto { icmp, icmpv6 } acc", "related acc"),
+    "untracked packets pass": _stray("ct state untracked accept"),
     "another table drops": (
         "add table inet t\n",
         "table ip u {\nchain c { type filter hook forward priority 10; tcp dport 443 drop; }\n}\n"
@@ -214,7 +240,7 @@ def test_a_file_that_is_not_understood_proves_nothing() -> None:
     found = _verify(RIGHT.replace("counter log", "quota 1 mbytes counter log"))
     assert (found.judged, found.probes, found.skipped) == (0, 0, 7)
     assert [check.state for check in found.checks] == ["failed"]
-    problem = "gate.nft: cannot read line 25: unknown match or statement 'quota'"
+    problem = "gate.nft: cannot read line 27: unknown match or statement 'quota'"
     assert found.checks[0].detail == problem
     assert not found.proven
 
@@ -231,6 +257,41 @@ def test_a_file_that_leaves_old_rules_behind_is_reported() -> None:
     reload = next(check for check in found.checks if check.name.startswith("a reload"))
     assert reload.state == "failed"
     assert "chain scope" in reload.detail
+    assert not found.proven
+
+
+@pytest.mark.parametrize(
+    ("before", "named"),
+    [
+        ("flush ruleset\n", "every table of the machine, inet t"),
+        ("destroy table inet firewalld\n", "inet firewalld, inet t"),
+        ("add table ip filter\nflush table ip filter\n", "inet t, ip filter"),
+    ],
+)
+def test_a_file_that_touches_what_others_hold_is_reported(before: str, named: str) -> None:
+    """On a kernel of its own that changes nothing; on the gateway it may undo another's drops."""
+    found = _verify(before + RIGHT)
+    assert not found.mismatches
+    alone = next(check for check in found.checks if check.name == "only one table is touched")
+    assert (alone.state, alone.detail) == ("failed", f"it speaks of {named}")
+    assert not found.proven
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "ip6 saddr ::ffff:0:0/96 drop\n",
+        "ip6 daddr ::ffff:0:0/96 drop\n",
+        "ip6 saddr ::ffff:10.1.0.0/120 accept\nip6 daddr ::ffff:0:0/96 drop\n",
+    ],
+)
+def test_mapped_addresses_that_pass_are_reported(wrong: str) -> None:
+    right = "        ip6 saddr ::ffff:0:0/96 drop\n        ip6 daddr ::ffff:0:0/96 drop\n"
+    assert right in RIGHT
+    found = _verify(RIGHT.replace(right, wrong))
+    assert not found.mismatches
+    check = next(check for check in found.checks if check.name.startswith("IPv4-mapped"))
+    assert check.state == "failed" and "passes in an IPv6 packet" in check.detail
     assert not found.proven
 
 

@@ -1,7 +1,7 @@
 """Conversations as columns over one sorted list of addresses: what every evaluator judges."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,8 @@ from workbench.model.net import ICMP, ICMPV6, V4_BASE, V4_LAST, AddressSet
 from workbench.model.traffic import Conversation, ConversationTable
 from workbench.model.verdict import NOT_POLICY, not_policy
 
+PIECE = 100_000
+"""Rows judged at a time: progress is shown and a wish to stop is heard in between."""
 _UNICAST = 0x2001 << 112
 """An address that is policy's business, to ask whether a service is."""
 
@@ -69,6 +71,11 @@ class Batch:
         """The chosen rows (a mask or indices) over the same addresses."""
         columns = (self.client, self.server, self.protocol, self.port)
         return Batch(self.addresses, *(column[rows] for column in columns))
+
+    def pieces(self, size: int = PIECE) -> Iterator["Batch"]:
+        """The rows in order, at most `size` at a time; at least one batch."""
+        for start in range(0, max(1, len(self)), size):
+            yield self.take(np.arange(start, min(start + size, len(self))))
 
     def key(self, row: int) -> tuple[int, int, int, int]:
         """Client, server, protocol, port of row `row`."""

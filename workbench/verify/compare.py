@@ -1,6 +1,6 @@
 """Expected against found: every row of a batch, and the differences in words."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -125,18 +125,20 @@ def mismatches(
 
 
 def compare(
-    case: Case, observed: Batch, probes: Batch, found: Callable[[Batch], Found]
+    case: Case, observed: Batch, probes: Sequence[Batch], found: Callable[[Batch], Found]
 ) -> tuple[tuple[Mismatch, ...], tuple[Check, ...]]:
-    """Judge both batches; a check says so when more differs than is listed."""
+    """Judge all batches; a check says so when more differs than is listed."""
     listed: list[Mismatch] = []
     total = 0
-    for label, batch, probe in (("observed", observed, False), ("probes", probes, True)):
-        case.step(f"judging {label}", 0, len(batch))
-        wanted = expected(batch, case.policy, case.decide)
-        some, count = mismatches(batch, wanted, found(batch), probe=probe)
-        listed, total = listed + some, total + count
-        case.step(f"judging {label}", len(batch), len(batch))
+    for label, probe, batches in (("observed", False, (observed,)), ("probes", True, probes)):
+        size, done = sum(map(len, batches)), 0
+        for batch in (part for whole in batches for part in whole.pieces()):
+            case.step(f"judging {label}", done, size)
+            wanted = expected(batch, case.policy, case.decide)
+            some, count = mismatches(batch, wanted, found(batch), probe=probe)
+            listed, total, done = (listed + some)[:LISTED], total + count, done + len(batch)
+        case.step(f"judging {label}", size, size)
     if total <= LISTED:
         return tuple(listed), ()
     detail = f"{total:,} conversations and probes differ; {LISTED} are listed"
-    return tuple(listed[:LISTED]), (Check("differences", "failed", detail),)
+    return tuple(listed), (Check("differences", "failed", detail),)

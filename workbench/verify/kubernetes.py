@@ -11,7 +11,8 @@ from workbench.model.rendered import Check, Verification
 from workbench.model.text import plural
 from workbench.verify.batch import Batch, grouped
 from workbench.verify.compare import Case, Found, compare
-from workbench.verify.k8s import CannotRead, Cluster, NetworkPolicy, read
+from workbench.verify.k8s import CannotRead, Cluster, NetworkPolicy, read, telling
+from workbench.verify.kinds import kinds
 from workbench.verify.probes import boundary_probes
 
 UNDERSTOOD = "the objects are understood"
@@ -36,20 +37,26 @@ def verify_kubernetes(files: Mapping[str, str], case: Case) -> Verification:
     fit = table.judgeable()
     defined = np.isin(table.protocol, list(PORT_PROTOCOLS)) & ~_same_pod(table, cluster)
     observed = table.take(fit & defined)
-    probes = Batch.of(boundary_probes(case.policy, cluster.pods))
-    visible = probes.judgeable() & np.isin(probes.protocol, list(PORT_PROTOCOLS))
-    visible &= ~_same_pod(probes, cluster)
-    pods = _pods(probes, cluster)
-    visible &= (pods[probes.client] >= 0) | (pods[probes.server] >= 0)
-    probes = probes.take(visible)
+    every = kinds(case.policy, telling(cluster))
+    edges = Batch.of(boundary_probes(case.policy, cluster.pods))
+    probes = [_visible(batch, cluster) for batch in (edges, every.batch)]
     differences, checks = compare(case, observed, probes, lambda batch: found(cluster, batch))
     detail = f"{plural(len(policies), 'NetworkPolicy')}, {plural(len(cluster.pods), 'pod address')}"
     checks = (Check(UNDERSTOOD, "passed", detail), *checks)
     if undefined := int((fit & ~defined).sum()):
         detail = f"{plural(undefined, 'conversation')}: ICMP and the like, or within one pod"
         checks += (Check("what NetworkPolicy leaves undefined", "not checked", detail),)
-    skipped = len(table) - len(observed)
-    return Verification("kubernetes", len(observed), len(probes), skipped, differences, checks)
+    checks += every.unasked
+    skipped, asked = len(table) - len(observed), sum(map(len, probes))
+    return Verification("kubernetes", len(observed), asked, skipped, differences, checks)
+
+
+def _visible(batch: Batch, cluster: Cluster) -> Batch:
+    """Only what a NetworkPolicy is about: TCP, UDP and SCTP of a pod with somebody else."""
+    fit = batch.judgeable() & np.isin(batch.protocol, list(PORT_PROTOCOLS))
+    pods = _pods(batch, cluster)
+    fit &= (pods[batch.client] >= 0) | (pods[batch.server] >= 0)
+    return batch.take(fit & ~_same_pod(batch, cluster))
 
 
 def _read_all(files: Mapping[str, str]) -> tuple[NetworkPolicy, ...]:

@@ -1,21 +1,34 @@
 """An nftables file → what it does with conversations that a gateway forwards."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from workbench.model.net import ICMP, ICMPV6
+from workbench.model import verdict
+from workbench.model.net import ICMP, ICMPV6, parse_address
 from workbench.model.rendered import Check, Verification
 from workbench.model.text import plural
 from workbench.verify.batch import Batch
 from workbench.verify.compare import Case, Found, compare, differing, expected
 from workbench.verify.kernel import ask
-from workbench.verify.nft import CannotRead, Fate, Packets, Ruleset, judge, read
+from workbench.verify.kinds import kinds
+from workbench.verify.nft import (
+    CannotRead,
+    Fate,
+    Packets,
+    Ruleset,
+    client_ports,
+    judge,
+    read,
+    telling,
+)
 from workbench.verify.nft.ruleset import (
     ESTABLISHED,
     INVALID,
     RELATED,
+    UNTRACKED,
     Chain,
     Element,
     Rule,
@@ -32,14 +45,17 @@ NAMES = (
     "accept, but the replies are dropped",
     "accept, but ICMP errors about it are dropped",
     "drop, but packets of no known connection are let through",
+    "drop, but let through where a helper relates it to another connection",
+    "depends on the client's port",
 )
-NO_REPLY, NO_ERROR, LEAK = 4, 5, 6
-
-
+NO_REPLY, NO_ERROR, LEAK, RELATED_LEAK, BY_PORT = range(4, 9)
+V6 = parse_address("2001:db8::7")
+"""A client or server of the other family."""
 SAMPLE = 4000
 """Observed conversations, and as many probes, that are sent through the kernel."""
 UNDERSTOOD = "the file is understood"
 LOADS = "loads in the kernel"
+ALONE = "only one table is touched"
 HOLDS = "the kernel holds what the file says"
 SENT = "packets through the kernel"
 
@@ -54,26 +70,29 @@ def verify_nftables(files: Mapping[str, str], case: Case) -> Verification:
         problem = f"expected one .nft file, found {', '.join(names) or 'none'}"
         return _unread(len(observed) + skipped, problem)
     text = files[names[0]]
-    probes = Batch.of(boundary_probes(case.policy))
-    probes = probes.take(probes.judgeable())
+    edges = Batch.of(boundary_probes(case.policy))
     try:
         ruleset = read(text)
+        every = kinds(case.policy, telling(ruleset))
+        probes = [batch.take(batch.judgeable()) for batch in (edges, every.batch)]
         differences, checks = compare(case, observed, probes, lambda batch: found(ruleset, batch))
-        reload = _reload(text, ruleset)
+        extra = (_reload(text, ruleset), *_foreign(ruleset), *_mapped(ruleset, case, probes[1]))
     except CannotRead as error:
         return _unread(len(observed) + skipped, f"{names[0]}: {error}")
-    checks = (Check(UNDERSTOOD, "passed", _contents(ruleset)), reload, *checks)
+    checks = (Check(UNDERSTOOD, "passed", _contents(ruleset)), *extra, *checks)
     if case.kernel:
-        checks += _kernel_checks(text, ruleset, case, (observed, probes))
+        checks += _kernel_checks(text, ruleset, case, (observed, *probes))
     else:
         checks += (Check(LOADS, "not checked", "the kernel was not asked"),)
-    return Verification("nftables", len(observed), len(probes), skipped, differences, checks)
+    checks += every.unasked
+    asked = sum(map(len, probes))
+    return Verification("nftables", len(observed), asked, skipped, differences, checks)
 
 
 def _kernel_checks(
-    text: str, ruleset: Ruleset, case: Case, batches: tuple[Batch, Batch]
+    text: str, ruleset: Ruleset, case: Case, batches: Sequence[Batch]
 ) -> tuple[Check, ...]:
-    """Load, list back, and send a sample of both batches."""
+    """Load, list back, and send a sample of every batch."""
     case.step("asking the kernel", 0, 0)
     sample = Batch.joined([_sample(batch) for batch in batches])
     answer = ask(text, sample, lambda: case.step("asking the kernel", 0, 0))
@@ -154,6 +173,31 @@ def _reload(text: str, ruleset: Ruleset) -> Check:
     return Check(name, "failed", f"old entries survive in {', '.join(left[:5]) or 'a table'}")
 
 
+def _foreign(ruleset: Ruleset) -> tuple[Check, ...]:
+    """A file may only speak of one table: what others hold on the gateway is not known here."""
+    if len(ruleset.touched) == 1:
+        return ()
+    return (Check(ALONE, "failed", f"it speaks of {', '.join(sorted(ruleset.touched))}"),)
+
+
+def _mapped(ruleset: Ruleset, case: Case, batch: Batch) -> tuple[Check, ...]:
+    """What is blocked is blocked in IPv6 packets, too, that carry IPv4 addresses (::ffff:0:0/96).
+
+    No such packet belongs on a wire; with one mapped end or two, it must be dropped.
+    """
+    sample = _sample(batch.take(batch.v4[batch.client]))
+    blocked = expected(sample, case.policy, case.decide) == verdict.Verdict.BLOCKED
+    both = [sample.key(row) for row in np.flatnonzero(blocked).tolist()]
+    half = [(V6, server, protocol, port) for _, server, protocol, port in both]
+    half += [(client, V6, protocol, port) for client, _, protocol, port in both]
+    mapped = Batch.of([*both, *half])
+    passing = np.flatnonzero(judge(ruleset, Packets(mapped, mapped=True)) != Fate.DROP)
+    if not len(passing):
+        return ()
+    detail = f"{mapped.at(int(passing[0]))} passes in an IPv6 packet"
+    return (Check("IPv4-mapped addresses are dropped", "failed", detail),)
+
+
 def _stale(table: Table) -> Table:
     rule = Rule(0, (), Verdict("accept"))
     return replace(
@@ -169,11 +213,20 @@ def _stale(table: Table) -> Table:
 
 
 def found(ruleset: Ruleset, batch: Batch) -> Found:
-    """The fate of each conversation: its first packet, and what follows from that.
+    """The fate of each conversation, whatever the client's port.
 
     Raises CannotRead where the ruleset means nothing definite.
     """
-    codes = judge(ruleset, Packets(batch)).astype(np.int64)
+    first, *others = client_ports(ruleset) or (None,)
+    codes = _codes(ruleset, batch, first)
+    for port in others:
+        codes[_codes(ruleset, batch, port) != codes] = BY_PORT
+    return Found(codes, NAMES, frozenset({Fate.ACCEPT}), frozenset({Fate.DROP}))
+
+
+def _codes(ruleset: Ruleset, batch: Batch, port: int | None) -> NDArray[np.int64]:
+    """The fate of each conversation: its first packet, and what follows from that."""
+    codes = judge(ruleset, Packets(batch, client_port=port)).astype(np.int64)
     open_rows = np.flatnonzero(codes == Fate.ACCEPT)
     opened = batch.take(open_rows)
     errors = replace(
@@ -182,12 +235,15 @@ def found(ruleset: Ruleset, batch: Batch) -> Found:
         port=np.where(opened.v4[opened.client], 3, 2),
     )
     for packets, code in (
-        (Packets(errors, RELATED, reply=True), NO_ERROR),
-        (Packets(opened, ESTABLISHED), NO_REPLY),
-        (Packets(opened, ESTABLISHED, reply=True), NO_REPLY),
+        (Packets(errors, RELATED, True, port), NO_ERROR),
+        (Packets(opened, ESTABLISHED, client_port=port), NO_REPLY),
+        (Packets(opened, ESTABLISHED, True, port), NO_REPLY),
     ):
         codes[open_rows[judge(ruleset, packets) != Fate.ACCEPT]] = code
-    shut_rows = np.flatnonzero(codes == Fate.DROP)
-    invalid = judge(ruleset, Packets(batch.take(shut_rows), INVALID))
-    codes[shut_rows[invalid != Fate.DROP]] = LEAK
-    return Found(codes, NAMES, frozenset({Fate.ACCEPT}), frozenset({Fate.DROP}))
+    shut = np.flatnonzero(codes == Fate.DROP)
+    dropped = batch.take(shut)
+    icmp = np.isin(dropped.protocol, (ICMP, ICMPV6))
+    for state, code in ((INVALID, LEAK), (UNTRACKED, LEAK), (RELATED, RELATED_LEAK)):
+        passes = judge(ruleset, Packets(dropped, state, client_port=port)) != Fate.DROP
+        codes[shut[passes & ~(icmp & (state == RELATED))]] = code
+    return codes

@@ -80,27 +80,36 @@ class Cluster:
             self._selected[pod, side] = tuple(
                 policy
                 for policy in self.policies
-                if policy.namespace == pod.namespace
-                and (policy.ingress if side == "ingress" else policy.egress) is not None
-                and selects(policy.pods, own.labels)
+                if (policy.ingress if side == "ingress" else policy.egress) is not None
+                and takes(policy, own)
             )
         return self._selected[pod, side]
 
     def _reaches(self, policy: NetworkPolicy, allow: Allow, peer: Place) -> bool:
         if allow.peers is None:
             return True
-        return any(self._is(policy, item, peer) for item in allow.peers)
+        return any(self.is_peer(policy.namespace, item, peer) for item in allow.peers)
 
-    def _is(self, policy: NetworkPolicy, item: Peer, peer: Place) -> bool:
+    def is_peer(self, namespace: str, item: Peer, peer: Place) -> bool:
+        """Does an item of `from` or `to`, in a policy of this namespace, mean this end?"""
         if item.block is not None:
             return peer.address in item.block and (self.blocks_match_pods or peer.pod is None)
         if peer.pod is None:
             return False
         if item.namespaces is None:
-            near = peer.pod.namespace == policy.namespace
+            near = peer.pod.namespace == namespace
         else:
             near = selects(item.namespaces, peer.namespace_labels)
         return near and selects(item.pods or (), peer.labels)
+
+
+def takes(policy: NetworkPolicy, own: Place) -> bool:
+    """Is the policy about this pod?"""
+    return (
+        own.pod is not None
+        and policy.namespace == own.pod.namespace
+        and selects(policy.pods, own.labels)
+    )
 
 
 def _rules(policy: NetworkPolicy, side: str) -> Iterator[Allow]:

@@ -8,5 +8,15 @@ from workbench.verify.nft.evaluate import Fate, Packets, judge
 from workbench.verify.nft.lexer import CannotRead
 from workbench.verify.nft.parser import read
 from workbench.verify.nft.ruleset import Ruleset
+from workbench.verify.nft.telling import client_ports, telling
 
-__all__ = ["CannotRead", "Fate", "Packets", "Ruleset", "judge", "read"]
+__all__ = [
+    "CannotRead",
+    "Fate",
+    "Packets",
+    "Ruleset",
+    "client_ports",
+    "judge",
+    "read",
+    "telling",
+]

@@ -64,6 +64,10 @@ class Packets:
     """The bit of `ct state` that they have (NEW: where conntrack sees a beginning)."""
     reply: bool = False
     """From the server back to the client."""
+    client_port: int | None = None
+    """None: they take turns with a few, as a rule must not care."""
+    mapped: bool = False
+    """IPv6 packets, whose addresses may be ::ffff:a.b.c.d."""
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -72,11 +76,13 @@ class Packets:
     def columns(self) -> dict[str, NDArray[Any]]:
         """By Selector.column; addresses as ranks of the batch."""
         batch = self.batch
-        ours = CLIENT_PORTS[np.arange(len(batch)) % len(CLIENT_PORTS)]
+        some = CLIENT_PORTS if self.client_port is None else np.array([self.client_port])
+        ours = some[np.arange(len(batch)) % len(some)]
         ends, ports = [batch.client, batch.server], [ours, batch.port]
         if self.reply:
             ends, ports = ends[::-1], ports[::-1]
-        family = np.where(batch.v4[batch.client], NF_PROTOS["ipv4"], NF_PROTOS["ipv6"])
+        v4 = batch.v4[batch.client] & (not self.mapped)
+        family = np.where(v4, NF_PROTOS["ipv4"], NF_PROTOS["ipv6"])
         return {
             "client": ends[0],
             "server": ends[1],

@@ -7,6 +7,7 @@ from workbench.verify.nft import rules
 from workbench.verify.nft.cursor import Cursor
 from workbench.verify.nft.lexer import CannotRead, tokens
 from workbench.verify.nft.ruleset import (
+    EVERY_TABLE,
     TOPS,
     Chain,
     Element,
@@ -44,8 +45,9 @@ class _Table:
     sets: dict[str, _Set] = field(default_factory=dict)
 
 
-CONNTRACK = -200
-"""NF_IP_PRI_CONNTRACK: chains of prerouting up to here see packets without a ct state."""
+TRANSLATED = {"prerouting": -100, "postrouting": 100}
+"""Priorities of address translation (NF_IP_PRI_NAT_DST, NF_IP_PRI_NAT_SRC): chains before the one
+and behind the other see other addresses than a policy names; up to -200 there is no ct state."""
 EMPTY = Ruleset()
 _Name = tuple[str, str]
 _T = TypeVar("_T")
@@ -62,6 +64,7 @@ def read(text: str, before: Ruleset = EMPTY) -> Ruleset:
 class _Reader:
     def __init__(self, text: str, before: Ruleset) -> None:
         self.cursor = Cursor(tokens(text))
+        self.touched: set[str] = set()
         self.tables: dict[_Name, _Table] = {
             (table.family, table.name): _thawed(table) for table in before.tables
         }
@@ -74,7 +77,8 @@ class _Reader:
             if self.cursor.sees("}"):
                 raise self.cursor.refuse("unexpected '}'")
             self.cursor.skip_blank()
-        return Ruleset(tuple(_frozen(name, table) for name, table in self.tables.items()))
+        tables = tuple(_frozen(name, table) for name, table in self.tables.items())
+        return Ruleset(tables, frozenset(self.touched))
 
     def command(self) -> None:
         if self.cursor.takes("add", "create"):
@@ -103,6 +107,7 @@ class _Reader:
         elif kind == "element":
             found = self.known(self.known_table().sets)
             found.elements |= dict.fromkeys(cursor.elements(found.types, is_map=found.is_map))
+            self.lasting(found)
         elif kind == "rule":
             table = self.known_table()
             self.known(table.chains).rules.append(rules.rule(cursor))
@@ -113,6 +118,7 @@ class _Reader:
         kind = self.cursor.next("word")
         if kind == "ruleset":
             self.tables.clear()
+            self.touched.add(EVERY_TABLE)
         elif kind == "table":
             for chain in self.known_table().chains.values():
                 chain.rules.clear()
@@ -141,7 +147,9 @@ class _Reader:
         family = self.cursor.next("word") if self.cursor.sees(*FAMILIES) else "ip"
         if self.cursor.sees("arp", "bridge", "netdev"):
             raise self.cursor.refuse("only the families inet, ip and ip6 are read")
-        return family, self.name()
+        name = family, self.name()
+        self.touched.add(" ".join(name))
+        return name
 
     def known_table(self) -> _Table:
         name = self.table_name()
@@ -196,8 +204,10 @@ class _Reader:
         cursor.expect("priority")
         accepts = chain.hook.accepts if chain.hook else True
         priority = self.priority()
-        if hook == "prerouting" and priority <= CONNTRACK:
-            raise cursor.refuse("a chain before connection tracking")
+        if hook == "prerouting" and priority <= TRANSLATED[hook]:
+            raise cursor.refuse("a chain before addresses are translated")
+        if hook == "postrouting" and priority >= TRANSLATED[hook]:
+            raise cursor.refuse("a chain behind the translation of addresses")
         chain.hook = Hook(hook, priority, accepts)
 
     def priority(self) -> int:
@@ -232,10 +242,16 @@ class _Reader:
             raise cursor.refuse(f"{kind} {name!r} has no type")
         if old and (old.types, old.is_map) != (found.types, found.is_map):
             raise cursor.refuse(f"{kind} {name!r} exists with another type")
-        if found.expires and found.elements:
-            raise cursor.refuse(f"the elements of {kind} {name!r} expire")
-        found.elements = (old.elements if old else {}) | found.elements
+        if old:
+            found.expires |= old.expires
+            found.elements = old.elements | found.elements
+        self.lasting(found)
         table.sets[name] = found
+
+    def lasting(self, found: _Set) -> None:
+        """A set whose elements go away by themselves says something else tomorrow."""
+        if found.expires and found.elements:
+            raise self.cursor.refuse("the elements of this set expire")
 
     def set_option(self, found: _Set) -> None:
         cursor = self.cursor

@@ -17,6 +17,7 @@ CT_STATES = {
     "new": NEW,
     "untracked": UNTRACKED,
 }
+EVERY_TABLE = "every table of the machine"
 NF_PROTOS = {"ipv4": 2, "ipv6": 10}
 INET_PROTOS = {
     "icmp": ICMP,
@@ -144,3 +145,5 @@ class Ruleset:
     """Everything a file leaves in an empty kernel."""
 
     tables: tuple[Table, ...] = ()
+    touched: frozenset[str] = field(default=frozenset(), compare=False)
+    """Tables that the file speaks of; EVERY_TABLE for `flush ruleset`."""
