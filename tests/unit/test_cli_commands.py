@@ -148,6 +148,28 @@ def test_an_error_does_not_repeat_what_is_endless(
     assert status == 2 and "999…999" in told and told.count("9") < 205
 
 
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [("allow {site} --id x --from web --from db --to any --services any", "--from: given twice"),
+     ("export {site} --target nftables --out o --only web --only db", "--only: given twice"),
+     ("flows {site} --where port:1 --where port:2", "--where: given twice"),
+     ("suggest {site} --accept a --accept b", "--accept: given twice"),
+     ("label {site} web-1 --set role=a --set role=b", "role is there already, as role=a"),
+     ("label {site} web-1 --set role= --set role=b", "role is there already, as role="),
+     ("segment {site} x --match role=a --match role=b", "role is there already, as role=a")],
+)  # fmt: skip
+def test_what_is_said_twice_is_not_said_once(
+    shop: Path, line: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = [(shop / name).read_text() for name in ("policy.yaml", "inventory.yaml")]
+    try:
+        status = main(line.format(site=shop).split())
+    except SystemExit as done:
+        status = int(str(done.code))
+    assert status == 2 and capsys.readouterr().err.endswith(f"{why}\n")
+    assert before == [(shop / name).read_text() for name in ("policy.yaml", "inventory.yaml")]
+
+
 def test_wrong_usage_is_told_without_escapes(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["check", "site", "red\x1b[31m"])

@@ -234,6 +234,7 @@ def test_rows_of_one_name_are_one_host() -> None:
         ("address,role\n10.0.0.1,a,b\n", "2: has 3 cells, the header 2"),
         ("name,address\na,\n", "2: has no address"),
         ("name,address\na,10.0.0.1\nb,10.0.0.1\n", "3: 10.0.0.1 is already an address of 'a'"),
+        ("name,ip,role\na,10.0.0.1,x\na,10.0.0.2,y\n", "3: 'a' has role=x and role=y"),
         ("name,address\na\x1b[0m,10.0.0.1\n", "2: holds the character U+001B"),
         ("name,address,role\na,10.0.0.1,\x07\n", "2: role: holds the character U+0007"),
         ('name,address\n"a,10.0.0.1\n', "2: not CSV: unexpected end of data"),

@@ -2,13 +2,34 @@
 
 import argparse
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from workbench.model.packets import brief, printable
 
 
+class Once(argparse.Action):
+    """An option that holds one thing: of two, argparse would take the last and drop the other."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 - as argparse calls it
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        given = vars(namespace).setdefault("given", set())
+        if option_string and self.dest in given:
+            raise argparse.ArgumentError(self, "given twice")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
 class Parser(argparse.ArgumentParser):
     """Its own subcommands are of this class too."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.register("action", None, Once)  # what an option is unless it says otherwise
 
     def error(self, message: str) -> NoReturn:
         """argparse repeats words as they came: a script may have passed on a name from a packet."""

@@ -79,6 +79,9 @@ def gathered(hosts: Iterable[Host], wrong: Wrong) -> tuple[Host, ...]:
                 owner = owners[address]
                 raise wrong(f"{format_address(address)} is already an address of {owner!r}")
         old = found.get(host.name, host)
+        for key, value in host.labels:
+            if (known := dict(old.labels).get(key, value)) != value:
+                raise wrong(f"{host.name!r} has {key}={known} and {key}={value}")
         addresses = tuple(dict.fromkeys((*old.addresses, *host.addresses)))
         labels = labels_of(dict(old.labels) | dict(host.labels))
         found[host.name] = Host(host.name, addresses, labels, host.pod)

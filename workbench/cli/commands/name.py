@@ -13,6 +13,8 @@ def _pairs(texts: list[str]) -> dict[str, str | None]:
         key, equals, value = text.partition("=")
         if not equals or not key:
             raise InputError(f"{text!r}: expected KEY=VALUE")
+        if key in pairs:
+            raise InputError(f"{text!r}: {key} is there already, as {key}={pairs[key] or ''}")
         pairs[key] = value or None
     return pairs
 
