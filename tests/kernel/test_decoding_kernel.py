@@ -244,15 +244,18 @@ def test_aggregates_unfold_alike(mutated: list[tuple[int, bytes, int]], room: in
     """Compiled and plain, however much room there is, and never beyond the captured bytes."""
     buffer, records = laid_out(mutated)
 
-    def unfolded(package: Any, room: int) -> list[list[int]]:
-        decoder, rows = package.WifiDecoder(), []
+    def unfolded(package: Any, wrappers: Any, room: int) -> list[list[int]]:
+        decoder, rows, opened = package.WifiDecoder(), [], records.copy()
+        wrappers.Wrappers().open(buffer.data, opened.data, len(mutated))
         out = np.zeros((room, layout.RECORD_WORDS), np.uint64)
-        while made := decoder.unfold(buffer.data, records.data, len(mutated), out.data):
+        while made := decoder.unfold(
+            buffer.data, records.data, len(mutated), opened.data, out.data
+        ):
             rows += out[:made].tolist()
         return rows
 
-    rows = unfolded(wifi, room)
-    assert rows == unfolded(PLAIN["wifi"], 4 * ROOM)
+    rows = unfolded(wifi, wrapper, room)
+    assert rows == unfolded(PLAIN["wifi"], PLAIN["wrapper"], 4 * ROOM)
     numbers = [row[layout.REC_OFFSET] for row in rows]
     assert list(dict.fromkeys(numbers)) == list(
         dict.fromkeys(records[: len(mutated), layout.REC_OFFSET].tolist())

@@ -35,6 +35,10 @@ FRAMES: dict[int, Callable[[bytes], bytes]] = {
     127: layers.radiotap,
     163: layers.avs,
     192: lambda frame: layers.per_packet(frame, 105),
+    113: lambda frame: layers.cooked(frame, 801),
+    276: lambda frame: layers.cooked(layers.radiotap(frame), 803, version=2),
+    258: lambda frame: layers.pktap(layers.radiotap(frame), 127),
+    149: lambda frame: layers.pktap(layers.cooked(frame, 801), 113),
 }
 
 
@@ -62,6 +66,18 @@ def test_every_packet_of_an_aggregate_counts(tmp_path: Path, link: int) -> None:
     )
     assert (report.packets, report.decoded, report.skipped) == (7, 6, {"ARP": 1})
     assert not report.truncated_packets
+
+
+def test_other_packets_of_a_cooked_capture_are_as_they_were(tmp_path: Path) -> None:
+    path, alone = tmp_path / "a.pcap", tmp_path / "b.pcap"
+    plain = [layers.cooked(packet, 1, kind) for kind, packet in SENT]
+    several = layers.cooked(layers.amsdu(SENT[1], SENT[1]), 801)
+    path.write_bytes(craft.pcap([*plain, several, *plain], link=113))
+    alone.write_bytes(craft.pcap(plain * 2, link=113))
+    assert load(path)[0].packets == load(alone)[0].packets + 2
+    told, before = flows(path), flows(alone)
+    assert told - before == Counter({(A, 40001, C, 9, 4, 152): 1})
+    assert before - told == Counter({(A, 40001, C, 9, 2, 76): 1})
 
 
 @pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is not installed")

@@ -43,8 +43,8 @@ TO_GROUP = 1 << 43
 """| ETHERTYPE_LINK: the frame was sent to a group."""
 COUNTED = 1 << 44
 """In place of a link type: nothing to look into, and counted by reason already."""
-WIRELESS = {105, 119, 127, 163, 192}
-"""Link types of 802.11: bare, Prism, radiotap, AVS; and of what may be it behind a header."""
+WIRELESS = {105, 119, 127, 163, 113, 149, 192, 258, 276}
+"""Link types of 802.11: bare, Prism, radiotap, AVS; and of what may be it behind a wrapper."""
 WRAPPED = {
     12: (0, 101),
     14: (0, 101),

@@ -2,9 +2,8 @@
 
 Compiled by Cython with bounds checks on; it runs uncompiled with the same results. Control and
 management frames, frames without data, encrypted ones and later fragments are counted by reason;
-of the others a layer of the EtherType in them is left.
-An A-MSDU, which is several frames in one, is unfolded before anything is decoded; one in a tunnel
-or in a cooked capture is not, there its first frame counts.
+of the others a layer of the EtherType in them is left. An A-MSDU, which is several frames in one,
+is unfolded before anything is decoded; one in a tunnel is not, there its first frame counts.
 
 Sources: IEEE 802.11-2020 section 9; radiotap.org; the tcpdump group's LINKTYPE pages for Prism
 and AVS headers.
@@ -57,13 +56,20 @@ class WifiDecoder:
         self.row = self.at = 0
 
     def unfold(
-        self, buf: memoryview, records: memoryview, count: cython.Py_ssize_t, out: memoryview
+        self,
+        buf: memoryview,
+        records: memoryview,
+        count: cython.Py_ssize_t,
+        opened: memoryview,
+        out: memoryview,
     ) -> int:
         """Copy records[:count] to `out`, where each frame of an A-MSDU is a record of its own.
 
-        Goes on where the last call had no more room; returns how many rows it filled, 0 at the end.
+        opened: the records without their wrappers. Goes on where the last call had no more room;
+        returns how many rows it filled, 0 at the end.
         """
         rows: cython.ulonglong[:, ::1] = records
+        bare: cython.ulonglong[:, ::1] = opened
         unfolded: cython.ulonglong[:, ::1] = out
         size: cython.Py_ssize_t
         word: cython.Py_ssize_t
@@ -75,7 +81,7 @@ class WifiDecoder:
                     unfolded[made, word] = rows[self.row, word]
                 self.end = rows[self.row, _START] + rows[self.row, _CAPLEN]
                 if self.at == 0:
-                    self.at = self._aggregate(rows[self.row, _LINK], rows[self.row, _START])
+                    self.at = self._aggregate(bare[self.row, _LINK], bare[self.row, _START])
                 if self.at:
                     size = 14 + cython.cast(cython.Py_ssize_t, self._u16(self.at + 12))
                     unfolded[made, _START] = self.at
@@ -133,10 +139,7 @@ class WifiDecoder:
     def _aggregate(self, link: cython.ulonglong, at: cython.Py_ssize_t) -> cython.Py_ssize_t:
         """Where the frames of an A-MSDU begin; 0 for other records."""
         self.frames = 0
-        if link == 192 and self.end - at >= 8:  # per-packet information before 802.11
-            if self.buf[at + 4] == 105 and not (self.buf[at + 5] or self._u16(at + 6)):
-                self._frame(at + max(self.buf[at + 2] | self.buf[at + 3] << 8, 8))
-        elif link in (105, 119, 127, 163) and self.end > at:
+        if link in (105, 119, 127, 163) and self.end > at:
             self._capture_header(link, at)
         return self.frames if self.end - self.frames >= 14 else 0
 

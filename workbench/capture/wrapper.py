@@ -50,14 +50,7 @@ class Wrappers:
         self.buf = buf
         with cython.nogil:
             for i in range(count):
-                self.link = lay[i, _LINK]
-                self.at = lay[i, _START]
-                self.end = self.at + lay[i, _CAPLEN]
-                for _ in range(3):  # one in another: a packet tap of the loopback
-                    if self.link == 1 or self.link >= 512 or self.at >= self.end:
-                        break
-                    if not self._wrapped(self.at):
-                        break
+                self._open(lay[i, _LINK], lay[i, _START], lay[i, _CAPLEN])
                 if self.link == lay[i, _LINK]:
                     continue
                 if self.at >= self.end:
@@ -68,6 +61,42 @@ class Wrappers:
                 lay[i, _CAPLEN] -= size
                 lay[i, _WIRELEN] = max(lay[i, _WIRELEN], size) - size
                 lay[i, _LINK] = self.link
+
+    def wireless(self, buf: memoryview, records: memoryview, count: cython.Py_ssize_t) -> bool:
+        """Whether one of records[:count] is 802.11, bare or wrapped."""
+        rows: cython.ulonglong[:, ::1] = records
+        i: cython.Py_ssize_t
+        device: cython.Py_ssize_t  # where a cooked capture says its kind
+        found: cython.bint = False
+        self.buf = buf
+        with cython.nogil:
+            for i in range(count):
+                if rows[i, _LINK] == 113 or rows[i, _LINK] == 276:
+                    device = rows[i, _START] + (2 if rows[i, _LINK] == 113 else 8)
+                    if rows[i, _CAPLEN] < 16 or self.buf[device] != 3:  # hardly ever 801 to 803
+                        continue
+                self._open(rows[i, _LINK], rows[i, _START], rows[i, _CAPLEN])
+                if self.link in (105, 119, 127, 163):
+                    found = True
+                    break
+        return found
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1)
+    def _open(
+        self, link: cython.ulonglong, at: cython.Py_ssize_t, size: cython.Py_ssize_t
+    ) -> cython.int:
+        """Find the link type inside of a record, and where it begins."""
+        self.link = link
+        self.at = at
+        self.end = at + size
+        for _ in range(3):  # one in another: a packet tap of the loopback
+            if self.link == 1 or self.link >= 512 or self.at >= self.end:
+                break
+            if not self._wrapped(self.at):
+                break
+        return 0
 
     @cython.cfunc
     @cython.nogil
