@@ -2,12 +2,18 @@
 
 import re
 import shlex
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from textual.binding import Binding
 
 from workbench.cli.parser import parse
 from workbench.policy import load_policy
+from workbench.tui.app import TABS, WorkbenchApp
+from workbench.tui.screens.matrix import MatrixScreen
+from workbench.tui.widgets.matrix import MatrixView
+from workbench.tui.widgets.pagedtable import PagedTable
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -49,3 +55,36 @@ def test_links_and_policies_in_the_docs_hold(page: Path) -> None:
     for language, block in FENCE.findall(text):
         if language == "yaml" and "rules:" in block:
             assert load_policy(block, page.name).rules
+
+
+def bound(*classes: type) -> set[str]:
+    """Every key that these screens and widgets, and what they are made of, know."""
+    made = [base.__dict__.get("BINDINGS", ()) for one in classes for base in one.__mro__]
+    keys = [
+        binding.key for bindings in made for binding in bindings if isinstance(binding, Binding)
+    ]
+    return {SIGNS.get(key, key) for text in keys for key in text.split(",")}
+
+
+SIGNS = {
+    "question_mark": "?",
+    "slash": "/",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+}
+KEY = re.compile(r"`(ctrl\+[a-z]|space|[^` ])`")
+
+
+def test_the_keys_in_the_docs_are_those_of_the_screens() -> None:
+    text = (ROOT / "docs" / "interface.md").read_text(encoding="utf-8")
+    everywhere, screens = text.split("| screen |")
+    wanted = set(KEY.findall(everywhere)) - {"…"}
+    assert (
+        {"/", "ctrl+s", "9"} <= wanted <= bound(WorkbenchApp, MatrixScreen, PagedTable) | {"ctrl+p"}
+    )
+    rows = [line.split("|")[1:3] for line in screens.splitlines() if line.startswith("| `")]
+    assert [name.split()[1] for name, _ in rows] == list(TABS.values())
+    for mode, (name, keys) in zip(TABS, rows, strict=True):
+        module = import_module(f"workbench.tui.screens.{mode}")
+        known = bound(getattr(module, f"{mode.title()}Screen"), MatrixView, PagedTable)
+        assert set(KEY.findall(keys)) <= known, name

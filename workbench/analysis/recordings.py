@@ -164,7 +164,7 @@ def flow_remarks(shares: FlowShares) -> Found:
         )
     yield from _share(
         "mid-stream", shares.mid_stream, shares.total,
-        "had begun before the capture: who opened them is told by ports, not seen",
+        "had begun before the capture: which end is the client is told by ports, not seen",
     )  # fmt: skip
     yield from _share(
         "unanswered", shares.unanswered, shares.total,

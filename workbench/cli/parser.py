@@ -5,7 +5,14 @@ from collections.abc import Sequence
 
 from workbench import __version__
 from workbench.cli import responding
-from workbench.cli.words import Parser, count, path
+from workbench.cli.words import (
+    CONVERSATION_ORDER,
+    FLOW_ORDER,
+    Parser,
+    count,
+    path,
+    sort_by,
+)
 
 DESCRIPTION = """\
 Zero-trust segmentation, offline: load packet captures, see who talks to whom, label hosts, draft an
@@ -118,11 +125,14 @@ def _queries(commands: "_Commands[argparse.ArgumentParser]") -> None:
     _query(_command(commands, "hosts", "list hosts with labels, segments and traffic"))
     flows = _command(commands, "flows", "list flows")
     _query(flows)
-    flows.add_argument("--sort", default="first_us", metavar="COLUMN", help="default first_us")
-    flows.add_argument("--descending", action="store_true")
+    sort_by(flows, FLOW_ORDER, "first_seen")
+    flows.add_argument("--descending", action="store_true", help="the largest or last one first")
     conversations = _command(commands, "conversations", "list conversations with their verdicts")
     _query(conversations)
-    conversations.add_argument("--sort", default="bytes", metavar="COLUMN", help="default bytes")
+    sort_by(conversations, CONVERSATION_ORDER, "bytes")
+    conversations.add_argument(
+        "--ascending", action="store_true", help="the smallest or first one first"
+    )
     matrix = _command(commands, "matrix", "who talks to whom")
     _query(matrix)
     matrix.add_argument(
@@ -300,6 +310,7 @@ def _vulnerabilities(commands: "_Commands[argparse.ArgumentParser]") -> None:
         choices=("host", "segment", "service"),
         help="add the risks up, information left out",
     )
+    parser.add_argument("--draft", type=path, metavar="FILE", help="this policy is the draft")
     parser.add_argument("--limit", type=count, metavar="N", help="at most N rows, 0 for all")
     _format(parser)
 
@@ -322,7 +333,7 @@ def _exposing(commands: "_Commands[argparse.ArgumentParser]") -> None:
     exposure.add_argument(
         "--chokes", action="store_true", help="what to close, and how many pairs that cuts"
     )
-    exposure.add_argument("--paths", type=count, default=5, metavar="N", help="paths at most")
+    exposure.add_argument("--paths", type=count, metavar="N", help="paths at most, 5 unless told")
     exposure.add_argument("--draft", type=path, metavar="FILE", help="this policy is the draft")
     exposure.add_argument("--limit", type=count, metavar="N", help="at most N rows, 0 for all")
     _format(exposure)

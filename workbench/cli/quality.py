@@ -20,7 +20,7 @@ from workbench.model.quality import (
     View,
     Weight,
 )
-from workbench.model.text import duration, percent, plural
+from workbench.model.text import duration, noun, percent, plural
 
 _LABEL = 13
 _BAR = 20
@@ -122,7 +122,8 @@ def print_dataset(quality: Quality) -> None:
         seen = percent(one.pairs_seen, one.pairs)
         guess = " (guess)" if one.guessed else ""
         print(
-            f"  {shortened(printable(one.name), 28) + guess:36} {one.hosts:>6,} hosts"
+            f"  {shortened(printable(one.name), 28) + guess:36}"
+            f" {one.hosts:>6,} {noun(one.hosts, 'host'):5}"
             f"  {one.inside:>7,} inside {one.across:>7,} across its edge"
             f"  {seen:>7} of pairs seen"
         )

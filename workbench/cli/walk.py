@@ -7,7 +7,7 @@ from workbench.cli.grid import matrix_grid
 from workbench.cli.table import line_width, print_grid, shortened, show
 from workbench.model.errors import UnsupportedPolicy
 from workbench.model.filters import NO_FILTER
-from workbench.model.text import percent, plural, short_bytes
+from workbench.model.text import noun, percent, plural, short_bytes
 from workbench.model.verdict import CLASS_GLYPHS, Class
 from workbench.session import Session
 
@@ -71,7 +71,7 @@ def _simulate(session: Session, title: str) -> None:
     simulation = session.simulation
     for klass in Class:
         count = simulation.totals.by_class[klass]
-        print(f"  {CLASS_GLYPHS[klass]} {klass.text:13} {count:5} conversations")
+        print(f"  {CLASS_GLYPHS[klass]} {klass.text:13} {count:5} {noun(count, 'conversation')}")
     cover = simulation.coverage
     shares = percent(cover.share, 1), percent(cover.bytes_share, 1)
     print(f"  coverage {shares[0]} of conversations, {shares[1]} of bytes")

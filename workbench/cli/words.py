@@ -6,6 +6,17 @@ from typing import Any, NoReturn
 
 from workbench.model.packets import brief, printable
 
+FLOW_ORDER = (
+    "id", "first_seen", "last_seen", "client", "server", "protocol", "client_port", "server_port",
+    "packets", "packets_to_server", "packets_to_client", "bytes", "bytes_to_server",
+    "bytes_to_client", "outcome", "direction", "vlan", "capture",
+)  # fmt: skip
+CONVERSATION_ORDER = (
+    "client", "server", "protocol", "server_port", "flows", "packets", "bytes", "first_seen",
+    "last_seen", "outcome", "direction", "class",
+)  # fmt: skip
+"""What conversations can be sorted by, and FLOW_ORDER flows, in the words they are printed with."""
+
 
 class Once(argparse.Action):
     """An option that holds one thing: of two, argparse would take the last and drop the other."""
@@ -48,3 +59,13 @@ def count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 up")
     return int(text)
+
+
+def sort_by(parser: argparse.ArgumentParser, columns: tuple[str, ...], usual: str) -> None:
+    """`--sort`, with its columns in the help text."""
+    parser.add_argument(
+        "--sort",
+        default=usual,
+        metavar="COLUMN",
+        help=f"{usual} unless told; one of {', '.join(columns)}",
+    )

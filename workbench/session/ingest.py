@@ -19,6 +19,7 @@ from workbench.capture import (
 from workbench.model.errors import CaptureError, DuplicateCapture, StoreBusy, StoreError
 from workbench.model.net import ANY_SERVICE, ServiceRange
 from workbench.model.recording import Ending
+from workbench.model.text import plural
 from workbench.model.traffic import CaptureReport, Progress, Stop, Tell
 from workbench.model.vantage import replaced
 from workbench.session.folder import POLICY, STORE, made_workspace
@@ -202,9 +203,9 @@ class _Job:
         if moved := _moved(held, there, new):
             store.relocate(moved)
         if not new and not moved:
-            more = f"; {len(known) - 1:,} more are, too" if known[1:] else ""
+            more = f", and {plural(len(known) - 1, 'more file')}" if known[1:] else ""
             raise DuplicateCapture(
-                f"{known[0]}: already in the workspace{more}; nothing was loaded"
+                f"{known[0]}{more}: already in the workspace; nothing was loaded"
             )
         if not new:
             return (), known

@@ -13,11 +13,17 @@ from workbench.model.exposure import Scenario
 from workbench.model.text import percent, plural
 from workbench.session import Session
 
+SHORTEST = 5
+"""Paths that are shown of each scenario unless told."""
+
 
 def exposure(options: Options) -> int:
     """The view that the options ask for."""
     if options.by and (options.foothold or options.target or options.chokes):
         raise InputError("--by shows everything: it goes with none of --from, --to, --chokes")
+    between = options.foothold and options.target and not options.chokes
+    if options.paths is not None and not between:
+        raise InputError("--paths: only with --from and --to, and without --chokes")
     with open_session(options) as session, Meter() as meter:
         if options.draft:
             session.read_draft(options.draft)
@@ -25,7 +31,7 @@ def exposure(options: Options) -> int:
             _chokes(session, options, meter)
         elif options.by:
             _by(session, options)
-        elif options.foothold and options.target:
+        elif between:
             _paths(session, options, meter)
         elif options.target:
             _reach(session, options)
@@ -149,11 +155,12 @@ def _blast(session: Session, options: Options) -> None:
 def _paths(session: Session, options: Options, meter: Meter) -> None:
     """Attack paths, and the fewest things to close."""
     exposure, ends = session.exposure, (options.foothold, options.target)
+    most = SHORTEST if options.paths is None else options.paths
     scenarios = _scenarios(session, options)
     paths = [
         exposed.path_record(path)
         for one in scenarios
-        for path in exposure.paths(*ends, one, options.paths, meter.cancelled)
+        for path in exposure.paths(*ends, one, most, meter.cancelled)
     ]
     cuts = [exposure.cut(*ends, one) for one in scenarios]
     meter.clear()

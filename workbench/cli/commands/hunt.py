@@ -27,6 +27,8 @@ FLOW_COLUMNS = (
 
 def findings(options: Options) -> int:
     """Find, in order of time; or suppress one, or show its flows."""
+    if (options.reason or options.until) and not options.suppress:
+        raise InputError("--reason and --until: only with --suppress")
     with open_findings(options) as session, Meter() as meter:
         found = session.findings.find(
             baseline=moment(options.baseline),

@@ -32,11 +32,14 @@ def ingest(options: Options) -> int:
             return 130
     why = "already in the workspace, left out"
     say_few((f"files: {why}", f"{path}: {why}") for path in known)
+    if known and not reports and not refused:
+        say("nothing new; captures that were moved are found where they are now")
     for report in reports:
         _say_problems(report)
     for error in refused:
         say(f"{error}; left out")
-    print_captures(map(report_record, reports), options.format)
+    if reports or options.format != "table":
+        print_captures(map(report_record, reports), options.format)
     return 2 if refused else 0
 
 

@@ -23,7 +23,9 @@ def label(options: Options) -> int:
     """Labels on hosts, saved."""
     with open_session(options) as session:
         addresses = [one for text in options.hosts for one in session.addresses(text)]
-        session.draft.label_hosts(addresses, _pairs(options.labels))
+        labels = _pairs(options.labels)
+        session.draft.label_hosts(addresses, labels)
+        _tell_inherited(session, addresses, [key for key, value in labels.items() if not value])
         return _save(session)
 
 
@@ -57,6 +59,16 @@ def segment(options: Options) -> int:
             sides = BOTH_SIDES if options.protect == "both" else frozenset({Side(options.protect)})
             session.draft.put_protection(Protection(wanted.name, sides))
         return _save(session)
+
+
+def _tell_inherited(session: Session, addresses: list[int], removed: list[str]) -> None:
+    """A label that is taken from a host may be its network's, and then it stays."""
+    for key in removed:
+        kept = {
+            session.inventory.name(one) for one in addresses if key in session.inventory.labels(one)
+        }
+        if kept:
+            say(f"{key} stays on {', '.join(sorted(kept))}: the network around has it")
 
 
 def _save(session: Session) -> int:

@@ -7,12 +7,23 @@ from workbench.cli.commands.opening import Options, chosen, open_session
 from workbench.cli.meter import Meter
 from workbench.cli.output import TABLE_LIMIT, emit, pages
 from workbench.cli.table import line_width, print_grid, say
+from workbench.cli.words import CONVERSATION_ORDER, FLOW_ORDER
 from workbench.model.errors import InputError, MissingTool
 from workbench.model.packets import MOST_SAVED
 from workbench.model.text import plural, short_bytes
 
 if TYPE_CHECKING:
     from workbench.session import Session
+
+
+KEPT_AS = {"first_seen": "first_us", "last_seen": "last_us"}
+"""Columns that the session knows by another name than the one they are printed with."""
+
+
+def _order(column: str, known: tuple[str, ...]) -> str:
+    if column not in known:
+        raise InputError(f"cannot sort by {column!r}; choose one of {', '.join(known)}")
+    return KEPT_AS.get(column, column)
 
 
 def hosts(options: Options) -> int:
@@ -44,7 +55,8 @@ def flows(options: Options) -> int:
     )  # fmt: skip
     with open_session(options) as session:
         wanted = chosen(session, options)
-        with session.flow_view(wanted, options.sort, options.descending) as view:
+        order = _order(options.sort, FLOW_ORDER)
+        with session.flow_view(wanted, order, options.descending) as view:
             limit = TABLE_LIMIT if options.limit is None and options.format == "table" else None
             found = (
                 records.flow_record(session, one) for one in pages(view, options.limit or limit)
@@ -70,7 +82,10 @@ def conversations(options: Options) -> int:
     """Conversations with their verdicts."""
     shown = CONVERSATION_COLUMNS
     with open_session(options) as session:
-        rows = session.conversation_rows(chosen(session, options), options.sort)
+        order = _order(options.sort, CONVERSATION_ORDER)
+        wanted = chosen(session, options)
+        order = "port" if order == "server_port" else order
+        rows = session.conversation_rows(wanted, order, not options.ascending)
         found = (records.conversation_record(session, session.simulation, int(row)) for row in rows)
         emit(
             found,
@@ -106,6 +121,8 @@ def dissect(options: Options) -> int:
     with open_session(options) as session, Meter() as meter:
         if options.save is not None:
             return _save(session, options, meter)
+        if options.replace:
+            raise InputError("--replace: only with --save")
         if len(options.flows) != 1 or options.where:
             raise InputError("name one flow by its id; several can only be saved (--save FILE)")
         flow = session.flow(options.flows[0])

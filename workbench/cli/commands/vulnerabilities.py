@@ -33,6 +33,8 @@ def vulnerabilities(options: Options) -> int:
     if not options.reports and (options.hosts or options.replace):
         raise InputError("--host and --replace say how reports are taken in: name one (--import)")
     with open_session(options) as session:
+        if options.draft:
+            session.read_draft(options.draft)
         if options.forget is not None:
             count = session.vulnerabilities.forget(options.forget)
             say(f"{options.forget}: {plural(count, 'finding')} forgotten")
