@@ -22,6 +22,7 @@ from workbench.export import render
 from workbench.model.errors import UnsupportedPolicy
 from workbench.model.policy import ResolvedPolicy
 from workbench.model.site import Inventory
+from workbench.verify.k8s import read
 
 FILE = "networkpolicies.yaml"
 LABEL_KEY = re.compile(r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?")
@@ -251,3 +252,36 @@ segments: {one: {match: {pod-template-hash: "1"}}}
 rules: []
 """
     assert "no label selector tells the pods shop/a from shop/b" in refusal(policy, pods)
+
+
+@pytest.mark.parametrize("odd", ["y", "N", "1e3", "12e45678", "089", "0o17", "1_000", "on"])
+def test_labels_that_kubectl_would_not_take_for_text_are_quoted(odd: str) -> None:
+    """go-yaml reads more plain words as numbers and truth values than PyYAML does."""
+    site = Inventory(
+        (pod("shop", "a", "10.42.0.1", app=odd), pod("shop", "b", "10.42.0.2", app="other"))
+    )
+    policy = f"""\
+workbench: 1
+name: odd
+protect: {{a: {{directions: [ingress]}}}}
+segments: {{a: {{match: {{app: "{odd}"}}}}}}
+rules: []
+"""
+    text = text_of(resolved(policy, site), site)
+    assert f"app: '{odd}'" in text
+    read(text)
+
+
+def test_an_object_that_kubectl_could_not_apply_is_refused() -> None:
+    holes = ", ".join(f"10.{a}.{b}.{c}" for a in range(60) for b in range(99) for c in (1, 3, 5, 7))
+    policy = f"""\
+workbench: 1
+name: swiss
+protect: {{pay: {{directions: [egress]}}}}
+segments:
+  pay: {{match: {{app: pay}}}}
+  holes: {{cidrs: [10.0.0.0/10], except: [{holes}]}}
+rules: [{{id: out, from: [pay], to: [holes], services: [tcp/443]}}]
+"""
+    site = Inventory((pod("shop", "pay", "10.99.0.9", app="pay"),))
+    assert "shop/zt-pay-egress would be" in refusal(policy, site)

@@ -93,6 +93,52 @@ def test_exporting_again_keeps_the_version_before(session: Session, folder: Path
     assert session.exports.verify(folder, kernel=False)[0].proven
 
 
+OBJECT = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("old.nft", "table inet zt { }\n", True),
+        ("old.yaml", OBJECT, True),
+        (".old.yml", OBJECT, True),
+        ("old.json", '{"apiVersion": "v1", "kind": "List"}', True),
+        ("old.yaml~", OBJECT, False),
+        ("policy.yaml", "workbench: 1\n", False),
+        ("notes.txt", OBJECT, False),
+    ],
+)
+def test_what_else_would_be_applied_with_the_folder_is_told(
+    session: Session, folder: Path, name: str, text: str, told: bool
+) -> None:
+    (folder / name).write_text(text)
+    certificate, _ = session.exports.verify(folder, kernel=False)
+    failed = [check.detail for check in certificate.checks if check.state == "failed"]
+    assert failed == ([f"not of this export: {name}"] if told else [])
+    assert certificate.proven is not told
+
+
+def test_what_cannot_be_looked_at_is_told(session: Session, folder: Path) -> None:
+    (folder / "old.yaml").write_bytes(b"\xff\xfe")
+    (folder / "gone.yaml").symlink_to(folder / "nowhere")
+    certificate, _ = session.exports.verify(folder, kernel=False)
+    assert certificate.checks[-1].detail == "not of this export: gone.yaml, old.yaml"
+
+
+def test_files_of_an_export_before_are_put_aside(session: Session, folder: Path) -> None:
+    """Another target into the same folder: its files must not be applied once more."""
+    manifest = json.loads((folder / MANIFEST).read_text())
+    [ruleset] = folder.glob("*.nft")
+    ruleset.rename(folder / "networkpolicies.yaml")
+    files = {"networkpolicies.yaml": "0" * 64}
+    (folder / MANIFEST).write_text(json.dumps({**manifest, "files": files}))
+    session.exports.write("nftables", folder)
+    assert {path.name for path in folder.iterdir()} == {
+        ruleset.name, MANIFEST, f"{MANIFEST}~", "networkpolicies.yaml~"
+    }  # fmt: skip
+    assert session.exports.verify(folder, kernel=False)[0].proven
+
+
 def test_a_folder_that_cannot_be_made(session: Session, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot make the folder"):

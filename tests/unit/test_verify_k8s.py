@@ -220,10 +220,41 @@ def test_files_that_are_refused(text: str, problem: str) -> None:
 def test_numbers_are_those_of_yaml_1_2() -> None:
     """YAML 1.1 takes `1:30` for 90, which no cluster would."""
     spec = "ingress: [{ports: [{protocol: TCP, port: PORT}]}]"
+    for plain in ("8e1", "1e0", "08e1", "80.0"):
+        with pytest.raises(CannotRead, match="is no port from"):
+            read(_policy(spec.replace("PORT", plain)))
+    for plain in ("y", "N", "1e3", "12e45678", "089", "0o17"):
+        with pytest.raises(CannotRead, match=r"is not a proper text|invalid literal"):
+            read(_policy(f"podSelector: {{matchLabels: {{app: {plain}}}}}"))
+    read(_policy("podSelector: {matchLabels: {app: 'y', rev: '12e45', v: 1.2.3, w: 1e3f}}"))
     [allowed] = read(_policy(spec.replace("PORT", "90")))[0].ingress or ()
     assert [(one.first, one.last) for one in allowed.ports or ()] == [(90, 90)]
     with pytest.raises(CannotRead, match=r"1:30"):
         read(_policy(spec.replace("PORT", "1:30")))
+
+
+@pytest.mark.parametrize(
+    "between",
+    ["--- {}\n", "--- !!map\n", "...\n", "...\n---\n", "%YAML 1.1\n---\n", "# a\u2028---\u2028",
+     "# a\r---\r", "# a\x85---\x85"],
+)  # fmt: skip
+def test_documents_that_kubectl_would_not_see_are_refused(between: str) -> None:
+    """Its reader cuts at lines of `---`, the parser then reads one document and ends."""
+    text = _policy("ingress: [{}]", "a") + between + _policy("podSelector: {}", "b")
+    with pytest.raises(CannotRead, match="line 6: kubectl would not read what follows"):
+        read(text)
+
+
+def test_documents_that_kubectl_sees_are_read() -> None:
+    both = _policy("ingress: [{}]", "a") + "---  # next\r\n" + _policy("podSelector: {}", "b")
+    assert [policy.name for policy in read("--- \n" + both)] == ["a", "b"]
+
+
+def test_an_object_that_kubectl_cannot_apply_is_refused() -> None:
+    blocks = ", ".join(f"10.{a}.{b}.0/24" for a in range(90) for b in range(256))
+    spec = f"ingress: [{{from: [{{ipBlock: {{cidr: 10.0.0.0/8, except: [{blocks}]}}}}]}}]"
+    with pytest.raises(CannotRead, match="bytes are more than kubectl apply takes"):
+        read(_policy(spec))
 
 
 def test_lists_and_what_kubectl_adds_are_read() -> None:
@@ -371,6 +402,23 @@ def test_one_pod_more_among_many_is_reported(wrong: str) -> None:
     wrong = wrong.replace("{podSelector: {matchE", "{namespaceSelector: {}, podSelector: {matchE")
     found = _verify(RIGHT.replace(f"from: [{right}]", f"from: [{wrong}]"), (*HOSTS, *crowd))
     assert found.mismatches and not found.proven
+
+
+@pytest.mark.parametrize(
+    "peer",
+    [
+        "{namespaceSelector: {}, podSelector: {matchLabels: {app: cart, tier: web}}}",
+        "{namespaceSelector: {matchExpressions: [{key: team, operator: NotIn, values: [o]}]},"
+        " podSelector: {matchLabels: {app: cart}}}",
+    ],
+)
+def test_pods_of_namespaces_that_nobody_listed_are_no_peers(peer: str) -> None:
+    """Among the known pods it means the same; whoever makes a namespace gets in, too."""
+    found = _verify(RIGHT.replace("{podSelector: {matchLabels: {app: cart}}}", peer))
+    assert not found.mismatches
+    check = next(check for check in found.checks if check.state == "failed")
+    assert check.detail == "shop/db means pods of every namespace"
+    assert not found.proven
 
 
 def test_an_unknown_field_proves_nothing() -> None:

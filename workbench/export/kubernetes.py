@@ -6,6 +6,8 @@ the same segments, with one item a rule. Policies only add up, so order means no
 Source: Kubernetes API reference, NetworkPolicySpec.
 """
 
+import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -40,6 +42,8 @@ TARGET = "kubernetes"
 MANAGED = ("app.kubernetes.io/managed-by", "segmentation-workbench")
 RULES = "segmentation-workbench/rules"
 """Annotation: the rule of each item, in order."""
+LARGEST = 250_000
+"""Bytes of one object: kubectl apply keeps it in an annotation, and those end at 256 KiB."""
 NOTES = (
     "Traffic between a pod and its own node (kubelet probes) and from a pod to itself is always"
     " allowed; hostNetwork pods count as their node and are not selected.",
@@ -47,7 +51,8 @@ NOTES = (
     " networks drop them for selected pods, some do not.",
     "The default deny also covers link-local traffic (node-local DNS, metadata services).",
     "Selectors are exact among the pods of the inventory; export again when pods are added.",
-    "Policies only add up: apply with --prune, or what an older export allowed stays allowed.",
+    "Policies only add up: what another NetworkPolicy of the cluster allows stays allowed, and so"
+    " does what an older export allowed unless you apply with --prune.",
 )
 
 Document = dict[str, Any]
@@ -190,12 +195,18 @@ class _Writer:
         }
         if items:
             spec[side.name.value] = items
-        self._documents[namespace, name] = {
+        document = {
             "apiVersion": "networking.k8s.io/v1",
             "kind": "NetworkPolicy",
             "metadata": metadata,
             "spec": spec,
         }
+        if (size := len(json.dumps(document))) > LARGEST:
+            self.problems[
+                f"{namespace}/{name} would be {size:,} bytes, and kubectl apply takes {LARGEST:,}:"
+                " name networks that need fewer exceptions, or split the segment"
+            ] = None
+        self._documents[namespace, name] = document
 
     def text(self) -> str:
         """All documents as YAML, by namespace and name."""
@@ -213,6 +224,15 @@ class _Plain(yaml.SafeDumper):
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
         return True
+
+
+# kubectl takes more plain texts for numbers and truth values than PyYAML does (go-yaml, resolve.go)
+_Plain.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|0o[0-7]+$"),
+    list("-+.0123456789"),
+)
+_Plain.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"[yYnN]$"), list("yYnN"))
 
 
 def _name(stem: str, tail: str) -> str:

@@ -1,12 +1,14 @@
 """Exporting: preview, write, read back, prove."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from workbench import export, policy, verify
 from workbench.model.errors import InputError
 from workbench.model.policy import ResolvedPolicy
-from workbench.model.rendered import Rendered, Verification
+from workbench.model.rendered import Check, Rendered, Verification
+from workbench.model.text import and_more
 from workbench.model.traffic import Stop, Tell
 from workbench.session.exports import read_export, write_export
 from workbench.session.site import Drafted
@@ -84,6 +86,10 @@ class Exporting:
         certificate = self.check(
             rendered, found.only, kernel=kernel, progress=progress, cancelled=cancelled
         )
+        if found.strangers:
+            names = and_more(list(found.strangers), 5)
+            alone = Check("nothing else in the folder", "failed", f"not of this export: {names}")
+            certificate = replace(certificate, checks=(*certificate.checks, alone))
         return certificate, found.edited
 
     def _restricted(self, only: tuple[str, ...]) -> ResolvedPolicy:

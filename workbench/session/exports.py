@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from workbench.model.errors import InputError
 from workbench.model.rendered import Rendered
 
 MANIFEST = "workbench-export.json"
+OBJECTS = (".yaml", ".yml", ".json")
+"""What `kubectl apply` reads in a folder."""
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -26,6 +28,8 @@ class Exported:
     files: Mapping[str, str]
     edited: tuple[str, ...]
     """Files whose content is not what the workbench wrote."""
+    strangers: tuple[str, ...] = ()
+    """Other files there that a firewall or a cluster would take, when the folder is applied."""
 
 
 def _hash(text: str) -> str:
@@ -46,11 +50,32 @@ def write_export(rendered: Rendered, folder: Path, only: tuple[str, ...]) -> tup
         "notes": list(rendered.notes),
     }
     texts = {**rendered.files, MANIFEST: json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"}
+    before = _named_before(folder)
     paths = []
     for name, text in texts.items():
+        if name == MANIFEST:
+            _put_aside(folder, before - set(texts))
         paths.append(folder / name)
         write_atomic(paths[-1], text)
     return tuple(paths)
+
+
+def _named_before(folder: Path) -> set[str]:
+    """The files of the export that the folder held; none where its manifest cannot be read."""
+    try:
+        return set(_manifest(folder / MANIFEST, _read(folder / MANIFEST))[2])
+    except InputError:
+        return set()
+
+
+def _put_aside(folder: Path, names: set[str]) -> None:
+    """What only an older export wrote gets a `~`: applied once more it would allow what it did."""
+    for path in (folder / name for name in sorted(names)):
+        try:
+            if path.exists():
+                path.replace(path.with_name(path.name + "~"))
+        except OSError as error:
+            raise InputError(f"{path}: cannot put it aside: {error.strerror}") from error
 
 
 def read_export(folder: Path) -> Exported:
@@ -59,7 +84,24 @@ def read_export(folder: Path) -> Exported:
     target, only, hashes = _manifest(path, _read(path))
     files = {name: _read(folder / name) for name in hashes}
     edited = tuple(name for name, text in files.items() if _hash(text) != hashes[name])
-    return Exported(folder, target, only, files, edited)
+    return Exported(folder, target, only, files, edited, tuple(_strangers(folder, files)))
+
+
+def _strangers(folder: Path, ours: Container[str]) -> Iterator[str]:
+    """By name: rulesets, and what looks like objects of a cluster (or cannot be looked at)."""
+    for path in sorted(folder.iterdir()):
+        if path.name in ours or path.is_dir() or path.suffix not in (".nft", *OBJECTS):
+            continue
+        if path.suffix == ".nft" or _holds_objects(path):
+            yield path.name
+
+
+def _holds_objects(path: Path) -> bool:
+    try:
+        text = read_text(path)
+    except InputError:
+        return True
+    return "apiVersion" in text and "kind" in text
 
 
 def _manifest(path: Path, text: str) -> tuple[str, tuple[str, ...], dict[str, str]]:

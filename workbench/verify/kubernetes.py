@@ -6,16 +6,20 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.model.net import PORT_PROTOCOLS
+from workbench.model.net import PORT_PROTOCOLS, parse_address
 from workbench.model.rendered import Check, Verification
+from workbench.model.site import Pod
 from workbench.model.text import plural
 from workbench.verify.batch import Batch, grouped
 from workbench.verify.compare import Case, Found, compare
-from workbench.verify.k8s import CannotRead, Cluster, NetworkPolicy, read, telling
+from workbench.verify.k8s import CannotRead, Cluster, NetworkPolicy, Place, read, telling
 from workbench.verify.kinds import kinds
 from workbench.verify.probes import boundary_probes
 
 UNDERSTOOD = "the objects are understood"
+OUTSIDER = parse_address("198.51.100.7")
+UNLISTED = "zt-unlisted"
+"""A namespace and an address that no inventory lists."""
 NAMES = (
     "drop",
     "accept",
@@ -42,13 +46,27 @@ def verify_kubernetes(files: Mapping[str, str], case: Case) -> Verification:
     probes = [_visible(batch, cluster) for batch in (edges, every.batch)]
     differences, checks = compare(case, observed, probes, lambda batch: found(cluster, batch))
     detail = f"{plural(len(policies), 'NetworkPolicy')}, {plural(len(cluster.pods), 'pod address')}"
-    checks = (Check(UNDERSTOOD, "passed", detail), *checks)
+    checks = (Check(UNDERSTOOD, "passed", detail), *_strangers(cluster), *checks)
     if undefined := int((fit & ~defined).sum()):
         detail = f"{plural(undefined, 'conversation')}: ICMP and the like, or within one pod"
         checks += (Check("what NetworkPolicy leaves undefined", "not checked", detail),)
     checks += every.unasked
     skipped, asked = len(table) - len(observed), sum(map(len, probes))
     return Verification("kubernetes", len(observed), asked, skipped, differences, checks)
+
+
+def _strangers(cluster: Cluster) -> tuple[Check, ...]:
+    """A peer must not mean pods of namespaces that nobody has listed, whatever their labels."""
+    labels = {host.pod.labels for host in cluster.pods.values() if host.pod} | {()}
+    pods = [Place(OUTSIDER, Pod(UNLISTED, UNLISTED, own)) for own in sorted(labels)]
+    for policy in cluster.policies:
+        for allow in (*(policy.ingress or ()), *(policy.egress or ())):
+            for peer in allow.peers or ():
+                named = peer.block is None
+                if named and any(cluster.is_peer(policy.namespace, peer, pod) for pod in pods):
+                    detail = f"{policy.namespace}/{policy.name} means pods of every namespace"
+                    return (Check("peers are in listed namespaces", "failed", detail),)
+    return ()
 
 
 def _visible(batch: Batch, cluster: Cluster) -> Batch:

@@ -5,8 +5,8 @@ would refuse is refused here, and so is any unknown field: a misspelt field is a
 """
 
 from workbench.verify.k8s.document import CannotRead, read
-from workbench.verify.k8s.evaluate import Cluster
+from workbench.verify.k8s.evaluate import Cluster, Place
 from workbench.verify.k8s.objects import NetworkPolicy
 from workbench.verify.k8s.telling import telling
 
-__all__ = ["CannotRead", "Cluster", "NetworkPolicy", "read", "telling"]
+__all__ = ["CannotRead", "Cluster", "NetworkPolicy", "Place", "read", "telling"]

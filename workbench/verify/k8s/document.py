@@ -1,6 +1,7 @@
 """YAML text → NetworkPolicy objects, as strictly as the API server reads them."""
 
 import ipaddress
+import json
 import re
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -26,8 +27,14 @@ NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 SERVER_FIELDS = {"creationTimestamp", "generation", "resourceVersion", "uid", "managedFields"}
 SERVER_FIELDS |= {"selfLink"}
 """What `kubectl get -o yaml` adds to metadata; it decides nothing."""
+LARGEST = 262_144
+"""Bytes of one object: `kubectl apply` keeps it in an annotation, which may not be longer."""
 _NUMBER = "tag:yaml.org,2002:int"
-_INTEGER = re.compile(r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)$")
+_INTEGER = re.compile(r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0o?[0-7_]*|[1-9][0-9_]*)$")
+_DECIMAL = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
+_YES_NO = re.compile(r"[yYnN]$")
+_BREAKS = re.compile(r"\r(?!\n)|[\x85\u2028\u2029]")
+_MARKER = re.compile(r"^(---(?![ \t]*(#.*)?\r?$)|\.\.\.|%).*", re.MULTILINE)
 _T = TypeVar("_T")
 
 
@@ -38,7 +45,8 @@ class CannotRead(Exception):
 class _Loader(yaml.SafeLoader):
     """Refuses a key that occurs twice (YAML keeps the last one, silently) and aliases.
 
-    `1:30` is no number of base 60, as in YAML 1.1 and nowhere else.
+    Plain texts are numbers where they are to kubectl (go-yaml's resolve.go): `8e1` is 80, `y` is
+    true, `1:30` is no number of base 60.
 
     A few lines of aliases grow beyond all memory, or contain themselves.
     """
@@ -64,6 +72,9 @@ _Loader.yaml_implicit_resolvers = {
     for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(_NUMBER, _INTEGER, list("-+0123456789"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _DECIMAL, list("-+.0123456789"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", _YES_NO, list("yYnN"))
+_Loader.bool_values = yaml.SafeLoader.bool_values | {"y": True, "n": False}
 
 
 def read(text: str, *, namespace: str = "") -> tuple[NetworkPolicy, ...]:
@@ -71,6 +82,7 @@ def read(text: str, *, namespace: str = "") -> tuple[NetworkPolicy, ...]:
 
     `namespace` is for objects that name none; without it they are refused.
     """
+    _refuse_hidden(text)
     try:
         documents = list(yaml.load_all(text, _Loader))
     except yaml.MarkedYAMLError as error:
@@ -87,6 +99,14 @@ def read(text: str, *, namespace: str = "") -> tuple[NetworkPolicy, ...]:
     return tuple(found.values())
 
 
+def _refuse_hidden(text: str) -> None:
+    """kubectl cuts a file at lines of `---` alone and reads the first document of each piece."""
+    if found := _BREAKS.search(text) or _MARKER.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        what = found.group()[:20].strip() or f"{found.group()!r}"
+        raise CannotRead(f"line {line}: kubectl would not read what follows {what!r}")
+
+
 def _objects(document: Any, where: str, namespace: str) -> Iterator[NetworkPolicy]:
     if document is None:
         return
@@ -99,6 +119,8 @@ def _objects(document: Any, where: str, namespace: str) -> Iterator[NetworkPolic
     if (whole.get("apiVersion"), whole.get("kind")) != ("networking.k8s.io/v1", "NetworkPolicy"):
         raise CannotRead(f"{where}: not a networking.k8s.io/v1 NetworkPolicy")
     _known(whole, where, "apiVersion", "kind", "metadata", "spec", "status")
+    if (size := len(json.dumps(whole, default=str, separators=(",", ":")))) > LARGEST:
+        raise CannotRead(f"{where}: {size:,} bytes are more than kubectl apply takes ({LARGEST:,})")
     if whole.get("status"):
         raise CannotRead(f"{where}: a NetworkPolicy has no status")
     meta = _mapping(whole.get("metadata"), f"{where}.metadata")
