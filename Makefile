@@ -56,7 +56,8 @@ wheelhouse: $(VENV)/demo ## everything an air-gapped machine needs, for pip --no
 	@rm -rf wheelhouse
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --wheel-dir wheelhouse .
 	@echo "copy wheelhouse/ to the machine, then there:"
-	@echo "  python3 -m pip install --no-index --find-links wheelhouse segmentation-workbench"
+	@echo "  python3 -m venv workbench-env"
+	@echo "  workbench-env/bin/python -m pip install --no-index --find-links wheelhouse segmentation-workbench"
 
 bench: $(VENV)/dev ## the figures that the README quotes
 	@mkdir -p build

@@ -8,6 +8,7 @@ import pytest
 from session_site import INVENTORY, site
 
 from workbench.cli import main
+from workbench.cli.parser import build_parser
 from workbench.cli.words import CONVERSATION_ORDER, FLOW_ORDER
 from workbench.session import Session
 
@@ -126,3 +127,10 @@ TRIVY = {
         }
     ],
 }
+
+
+def test_every_option_says_what_it_is_for() -> None:
+    [group] = build_parser()._subparsers._group_actions  # type: ignore[union-attr]
+    for name, parser in group.choices.items():  # type: ignore[union-attr]
+        for action in parser._actions:
+            assert action.help, f"{name} {action.option_strings or action.dest}"

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from workbench import __version__
-from workbench.cli import responding
+from workbench.cli import editing, responding
 from workbench.cli.words import (
     CONVERSATION_ORDER,
     FLOW_ORDER,
@@ -71,7 +71,12 @@ def _command(
 
 
 def _format(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=FORMATS, default="table", help="output format")
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="table",
+        help="table unless told",
+    )
 
 
 def _query(parser: argparse.ArgumentParser) -> None:
@@ -103,7 +108,9 @@ def _loading(commands: "_Commands[argparse.ArgumentParser]") -> None:
     ingest = _command(
         commands, "ingest", "load captures (files, folders, globs, - for stdin) into a workspace"
     )
-    ingest.add_argument("paths", nargs="+", type=path, metavar="PATH")
+    ingest.add_argument(
+        "paths", nargs="+", type=path, metavar="PATH", help="a capture, a folder, 'a glob*' or -"
+    )
     ingest.add_argument(
         "--follow", action="store_true", help="go on with what grows or comes, until Ctrl-C"
     )
@@ -166,45 +173,40 @@ def _naming(commands: "_Commands[argparse.ArgumentParser]") -> None:
     label = _command(commands, "label", "set labels on hosts (key= takes a label away)")
     label.add_argument("hosts", nargs="+", metavar="HOST", help="an address or a host name")
     label.add_argument(
-        "--set", dest="labels", action="append", required=True, metavar="KEY=VALUE", help="repeat"
+        "--set",
+        dest="labels",
+        action="append",
+        required=True,
+        metavar="KEY=VALUE",
+        help="one label (repeat for several)",
     )
     name = _command(commands, "name", "name a host")
-    name.add_argument("address", metavar="ADDRESS")
-    name.add_argument("name", metavar="NAME")
+    name.add_argument("address", metavar="HOST", help="its address, or the name it has now")
+    name.add_argument("name", metavar="NAME", help="the name it gets")
     imported = _command(
         commands, "import", "take in hosts from a CSV, a hosts file or kubectl JSON"
     )
     imported.set_defaults(run="import_hosts")
-    imported.add_argument("file", type=path, metavar="FILE")
+    imported.add_argument("file", type=path, metavar="FILE", help="the list of hosts")
     imported.add_argument(
-        "--as", dest="kind", choices=("csv", "hosts", "kubectl"), help="file kind"
+        "--as",
+        dest="kind",
+        choices=("csv", "hosts", "kubectl"),
+        help="what it is; its name tells unless told",
     )
-    segment = _command(commands, "segment", "define a segment by labels, addresses, or both")
-    segment.add_argument("name", metavar="NAME")
-    segment.add_argument("--match", action="append", default=[], metavar="KEY=VALUE[,VALUE]")
-    segment.add_argument("--cidr", action="append", default=[], metavar="CIDR")
-    segment.add_argument("--except", dest="excepts", action="append", default=[], metavar="CIDR")
-    segment.add_argument(
-        "--protect", choices=("both", "ingress", "egress"), help="protect it, in this direction"
-    )
+    editing.segment(_command(commands, "segment", "define a segment by labels, addresses, or both"))
 
 
 def _drafting(commands: "_Commands[argparse.ArgumentParser]") -> None:
-    allow = _command(commands, "allow", "add a rule to the policy")
-    allow.add_argument("--id", required=True, help="the rule's id, such as web-to-db")
-    allow.add_argument("--from", dest="clients", required=True, metavar="SEGMENT[,SEGMENT]")
-    allow.add_argument("--to", dest="servers", required=True, metavar="SEGMENT[,SEGMENT]")
-    allow.add_argument("--services", required=True, metavar="SERVICE[,SERVICE]")
-    allow.add_argument("--reason", default="")
-    allow.add_argument("--expires", metavar="YYYY-MM-DD", help="last day it allows anything")
+    editing.allow(_command(commands, "allow", "add a rule to the policy"))
     revoke = _command(commands, "revoke", "remove rules from the policy")
-    revoke.add_argument("rules", nargs="+", metavar="RULE")
+    revoke.add_argument("rules", nargs="+", metavar="RULE", help="its id")
     suggest = _command(commands, "suggest", "propose rules for what works and no rule allows")
     suggest.add_argument(
         "--format", choices=("yaml", *FORMATS), default="yaml", help="yaml is a policy document"
     )
     suggest.add_argument(
-        "--before", default="", metavar="TIME", help="learn only from what began before it"
+        "--before", default="", metavar="TIME", help="learn only from what began before it (UTC)"
     )
     suggest.add_argument(
         "--accept",
@@ -244,7 +246,7 @@ def _hunting(commands: "_Commands[argparse.ArgumentParser]") -> None:
         "--baseline",
         default="",
         metavar="TIME",
-        help="what began before it is normal",
+        help="what began before it (UTC) is normal",
     )
     earlier.add_argument(
         "--against", default="", metavar="CAPTURE", help="what these captures hold is normal"
@@ -342,12 +344,12 @@ def _exposing(commands: "_Commands[argparse.ArgumentParser]") -> None:
 def _exporting(commands: "_Commands[argparse.ArgumentParser]") -> None:
     export = _command(commands, "export", "write the policy for another machine, and prove it")
     export.add_argument("--target", required=True, metavar="TARGET", help="nftables or kubernetes")
-    export.add_argument("--out", type=path, required=True, metavar="DIR")
+    export.add_argument("--out", type=path, required=True, metavar="DIR", help="where to")
     export.add_argument(
         "--only", default="", metavar="SEGMENT[,SEGMENT]", help="protect only these segments"
     )
     verify = _command(commands, "verify", "read an export back and compare it with the policy")
-    verify.add_argument("folder", type=path, metavar="DIR")
+    verify.add_argument("folder", type=path, metavar="DIR", help="what `export` wrote")
     verify.add_argument("--no-kernel", action="store_true", help="skip loading it in a namespace")
     _format(verify)
 
@@ -357,7 +359,9 @@ def _reporting(commands: "_Commands[argparse.ArgumentParser]") -> None:
     report.add_argument(
         "--out", type=path, required=True, metavar="FILE", help="with csv: a folder of tables"
     )
-    report.add_argument("--format", choices=("html", "markdown", "csv"), default="html")
+    report.add_argument(
+        "--format", choices=("html", "markdown", "csv"), default="html", help="html unless told"
+    )
     report.add_argument("--replace", action="store_true", help="FILE may be there already")
     report.add_argument("--policy", type=path, metavar="FILE", help="report on this draft instead")
     report.add_argument("--on", metavar="YYYY-MM-DD", help="judge expiry by this day (today, UTC)")
