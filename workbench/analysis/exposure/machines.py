@@ -8,15 +8,13 @@ from numpy.typing import NDArray
 
 from workbench.analysis.exposure.bits import bitset
 from workbench.analysis.grouping import by_host
-from workbench.analysis.homes import PRIVATE
 from workbench.analysis.hosts import members
-from workbench.model.net import EVERYWHERE, SCTP, TCP, AddressSet, is_v4
+from workbench.analysis.outside import outside_of
+from workbench.model.net import SCTP, TCP, AddressSet, is_v4
 from workbench.model.site import Inventory
 from workbench.model.traffic import ConversationTable, HostTable, Outcome
 from workbench.model.verdict import NOT_POLICY
 
-OUTSIDE_ZONES = frozenset({"internet", "outside", "external"})
-"""Values of the label `zone` that put a listed host or network outside."""
 NOBODY = -1
 REMEMBERED = 5_000
 """Address sets whose machines are kept, so that an edit of one rule looks up little."""
@@ -119,24 +117,3 @@ def _spoke(table: ConversationTable) -> NDArray[np.bool_]:
     spoke[table["client"]] = True
     spoke[server[answered]] = True
     return spoke
-
-
-def outside_of(inventory: Inventory) -> AddressSet:
-    """Public addresses, unless the inventory lists them or labels their network.
-
-    The label `zone` with a value of OUTSIDE_ZONES puts anything outside.
-    """
-    found = EVERYWHERE - PRIVATE - NOT_POLICY
-    for network in inventory.narrowing:
-        zone = dict(network.labels).get("zone")
-        if zone in OUTSIDE_ZONES:
-            found |= network.addresses
-        elif network.labels:
-            found -= network.addresses
-    away = {
-        address
-        for address in inventory.by_address
-        if inventory.labels(address).get("zone") in OUTSIDE_ZONES
-    }
-    here = AddressSet.of_addresses(one for one in inventory.by_address if one not in away)
-    return (found - here | AddressSet.of_addresses(away)) - NOT_POLICY

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.analysis.homes import PRIVATE
+from workbench.analysis.hosts import members
 from workbench.analysis.numbers import numbers, within
+from workbench.analysis.outside import outside_of
 from workbench.model.finding import MOST_EVIDENCE, Columns, Evidence, Thresholds, Traces
 from workbench.model.net import PORT_PROTOCOLS, V4_BASE, AddressSet, ServiceRange, is_v4
 from workbench.model.site import Inventory
@@ -20,7 +21,6 @@ from workbench.model.traffic import HostTable
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-LINK_LOCAL = AddressSet.of_cidrs(["169.254.0.0/16", "fe80::/10"])
 MANY = AddressSet.of_cidrs(
     ["224.0.0.0/4", "255.255.255.255/32", "0.0.0.0/32", "ff00::/8", "::/128"]
 )
@@ -69,18 +69,8 @@ class Scene:
 
     @cached_property
     def inside(self) -> Mask:
-        """By host index: private, or in a network or a host of the inventory."""
-        named = AddressSet.union(network.addresses for network in self.inventory.networks)
-        # A network that is the rest of the world says nothing about what is inside.
-        homes = named if named.size < 1 << 96 else AddressSet()
-        listed = self.inventory.by_address
-        return np.array(
-            [
-                one in PRIVATE or one in LINK_LOCAL or one in homes or one in listed
-                for one in self.hosts.addresses
-            ],
-            dtype=np.bool_,
-        )
+        """By host index: not outside, see `outside_of`."""
+        return ~members(outside_of(self.inventory), self.hosts)
 
     @cached_property
     def expected(self) -> Mask:
