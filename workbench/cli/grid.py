@@ -20,7 +20,8 @@ Grid = tuple[list[list[str]], list[list[str]], list[bool]]
 def matrix_grid(matrix: Matrix, room: int | None = None, limit: int | None = None) -> Grid:
     """room: terminal columns of a line, None for any number; limit: rows, None for all.
 
-    `✓3` three conversations, all allowed; `✗2/5` two of five would be blocked; `?` uncertain.
+    `✗2/5` two of five conversations would be blocked; `?1/5` one is uncertain; `✓3` neither, and
+    some are allowed; `✗3` blocked, and failed already; `–3` out of scope.
     Rows and columns without traffic are left out. Where not all columns fit, the busiest are shown,
     and the last column counts the conversations with the others.
     """
