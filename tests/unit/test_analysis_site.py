@@ -257,6 +257,19 @@ def test_a_proposal_is_one_rule_with_its_doubts(simulation: Simulation) -> None:
         propose(simulation, POLICY, INVENTORY, np.array([], dtype=np.int64))
 
 
+def test_remote_administration_is_what_findings_call_so() -> None:
+    """A desktop by TCP and UDP is one rule, apart from what else the same hosts do."""
+    desktop = [talk(PC1, DB, 3389), talk(PC1, DB, 3389, UDP), talk(PC1, DB, 5901)]
+    table = table_of([*desktop, talk(PC1, DB, 5938), talk(PC1, DB, 5432)])
+    simulation = Simulator(table).simulate(resolved(POLICY, table))
+    proposals = suggest(simulation, POLICY, INVENTORY).proposals
+    found = {one.rule.services: one.caution for one in proposals}
+    moving = "rdp, tcp-5901, tcp-5938, udp-3389: remote administration, a road for lateral movement"
+    assert found.keys() == {("postgres",), ("tcp/3389", "tcp/5901", "tcp/5938", "udp/3389")}
+    assert moving in found["tcp/3389", "tcp/5901", "tcp/5938", "udp/3389"]
+    assert "remote" not in found["postgres",]
+
+
 def test_explanations_name_what_a_rule_lacks(simulation: Simulation) -> None:
     found = explain(simulation, Conversation(PC1, DB, TCP, 443), INVENTORY, decide=decide)
     assert found.decision.verdict is Verdict.BLOCKED

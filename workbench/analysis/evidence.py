@@ -9,7 +9,17 @@ from numpy.typing import NDArray
 from workbench.analysis.guardrails import forbidding
 from workbench.analysis.homes import Homes
 from workbench.analysis.numbers import numbers, pair
-from workbench.model.net import ICMP, ICMPV6, TCP, UDP, AddressSet, ServiceRange, service_text
+from workbench.model.net import (
+    ICMP,
+    ICMPV6,
+    TCP,
+    UDP,
+    AddressSet,
+    ServiceRange,
+    merge_services,
+    service_text,
+)
+from workbench.model.risky import ADMINISTRATION, risky_by_id
 from workbench.model.simulation import Evidence, Simulation
 from workbench.model.text import plural
 from workbench.model.traffic import Direction, Outcome
@@ -53,11 +63,8 @@ SERVICE_NAMES = {
     (TCP, 6379): "redis",
 }
 """IANA service names, shortened, for ids and cautions."""
-LATERAL = frozenset({"ssh", "telnet", "rpc", "netbios", "smb", "rdp", "vnc", "winrm"})
+LATERAL = merge_services(piece for one in ADMINISTRATION for piece in risky_by_id(one).services)
 """Remote administration: what an intruder moves over (ATT&CK T1021)."""
-LATERAL_NUMBERS = [
-    protocol << 16 | port for (protocol, port), name in SERVICE_NAMES.items() if name in LATERAL
-]
 DYNAMIC_PORTS = 10
 """More single high ports than this in one rule look like a dynamic range."""
 WIDE = 4
@@ -108,7 +115,9 @@ def caution_of(
     simulation: Simulation, draft: Draft, found: Evidence, homes: Homes, breaks: Sequence[str]
 ) -> str:
     """Why to look twice, `; ` between reasons; breaks: guardrails that the rule would break."""
-    lateral = sorted({service_name(*at) for at in draft.services} & LATERAL)
+    lateral = sorted(
+        {service_name(*at) for at in draft.services if any(one.covers(*at) for one in LATERAL)}
+    )
     guessed = found.direction.get("degree", 0)
     unknown = found.direction.get("first", 0)
     partly = sum(found.outcomes.get(kind.text, 0) for kind in (Outcome.MID_STREAM, Outcome.ONE_WAY))

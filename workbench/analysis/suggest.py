@@ -12,7 +12,7 @@ import numpy as np
 
 from workbench.analysis.cells import HAS_PORTS
 from workbench.analysis.evidence import (
-    LATERAL_NUMBERS,
+    LATERAL,
     WIDE,
     Draft,
     Rows,
@@ -24,7 +24,7 @@ from workbench.analysis.evidence import (
     services_of,
 )
 from workbench.analysis.homes import Homes, homes, is_ours, is_private
-from workbench.analysis.numbers import numbers
+from workbench.analysis.numbers import numbers, within
 from workbench.analysis.select import in_box
 from workbench.analysis.simulate import Simulator
 from workbench.model.net import EVERYWHERE, AddressSet, ServiceRange, merge_services
@@ -154,7 +154,7 @@ def _piles(simulation: Simulation, rows: Rows, pair: Rows, found: Homes) -> Rows
     clients = np.unique(use * len(table.hosts) + table["client"][rows]) // max(1, len(table.hosts))
     crowd = found.sizes[found.of_host[table["client"][rows]]] >= WIDE
     lone = (np.bincount(clients, minlength=len(rows)).take(use) == 1) & crowd
-    piles: Rows = np.isin(service, LATERAL_NUMBERS) * 2 + lone
+    piles: Rows = within(table["protocol"][rows], table["port"][rows], LATERAL) * 2 + lone
     return piles
 
 

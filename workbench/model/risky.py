@@ -224,6 +224,9 @@ MOVEMENT: tuple[ServiceRange, ...] = merge_services(
 )
 """All ports of the services that an intruder moves by."""
 
+ADMINISTRATION = ("smb", "rdp", "dcom", "winrm", "ssh", "vnc", "remote-support", "legacy")
+"""Ids of those by which people (and intruders) work on other machines, whatever these are for."""
+
 
 @cache
 def risky_service(protocol: int, port: int) -> RiskyService | None:

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.analysis.findings.bursts import burst_finding, outstanding, peak
-from workbench.analysis.findings.logins import FAMILIES, family
+from workbench.analysis.findings.logins import family
 from workbench.analysis.findings.scene import SECOND, Rows, Scene, distinct, grouped, pick
 from workbench.analysis.findings.talk import Words
 from workbench.model.finding import Columns, Finding, Level, Stage
 from workbench.model.net import UDP
-from workbench.model.risky import risky_by_id
+from workbench.model.risky import ADMINISTRATION, risky_by_id
 from workbench.model.text import duration, percent, plural
 
 _ROUTINE_HOURS = 3
@@ -58,7 +58,7 @@ def _with_enough(brief: Columns, least: int) -> Iterator[Rows]:
 def _guess(scene: Scene, brief: Columns, rows: Rows, burst: tuple[int, int, int]) -> Finding:
     attempts, first, last = burst
     host, target = int(brief["host"][rows[0]]), int(brief["target"][rows[0]])
-    slug = FAMILIES[int(brief["family"][rows[0]])]
+    slug = ADMINISTRATION[int(brief["family"][rows[0]])]
     service = risky_by_id(slug)
     inside = rows[(brief["first_us"][rows] >= first) & (brief["first_us"][rows] <= last)]
     share = int(brief["brief"][inside].sum()) / int(brief["used"][inside].sum())
@@ -108,7 +108,7 @@ def _spraying(scene: Scene, brief: Columns, scouts: Mapping[int, int]) -> Iterat
         if len(servers) < limits.spray_servers:
             continue
         host = int(only["host"][rows[0]])
-        slug = FAMILIES[int(only["family"][rows[0]])]
+        slug = ADMINISTRATION[int(only["family"][rows[0]])]
         first, last = int(only["first_us"][inside].min()), int(only["last_us"][inside].max())
         _, wide = distinct(only["minute"][rows] // 60, only["target"][rows])
         routine = int((wide >= limits.spray_servers).sum()) >= _ROUTINE_HOURS

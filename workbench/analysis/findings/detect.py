@@ -6,7 +6,7 @@ from workbench.analysis.findings.controllers import commands
 from workbench.analysis.findings.credentials import credentials
 from workbench.analysis.findings.departures import departures, exfiltration
 from workbench.analysis.findings.discovery import discovery
-from workbench.analysis.findings.logins import FAMILIES, Login, logins
+from workbench.analysis.findings.logins import Login, logins
 from workbench.analysis.findings.movement import chains, fan_outs, movement
 from workbench.analysis.findings.reconnaissance import reconnaissance
 from workbench.analysis.findings.remote import listings, remote_work
@@ -19,13 +19,13 @@ from workbench.analysis.findings.usual import unusual
 from workbench.model.errors import Cancelled
 from workbench.model.finding import Finding, Level
 from workbench.model.net import TCP, UDP
-from workbench.model.risky import risky_by_id
+from workbench.model.risky import ADMINISTRATION, risky_by_id
 from workbench.model.traffic import Stop
 
 SERVICES: tuple[tuple[int, int], ...] = (
     *(
         (piece.protocol, port)
-        for slug in (*FAMILIES, "kerberos", "directory")
+        for slug in (*ADMINISTRATION, "kerberos", "directory")
         for piece in risky_by_id(slug).services
         for port in range(piece.first, piece.last + 1)
     ),

@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from workbench.analysis.findings.scene import Mask, Rows, Scene, distinct, grouped, kind_of, pick
 from workbench.model.finding import Columns, Evidence
 from workbench.model.net import ICMP, ICMPV6, TCP
-from workbench.model.risky import RiskyService, risky_by_id
+from workbench.model.risky import ADMINISTRATION, RiskyService, risky_by_id
 
-FAMILIES = ("smb", "rdp", "dcom", "winrm", "ssh", "vnc", "remote-support", "legacy")
-"""Risky services by which people (and intruders) work on other machines."""
 POPULAR = 3
 """Clients of a server on one service: another one is no news."""
 SIGN_IN = ("smb", "dcom")
@@ -78,8 +76,8 @@ def logins(scene: Scene) -> tuple[Login, ...]:
 
 
 def family(table: Columns) -> Rows:
-    """By row: index into FAMILIES, -1 for none of them."""
-    return kind_of(table, [risky_by_id(slug).services for slug in FAMILIES])
+    """By row: index into ADMINISTRATION, -1 for none of them."""
+    return kind_of(table, [risky_by_id(slug).services for slug in ADMINISTRATION])
 
 
 def _used(scene: Scene, table: Columns) -> Columns:
@@ -111,7 +109,7 @@ def _signs_in(scene: Scene, table: Columns) -> Mask:
     for contacts in every:
         answers = (contacts["used"] > 0) & np.isin(contacts["port"], _DOMAIN_PORTS)
         domain[scene.machine[contacts["server"][answers & (contacts["protocol"] != ICMP)]]] = True
-    kinds = [FAMILIES.index(slug) for slug in SIGN_IN]
+    kinds = [ADMINISTRATION.index(slug) for slug in SIGN_IN]
     return np.asarray(domain[table["target"]] & np.isin(table["family"], kinds))
 
 
@@ -153,7 +151,7 @@ def _login(
     follow: dict[tuple[int, int], Rows],
 ) -> Login:
     client, server = int(table["host"][0]), int(table["target"][0])
-    service = risky_by_id(FAMILIES[int(table["family"][0])])
+    service = risky_by_id(ADMINISTRATION[int(table["family"][0])])
     first, last = int(table["first_us"].min()), int(table["last_us"].max())
     evidence = scene.evidence(table, np.arange(len(table["host"])))
     if service.id == "dcom":

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.analysis.findings.logins import FAMILIES, SIGN_IN, Login, family
+from workbench.analysis.findings.logins import SIGN_IN, Login, family
 from workbench.analysis.findings.scene import Mask, Scene, distinct, grouped, pick, service_at
 from workbench.model.finding import Columns, Finding, Level, Stage
 from workbench.model.net import service_text
+from workbench.model.risky import ADMINISTRATION
 from workbench.model.text import duration, plural
 
 _DYNAMIC = 32_768
@@ -144,7 +145,7 @@ def _administers(view: _View, fresh: Sequence[Login]) -> Iterator[Finding]:
 
 def _by_people(table: Columns) -> Mask:
     """Rows on services by which people work on others; programs sign in all day."""
-    programs = [FAMILIES.index(one) for one in SIGN_IN]
+    programs = [ADMINISTRATION.index(one) for one in SIGN_IN]
     kind = family(table)
     return np.asarray((kind >= 0) & ~np.isin(kind, programs))
 

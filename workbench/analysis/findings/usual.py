@@ -12,10 +12,11 @@ from statistics import median
 import numpy as np
 
 from workbench.analysis.findings.diary import HOUR_US, MEASURES, Day, Usual
-from workbench.analysis.findings.logins import FAMILIES, SIGN_IN, family
+from workbench.analysis.findings.logins import SIGN_IN, family
 from workbench.analysis.findings.scene import Rows, Scene, pick
 from workbench.model.finding import Columns, Evidence, Finding, Level, Stage
 from workbench.model.net import ICMP, ICMPV6, TCP
+from workbench.model.risky import ADMINISTRATION
 from workbench.model.text import plural, short_bytes
 
 _WORDS = ("sent", "received", "of its flows", "servers used")
@@ -286,12 +287,12 @@ def _administered(
     """Services by which people work on others that a host used in a time, with their servers."""
     table = scene.now.logins
     kind = family(table)
-    routine = [FAMILIES.index(one) for one in SIGN_IN]
+    routine = [ADMINISTRATION.index(one) for one in SIGN_IN]
     rows = np.flatnonzero(
         (table["used"] > 0) & (kind >= 0) & ~np.isin(kind, routine)
         & (table["first_us"] >= begin) & (table["first_us"] < end)
         & (scene.machine[table["client"]] == host) & (table["protocol"] == TCP)
     )  # fmt: skip
-    names = sorted({FAMILIES[one] for one in kind[rows].tolist()})
+    names = sorted({ADMINISTRATION[one] for one in kind[rows].tolist()})
     servers = scene.machine[table["server"][rows]].tolist()
     return names, scene.evidence(table, rows), servers
