@@ -140,6 +140,9 @@ def test_the_demo_walks_the_loop_without_a_terminal(workbench: Run) -> None:
     for step in ("Load", "See", "Name", "Simulate", "Draft", "nftables", "kubernetes"):
         assert step in done.out
     assert done.out.count("✓ proven") == 2
+    placeless = [line for line in done.out.splitlines() if "in no segment:" in line]
+    assert {line.split()[3] for line in placeless} == {"router-1", "printer-1", "web-2"}
+    assert "printer-1  serves tcp/631" in done.out  # of its addresses the one that it prints on
 
 
 def test_guardrails(workbench: Run, site: Path) -> None:

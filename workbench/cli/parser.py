@@ -92,7 +92,12 @@ def _query(parser: argparse.ArgumentParser) -> None:
 
 def _front_ends(commands: "_Commands[argparse.ArgumentParser]") -> None:
     demo = _command(commands, "demo", "the whole loop on the demo site", workspace=False)
-    demo.add_argument("--keep", type=path, metavar="FOLDER", help="keep the workspace here")
+    demo.add_argument(
+        "--keep",
+        type=path,
+        metavar="FOLDER",
+        help="keep the workspace here (else it is gone afterwards)",
+    )
     demo.add_argument(
         "--headless",
         action="store_true",

@@ -60,10 +60,15 @@ def _see(session: Session) -> None:
 def _name(session: Session) -> None:
     _title("3 Name – hosts, labels, segments")
     hosts = session.hosts()
-    nameless = [host for host in hosts if not host.labels]
-    print(f"{plural(len(hosts), 'host')}, {plural(len(session.policy.segments), 'segment')}")
-    for host in nameless[:SHOWN]:
-        _line(f"  without labels: {host.name}  serves {', '.join(host.services) or 'nothing'}")
+    listed = session.inventory.by_address
+    placeless = {  # by name: of a host's addresses the busiest
+        host.name: host
+        for host in sorted(hosts, key=lambda host: host.conversations)
+        if host.address in listed and not host.segments
+    }
+    print(f"{plural(len(hosts), 'address')}, {plural(len(session.policy.segments), 'segment')}")
+    for host in list(placeless.values())[:SHOWN]:
+        _line(f"  in no segment: {host.name}  serves {', '.join(host.services) or 'nothing'}")
 
 
 def _simulate(session: Session, title: str) -> None:
