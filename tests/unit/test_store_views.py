@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from weakref import WeakSet
 
 import numpy as np
 import pytest
@@ -93,6 +94,25 @@ def test_a_closed_view_says_so(store: Store) -> None:
     view.close()
     with pytest.raises(StoreError):
         view.page(0, 1)
+
+
+def test_closing_while_a_query_ends_by_itself() -> None:
+    """Its thread closes its cursor just when closing has found that in use."""
+
+    class Cursor:
+        tries = 0
+
+        def close(self) -> None:
+            self.tries += 1
+            if self.tries == 1:
+                raise database.duckdb.ResourceInUseException("in use")
+
+        def interrupt(self) -> None:
+            raise database.duckdb.ConnectionException("Connection already closed!")
+
+    root = Cursor()
+    database._close(root, WeakSet())  # type: ignore[arg-type]
+    assert root.tries == 2
 
 
 def test_a_query_that_is_stopped(store: Store) -> None:

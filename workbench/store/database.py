@@ -169,7 +169,8 @@ def _close(root: Connection, cursors: WeakSet[Connection]) -> None:
                 one.close()
                 break
             except duckdb.ResourceInUseException:  # inside a query: closing does not wait for it
-                one.interrupt()
+                with suppress(duckdb.Error):  # its thread has closed it meanwhile
+                    one.interrupt()
                 sleep(_POLL_SECONDS)
     done.set()
     if beside.ident is not None:

@@ -36,6 +36,7 @@ SORTS: Mapping[str, str] = {
     "bytes_to_client": "bytes_to_client",
     "first_us": "first_us",
     "last_us": "last_us",
+    "duration": "last_us - first_us",
     "outcome": "outcome",
     "direction": "direction",
     "vlan": "vlan",
