@@ -12,8 +12,9 @@ from session_site import OTHER, POLICY, WEB, opened, site
 from workbench.model.errors import CaptureError, StoreError
 from workbench.model.net import parse_address
 from workbench.model.policy import ServiceGroup
-from workbench.model.traffic import Conversation, Direction, Flow, Outcome
+from workbench.model.traffic import CaptureReport, Conversation, Direction, Flow, Outcome
 from workbench.session import Session
+from workbench.store.loading import Loading
 
 DEMO = Path(__file__).resolve().parents[2] / "demo_data" / "office.pcapng"
 ENDS = (parse_address(WEB), parse_address(OTHER))
@@ -58,6 +59,24 @@ def test_saved_services_turn_flows_and_forgotten_ones_turn_them_back(folder: Pat
         session.draft.undo()
         assert session.save()
         assert conversation(session, 21_002).server == ENDS[1]
+
+
+def test_services_saved_while_captures_are_loaded_count_when_they_are(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more, finish = folder / "more.pcap", Loading.finish
+    more.write_bytes(pcap([udp4("10.0.0.40", 30_000, WEB, 53)]))
+    with Session.open(folder) as session:
+        session.draft.put_services(ServiceGroup("odd", ("udp/21001",)))
+
+        def save_then_finish(load: Loading, number: int, report: CaptureReport) -> None:
+            assert not session.save(), "the load is to do it"
+            finish(load, number, report)
+
+        monkeypatch.setattr(Loading, "finish", save_then_finish)
+        session.ingest([more])
+        assert not session.draft.changed and len(session.captures()) == 3
+        assert conversation(session, 21_002).direction is Direction.HINT
 
 
 def test_services_edited_by_hand_count_when_the_workspace_is_opened(folder: Path) -> None:

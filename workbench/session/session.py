@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from workbench import analysis, capture, policy
 from workbench.documents import read_text
-from workbench.model.errors import InputError
+from workbench.model.errors import InputError, StoreBusy
 from workbench.model.filters import NO_FILTER, Filter, parse_filter
 from workbench.model.matrix import Matrix
 from workbench.model.policy import Doubt, Policy, ResolvedPolicy
@@ -204,8 +204,10 @@ class Session(FlowPackets, Guarding):
         hints = service_hints(self.draft.saved.policy)
         try:
             return ingest(lambda: self._store, paths, hints, progress, cancelled, refused)
-        finally:
-            self._read_traffic()  # also after an error: captures that were finished stay
+        finally:  # also after an error: captures that were finished stay
+            if service_hints(self.draft.saved.policy) != hints:  # saved meanwhile
+                self._settle()
+            self._read_traffic()
 
     def save(self) -> bool:
         """Write the draft; whether its services changed what is known of the traffic.
@@ -213,10 +215,17 @@ class Session(FlowPackets, Guarding):
         Raises FileChanged, and writes nothing, if the files moved under us.
         """
         self.draft.save()
-        if self._store.read_only or not self._store.settle(self._judge()):
+        if self._store.read_only or not self._settle():
             return False
         self._read_traffic()
         return True
+
+    def _settle(self) -> bool:
+        """Judge flows by the saved services, or leave it to the load under way, at its end."""
+        try:
+            return self._store.settle(self._judge())
+        except StoreBusy:
+            return False
 
     # ── see ────────────────────────────────────────────────────────────────────────────────
 
