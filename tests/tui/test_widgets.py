@@ -21,7 +21,8 @@ from workbench.tui.widgets.classbar import ORDER, legend, shares
 from workbench.tui.widgets.codeview import CodeView, tokens
 from workbench.tui.widgets.completing import words_of
 from workbench.tui.widgets.faces import face
-from workbench.tui.widgets.grid import SORTS, Grid, natural
+from workbench.tui.widgets.fitting import Align, fitted
+from workbench.tui.widgets.grid import COUNTS, SORTS, Grid, natural
 from workbench.tui.widgets.matrix import MatrixView
 from workbench.tui.widgets.packetview import hex_content
 from workbench.tui.widgets.pagedtable import PAGE, Column, PagedTable, Row, fit
@@ -216,6 +217,31 @@ async def test_the_cursor_keeps_its_names_when_the_order_changes() -> None:
         view.grid = Grid.of(matrix, "heavy first")
         await pilot.pause()
         assert view.cell == before
+
+
+@pytest.mark.parametrize(
+    ("align", "text", "shown"),
+    [
+        ("left", "segment-with-long-name-07", "segment-wit…"),
+        ("middle", "segment-with-long-name-07", "segmen…me-07"),
+        ("names", "segment-with-long-name-07", "segmen…me-07"),
+        ("names", "office admins cluster-dns", "office admi…"),
+    ],
+)
+def test_where_a_long_name_is_cut(align: Align, text: str, shown: str) -> None:
+    assert fitted(text, 12, align) == shown
+
+
+async def test_long_names_of_rows_can_be_told_apart() -> None:
+    names = tuple(f"segment-with-long-name-{at:02}" for at in range(20))
+    at = np.arange(20)
+    cells = {name: np.ones(20, np.int64) for name in COUNTS}
+    view = MatrixView()
+    async with Stage(view).run_test(size=(60, 30)) as pilot:
+        view.grid = Grid.of(Matrix(names, names, {"row": at, "column": at, **cells}))
+        await pilot.pause()
+        labels = [line.split()[0] for line in text_of(view) if line.startswith("seg")]
+        assert len(set(labels)) == 20 and labels[7].endswith("07")
 
 
 async def test_next_bad_cell_goes_round() -> None:

@@ -67,8 +67,8 @@ def period(first_us: int, last_us: int) -> str:
 CONVERSATION_COLUMNS = (
     Column("verdict", 18, "class"),
     Column("service", 12, "port"),
-    Column("client", 12, "client", flex=1),
-    Column("server", 12, "server", flex=1),
+    Column("client", 12, "client", flex=1, middle=True),
+    Column("server", 12, "server", flex=1, middle=True),
     Column("flows", 6, "flows", right=True),
     Column("bytes", 8, "bytes", right=True, spare=1),
     Column("outcome", 11, "outcome", spare=3),
@@ -99,8 +99,8 @@ def conversation_row(story: Story) -> Row:
 
 FLOW_COLUMNS = (
     Column("first seen (UTC)", 17, "first_us"),
-    Column("client", 13, "client", flex=2),
-    Column("server", 13, "server", flex=2),
+    Column("client", 13, "client", flex=2, middle=True),
+    Column("server", 13, "server", flex=2, middle=True),
     Column("service", 12, "server_port"),
     Column("outcome", 11, "outcome"),
     Column("direction", 10, "direction", spare=2),

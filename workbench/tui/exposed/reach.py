@@ -45,8 +45,8 @@ def reach_sheet(session: "Session", look: Look) -> Sheet:
         rows.append(Row(name, cells))
         figures.append((natural(name), home, *(_FAR if one is None else one for one in far)))
     columns = (
-        Column("host", 14, "0", flex=2),
-        Column("segment", 12, "1", flex=1, spare=1),
+        Column("host", 14, "0", flex=2, middle=True),
+        Column("segment", 12, "1", flex=1, spare=1, middle=True),
         *(Column(WORDS[one], 9, str(at), right=True) for at, one in enumerate(scenarios, 2)),
     )
     return Sheet(columns, rows, _empty(session, look), _rings(look, blasts), figures)

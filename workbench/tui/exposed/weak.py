@@ -46,7 +46,7 @@ def weak_sheet(session: "Session", look: Look) -> Sheet:
     columns = (
         Column("advice", 9, "0"),
         Column("severity", 8, "1", spare=3),
-        Column("host", 12, "2", flex=1),
+        Column("host", 12, "2", flex=1, middle=True),
         Column("service", 9, "3", spare=2),
         Column("what", 16, "4", flex=3),
         Column(WORDS[was], 10, "5", spare=1),

@@ -21,7 +21,7 @@ from workbench.tui.widgets.pagedtable import Column, PagedTable, Row
 
 COLUMNS = (
     Column("", 1),
-    Column("name", 12, "name", flex=2),
+    Column("name", 12, "name", flex=2, middle=True),
     Column("address", 15, "address", flex=1),
     Column("labels", 12, "labels", flex=4),
     Column("segments", 10, "segments", flex=2, spare=1),
@@ -155,19 +155,19 @@ class HostsScreen(WorkScreen):
 
     def action_label(self) -> None:
         if picked := self._picked():
-            self.app.push_screen(LabelForm(picked))
+            self.deeper(LabelForm(picked))
 
     def action_rename(self) -> None:
         key = self.query_one(PagedTable).key
         for host in self._hosts:
             if host.address == key:
-                self.app.push_screen(RenameForm(host))
+                self.deeper(RenameForm(host))
 
     def action_segment(self) -> None:
         from workbench.tui.screens.segmentform import SegmentForm
 
         if picked := self._picked():
-            self.app.push_screen(SegmentForm(segment_of(picked), replaces=None))
+            self.deeper(SegmentForm(segment_of(picked), replaces=None))
 
     @on(PagedTable.Chosen)
     def _chosen(self, event: PagedTable.Chosen) -> None:
@@ -177,9 +177,7 @@ class HostsScreen(WorkScreen):
         assert isinstance(address, int)  # noqa: S101
         found = session.parse(f"host:{format_address(address)}")
         title = session.name_of(address)
-        self.app.push_screen(
-            ConversationsScreen(self.TAB, title, lambda: session.conversation_rows(found))
-        )
+        self.deeper(ConversationsScreen(self.TAB, title, lambda: session.conversation_rows(found)))
 
 
 def _empty(only_unplaced: bool) -> str:

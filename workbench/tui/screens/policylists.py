@@ -69,9 +69,9 @@ def _sizes(policy: Policy) -> tuple[tuple[str, int], ...]:
 
 
 _RULE_COLUMNS = (
-    Column("id", 14, flex=2),
-    Column("from", 10, flex=2),
-    Column("to", 10, flex=2),
+    Column("id", 14, flex=2, middle=True),
+    Column("from", 10, flex=2, names=True),
+    Column("to", 10, flex=2, names=True),
     Column("services", 12, flex=3),
     Column("hits", 5, right=True),
     Column("sole", 5, right=True, spare=3),
@@ -130,7 +130,7 @@ def _segments(session: "Session") -> Listing:
         )
         rows.append(Row(segment.name, cells))
     columns = (
-        Column("segment", 14, flex=1),
+        Column("segment", 14, flex=1, middle=True),
         Column("protected", 9),
         Column("hosts", 6, right=True),
         Column("labels", 18, flex=2),
@@ -167,10 +167,10 @@ def _guardrails(session: "Session") -> Listing:
                  " ".join(one.services), state)  # fmt: skip
         rows.append(Row(one.id, cells))
     columns = (
-        Column("id", 14, flex=1),
+        Column("id", 14, flex=1, middle=True),
         Column("must", 6),
-        Column("from", 10, flex=1),
-        Column("to", 10, flex=1),
+        Column("from", 10, flex=1, names=True),
+        Column("to", 10, flex=1, names=True),
         Column("services", 12, flex=1),
         Column("state", 12, flex=3),
     )
@@ -182,9 +182,9 @@ def _exclusions(session: "Session") -> Listing:
     policy, today = session.policy, session.resolved.on
     rows = [_exclusion_row(one, today) for one in policy.exclusions]
     columns = (
-        Column("id", 14, flex=1),
-        Column("from", 10, flex=1),
-        Column("to", 10, flex=1),
+        Column("id", 14, flex=1, middle=True),
+        Column("from", 10, flex=1, names=True),
+        Column("to", 10, flex=1, names=True),
         Column("services", 12, flex=1),
         Column("reason", 12, flex=2, spare=1),
         Column("expires", 12),

@@ -4,8 +4,9 @@ from typing import Literal
 
 from rich.cells import cell_len, set_cell_size
 
-Align = Literal["left", "right", "middle"]
-"""`middle`: aligned to the left, and where it is too long its middle goes."""
+Align = Literal["left", "right", "middle", "names"]
+"""`middle`: aligned to the left, and where it is too long its middle goes; `names`: so does that of
+one name, while of several the last ones go."""
 
 
 def fitted(text: str, room: int, align: Align) -> str:
@@ -15,7 +16,7 @@ def fitted(text: str, room: int, align: Align) -> str:
         return " " * (room - size) + text if align == "right" else set_cell_size(text, room)
     if room <= 1:
         return set_cell_size(text, room)
-    if align != "middle":
+    if align in ("left", "right") or (align == "names" and " " in text):
         return set_cell_size(text, room - 1) + "…"
     head = set_cell_size(text, room // 2)
     tail = text[len(text) - (room - room // 2 - 1) :]

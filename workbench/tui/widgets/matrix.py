@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -19,6 +19,7 @@ from textual.strip import Strip
 from workbench.model.matrix import Cell, Matrix
 from workbench.tui.glyphs import SHADES, TONES
 from workbench.tui.widgets.faces import FACE, Openness, distinct, downwards, face, open_face
+from workbench.tui.widgets.fitting import fitted
 from workbench.tui.widgets.grid import COUNTS, Grid
 
 SHOWS = ("verdict and volume", "verdict", "volume", "exposure")
@@ -193,7 +194,9 @@ class MatrixView(ScrollView, can_focus=True):
     def _row_label(self, row: int) -> list[Segment]:
         here = row == self.cursor[0]
         style = self._style("matrix--header-cursor" if here else "matrix--header")
-        return [Segment(_left(self.grid.rows[row], self._layout_now.label - 1) + " ", style)]
+        return [
+            Segment(fitted(self.grid.rows[row], self._layout_now.label - 1, "middle") + " ", style)
+        ]
 
     def _row_line(self, row: int) -> list[Segment]:
         first, last, _ = self._columns_in_view()
@@ -232,7 +235,7 @@ class MatrixView(ScrollView, can_focus=True):
             name = layout.labels[column]
             style = self._style("matrix--header-cursor" if here else "matrix--header")
             if layout.header == 1:
-                text = " " + _left(name, layout.cell - 1)
+                text = " " + fitted(name, layout.cell - 1, "middle")
             else:
                 text = f" {downwards(name, layout.header)[y]:<{layout.cell - 1}}"
             segments.append(Segment(text, style))
@@ -244,7 +247,7 @@ class MatrixView(ScrollView, can_focus=True):
         width, height = layout.label - 2, layout.header - 1
         if y == layout.header - 1:
             way = "client ╲ server" if layout.label > 15 else "↓ to →"
-            return [Segment(_left(way, layout.label), style)]
+            return [Segment(fitted(way, layout.label, "left"), style)]
         window = self._style("matrix--window")
         rows, columns = len(self.grid.rows), len(self.grid.columns)
         first, last, _ = self._columns_in_view()
@@ -349,12 +352,6 @@ class MatrixView(ScrollView, can_focus=True):
     def action_choose(self) -> None:
         if (cell := self.cell) and cell.conversations:
             self.post_message(self.Chosen(cell))
-
-
-def _left(text: str, room: int) -> str:
-    if cell_len(text) <= room:
-        return set_cell_size(text, room)
-    return set_cell_size(text, room - 1) + "…"
 
 
 def _place(name: str | None, names: tuple[str, ...], otherwise: int) -> int:

@@ -41,11 +41,15 @@ class Column:
     right: bool = False
     middle: bool = False
     """Where a text is too long its middle goes: names differ at their ends."""
+    names: bool = False
+    """The same for one name; of several the last ones go."""
     spare: int = 0
     """Where space is short the column with the highest figure goes first; 0 always stays."""
 
     @property
     def align(self) -> Align:
+        if self.names:
+            return "names"
         return "right" if self.right else "middle" if self.middle else "left"
 
 
