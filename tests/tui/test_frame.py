@@ -18,7 +18,7 @@ from textual.geometry import Region
 
 import workbench.tui
 from tests.tui.conftest import DAY
-from tests.tui.driver import press, settle, shown
+from tests.tui.driver import press, settle, shown, write
 from workbench.model.errors import InputError
 from workbench.model.packets import Field, Layer, Packet
 from workbench.model.quality import (
@@ -44,6 +44,7 @@ from workbench.tui.widgets.facts import FactsLine
 from workbench.tui.widgets.keybar import KeyBar
 from workbench.tui.widgets.matrix import MatrixView
 from workbench.tui.widgets.packetview import field_rows, hex_content
+from workbench.tui.widgets.pagedtable import PagedTable
 
 DIGITS = "".join(str(at) for at, _ in enumerate(TABS, 1))
 
@@ -139,6 +140,21 @@ async def test_the_first_screen_is_there_before_anything_in_it(bench: WorkbenchA
         assert asyncio.get_running_loop().get_task_factory() is None
         await settle(pilot)
         assert "by segment" in shown(bench)
+
+
+async def test_a_filter_that_is_not_in_force_says_so(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "3", "slash")
+        await write(pilot, "server:plc")
+        assert "not applied" not in shown(bench), "while it is typed"
+        await pilot.click(PagedTable, offset=(5, 5))
+        await settle(pilot)
+        assert "not applied: ⏎ here" in shown(bench) and not bench.chosen
+        await press(pilot, "slash", "enter")
+        assert "not applied" not in shown(bench) and str(bench.chosen) == "server:plc"
+        await press(pilot, "slash", "ctrl+u", "tab", "slash", "escape")
+        assert "not applied" not in shown(bench) and "server:plc" in shown(bench)
 
 
 async def test_an_edit_leaves_what_the_user_is_typing_alone(bench: WorkbenchApp) -> None:

@@ -1,16 +1,21 @@
 """The loop on the demo site, with keys only: see, name, draft, simulate, export."""
 
+import asyncio
 import shutil
+import threading
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.widgets import Input, Static
 
+from tests import craft
 from tests.conftest import DEMO
-from tests.tui.driver import press, settle, shown, write
-from workbench.model.policy import Assertion, Exclusion, Guardrail, Rule
+from tests.tui.driver import press, settle, shown, until, write
+from workbench.model.policy import Assertion, Exclusion, Guardrail, Rule, Segment
+from workbench.model.traffic import Flow
 from workbench.session import Session
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.screens.conversations import ConversationsScreen
@@ -63,6 +68,38 @@ async def test_a_drill_down_is_still_there_after_a_look_elsewhere(bench: Workben
         assert isinstance(bench.screen, ConversationsScreen)
 
 
+async def test_a_conversation_stays_itself_when_captures_are_loaded(
+    bench: WorkbenchApp, tmp_path: Path
+) -> None:
+    """Its row in the table does not: others come before it."""
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "enter", "enter")
+        before = shown(bench).splitlines()[3:10]
+        more = tmp_path / "more.pcap"
+        more.write_bytes(craft.pcap([craft.tcp4("10.99.0.1", 7777, "10.99.0.2", 1)]))
+        session = session_of(bench)
+        await asyncio.to_thread(session.ingest, [more])
+        bench.edit(lambda _: "loaded")
+        await settle(pilot)
+        assert shown(bench).splitlines()[3:10] == before
+
+
+async def test_flows_sort_by_every_column(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(160, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "3")
+        table = bench.screen.query_one(PagedTable)
+        for _ in table.columns:
+            await press(pilot, "s")
+            assert not bench.last_error
+        while table.sort_key != "duration":
+            await press(pilot, "s")
+        page = [row.key for at in range(40) if (row := table.row(at))]
+        lasted = [flow.last_us - flow.first_us for flow in page if isinstance(flow, Flow)]
+        assert len(lasted) == 40 and lasted == sorted(lasted, reverse=True) and lasted[0]
+
+
 async def test_grouping_showing_and_sorting(bench: WorkbenchApp) -> None:
     async with bench.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
@@ -77,6 +114,59 @@ async def test_grouping_showing_and_sorting(bench: WorkbenchApp) -> None:
             await press(pilot, "g")
             names.add(str(view.border_title).partition(" ─")[0])
         assert names == {f"by {name}" for name in session_of(bench).groupings()}
+
+
+async def test_a_grouping_that_an_undo_takes_away(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        view, session = bench.screen.query_one(MatrixView), session_of(bench)
+        host = session.inventory.hosts[0].addresses[0]
+        bench.edit(lambda session: session.draft.label_hosts([host], {"colour": "red"}))
+        await settle(pilot)
+        while not str(view.border_title).startswith("by colour"):
+            await press(pilot, "g")
+        await press(pilot, "u")
+        assert str(view.border_title).startswith("by segment") and not bench.last_error
+        await press(pilot, "ctrl+r")
+        assert str(view.border_title).startswith("by colour"), "as the user wanted it"
+
+
+async def test_a_cell_is_of_the_matrix_that_is_shown(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        bench.simulate_key("g")  # another matrix is on its way
+        await press(pilot, "enter")
+        assert bench.screen.query_one(PagedTable).total and not bench.last_error
+
+
+async def test_a_list_behind_a_cell_follows_the_filter(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "slash")
+        await write(pilot, "service:tcp/445")
+        await press(pilot, "enter", "enter")
+        table, session = bench.screen.query_one(PagedTable), session_of(bench)
+        some = table.total
+        await press(pilot, "slash", "ctrl+u", "enter")
+        cell = bench.screen_stack[0].query_one(MatrixView).cell
+        assert cell is not None
+        assert table.total == len(session.cell_rows("segment", cell.row, cell.column)) > some
+
+
+async def test_a_list_of_what_an_undo_took_away_says_so(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        everybody = Segment("everybody", cidrs=("10.0.0.0/8",))
+        bench.edit(lambda session: session.draft.put_segment(everybody))
+        await settle(pilot)
+        bench.screen.query_one(MatrixView).jump("everybody", "everybody")
+        await press(pilot, "enter")
+        table = bench.screen.query_one(PagedTable)
+        assert table.total
+        await press(pilot, "u")
+        assert not table.total and "no group 'everybody' here" in shown(bench)
+        await press(pilot, "ctrl+r")
+        assert table.total and "no group" not in shown(bench)
 
 
 async def test_jumping_to_a_name(bench: WorkbenchApp) -> None:
@@ -399,6 +489,46 @@ async def test_an_export_is_written_when_it_is_proven(bench: WorkbenchApp, site:
         await press(pilot, "5", "x", "9", "d", "d")
         assert "not verified" in shown(bench), "another draft, another proof"
         assert any(line.startswith("-") for line in bench.screen.query_one(CodeView).lines)
+
+
+async def test_a_proof_outlives_what_does_not_touch_it(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "5", "x", "9")
+        code = bench.screen.query_one(CodeView)
+        await press(pilot, "j", "j", "v")
+        assert "proven equal" in shown(bench) and code.scroll_offset.y == 2
+        await press(pilot, "slash")
+        await write(pilot, "client:office")
+        await press(pilot, "enter", "2", "ctrl+s", "9")
+        assert "proven equal" in shown(bench) and code.scroll_offset.y == 2, "files and draft stay"
+        await press(pilot, "u")
+        assert "not verified" in shown(bench)
+
+
+async def test_a_proof_of_what_is_not_shown_any_more_is_told(
+    bench: WorkbenchApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with bench.run_test(size=(120, 40), notifications=True) as pilot:
+        await settle(pilot)
+        await press(pilot, "9")
+        exports, entered, go_on = session_of(bench).exports, threading.Event(), threading.Event()
+        check = exports.check
+
+        def slow(*given: Any, **options: Any) -> Any:
+            entered.set()
+            go_on.wait(30)
+            return check(*given, **options)
+
+        monkeypatch.setattr(exports, "check", slow)
+        bench.simulate_key("v")
+        await until(pilot, entered)
+        bench.edit(lambda session: session.draft.remove_rule(session.policy.rules[0].id))
+        await pilot.pause(0.5)
+        go_on.set()
+        await settle(pilot)
+        text = shown(bench)
+        assert "not verified" in text and "verified what was shown before" in text
 
 
 async def test_a_refusal_is_told(bench: WorkbenchApp, site: Path) -> None:

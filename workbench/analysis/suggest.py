@@ -180,7 +180,7 @@ def propose_rules(
         segments=(*policy.segments, *found.new),
         rules=(*policy.rules, *(proposal.rule for proposal in proposals)),
     )
-    return Suggestion(extended, tuple(proposals))
+    return Suggestion(extended, tuple(proposals), policy)
 
 
 def _texts(services: Services, policy: Policy) -> tuple[str, ...]:

@@ -124,6 +124,8 @@ class Suggestion:
     policy: Policy
     """The given policy plus the proposed rules, and segments for hosts that had none."""
     proposals: tuple[Proposal, ...]
+    of: Policy
+    """The given policy."""
 
     @property
     def harmless(self) -> tuple[str, ...]:

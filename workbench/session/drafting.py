@@ -76,7 +76,12 @@ class Drafting:
         return copy
 
     def accept(self, suggestion: Suggestion, rule_ids: Collection[str]) -> None:
-        """Take these proposed rules, and the segments and protections they came with."""
+        """Take these proposed rules, and the segments and protections they came with.
+
+        Raises InputError when the draft is another one by now: its edits would be lost.
+        """
+        if self.policy is not suggestion.of:
+            raise InputError("the draft was edited since: ask again")
         wanted = {proposal.rule.id for proposal in suggestion.proposals} & set(rule_ids)
         wanted_or_had = wanted | {rule.id for rule in self.policy.rules}
         kept = tuple(rule for rule in suggestion.policy.rules if rule.id in wanted_or_had)

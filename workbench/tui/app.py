@@ -17,6 +17,7 @@ from workbench.tui.commands import Commands
 from workbench.tui.desk import Desk
 from workbench.tui.glyphs import AsciiFilter, key_in_words
 from workbench.tui.keys import keys_file, read_keys
+from workbench.tui.messages import Leaving
 from workbench.tui.themes import THEMES, VERDICT_DEFAULTS
 
 if TYPE_CHECKING:
@@ -181,10 +182,18 @@ class WorkbenchApp(Desk):
 
         await self.push_screen(HelpScreen.of(self.screen))
 
-    async def action_leave(self) -> None:
-        from workbench.tui.screens.leave import LeaveScreen
-
-        if self.summary is None or not self.summary.changed:
+    def action_leave(self) -> None:
+        """When the edits under way are made: whether anything is unsaved is known by then."""
+        if (session := self.session) is None:
             self.exit()
         else:
+            self.in_turn(lambda: self.post_message(Leaving(unsaved=session.draft.changed)))
+
+    @on(Leaving)
+    async def _leave(self, message: Leaving) -> None:
+        from workbench.tui.screens.leave import LeaveScreen
+
+        if not message.unsaved:
+            self.exit()
+        elif not isinstance(self.screen, LeaveScreen):
             await self.push_screen(LeaveScreen())

@@ -3,7 +3,7 @@
 import threading
 from collections import defaultdict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from textual import on
 from textual.screen import Screen, ScreenResultType
@@ -67,6 +67,8 @@ class Asking(Screen[ScreenResultType]):
         number, on_error = self._numbers[topic], failed or self.bench.show_error
 
         def work() -> None:
+            if number != self._numbers[topic]:
+                return  # it has waited for a thread so long that nobody wants to know any more
             try:
                 value = question()
             except Cancelled:
@@ -81,6 +83,15 @@ class Asking(Screen[ScreenResultType]):
     def forget(self, topic: str) -> None:
         """Answers still under way are not wanted any more."""
         self._numbers[topic] += 1
+
+    def on_unmount(self) -> None:
+        for topic in list(self._numbers):
+            self.forget(topic)
+
+    def deeper(self, screen: Screen[Any]) -> None:
+        """Push a screen; a second Enter, while the first is being answered, does nothing."""
+        if self.is_active:
+            self.app.push_screen(screen)
 
     @on(Answered)
     def _answered(self, message: Answered) -> None:

@@ -1,7 +1,10 @@
 """The desk under every screen: the session, edits in their order, long work with a way to stop."""
 
+import asyncio
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -82,7 +85,7 @@ class Desk(Weighing):
         self.last_error = ""
         self.fatal: WorkbenchError | None = None
         """Why the workspace could not be opened."""
-        self._editing = threading.Lock()
+        self._turns = ThreadPoolExecutor(1, "edit")
         self._stop: threading.Event | None = None
 
     # ── opening ────────────────────────────────────────────────────────────────────────────
@@ -125,17 +128,25 @@ class Desk(Weighing):
 
         def work() -> None:
             try:
-                with self._editing:
-                    told = change(session)
-                    summary = session.summary()
-                    if told is None:
-                        told = session.last_change()
-                    label, changes = (told, None) if isinstance(told, str) else told
-                    self.post_message(self.Edited(summary, label, changes, done))
+                told = change(session)
+                summary = session.summary()
+                if told is None:
+                    told = session.last_change()
+                label, changes = (told, None) if isinstance(told, str) else told
+                self.post_message(self.Edited(summary, label, changes, done))
             except WorkbenchError as error:
                 self.post_message(self.Failed(error, failed=failed))
 
-        self.run_worker(work, thread=True, group="edit")
+        self.in_turn(work)
+
+    def in_turn(self, work: Callable[[], object]) -> None:
+        """In the one thread that edits, behind every edit that was asked for before."""
+        turn = self._turns.submit(copy_context().run, work)
+        self.run_worker(asyncio.wrap_future(turn), group="edit")
+
+    def edits_made(self) -> None:
+        """Wait for the edits under way; not on the event loop."""
+        self._turns.submit(int).result()
 
     @on(Edited)
     def _edited(self, message: Edited) -> None:

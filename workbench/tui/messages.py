@@ -31,6 +31,13 @@ class Refused(Message):
 
 
 @dataclass
+class Leaving(Message):
+    """The user wants to leave, and every edit asked for before is made."""
+
+    unsaved: bool
+
+
+@dataclass
 class Progressed(Message):
     """How far long work is. Only the latest matters."""
 

@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from workbench.model.policy import Policy
 from workbench.model.simulation import Proposal, Suggestion
 from workbench.model.text import plural, short_bytes
 from workbench.model.verdict import Class, Verdict
@@ -43,15 +44,20 @@ class AllowScreen(Dialog):
             yield Static("looking for the narrowest rule …", id="allow-text")
 
     def on_mount(self) -> None:
-        session, rows = self.bench.session, self._rows
-        if session is not None:
-            self.ask("propose", lambda: _propose(session, rows), self._show, self.say)
+        session, bench, rows = self.bench.session, self.bench, self._rows
+        if session is None:
+            return
+
+        def question() -> tuple[Suggestion, Effect]:
+            bench.edits_made()  # or it would propose against a draft that is about to change
+            return _propose(session, rows)
+
+        self.ask("propose", question, self._show, self.say)
 
     def _show(self, answer: tuple[Suggestion, Effect]) -> None:
-        suggestion, effect = answer
-        parts = [part for one in suggestion.proposals for part in proposal_parts(one)]
+        self._suggestion, effect = answer
+        parts = [part for one in self._suggestion.proposals for part in proposal_parts(one)]
         if parts:
-            self._suggestion = suggestion
             parts += effect_parts(effect)
         else:
             parts = [("Nothing to allow: the draft allows all of it already.", "")]
@@ -59,9 +65,10 @@ class AllowScreen(Dialog):
         self.query_one("#allow-text", Static).update(text)
 
     def action_accept(self) -> None:
-        suggestion = self._suggestion
-        if suggestion is not None:
-            every = [one.rule.id for one in suggestion.proposals]
+        """Not before it is seen what is accepted."""
+        if (suggestion := self._suggestion) is None:
+            return
+        if every := [one.rule.id for one in suggestion.proposals]:
             self.bench.edit(lambda session: session.draft.accept(suggestion, every))
         self.dismiss()
 
@@ -69,13 +76,14 @@ class AllowScreen(Dialog):
 def _propose(session: "Session", rows: Rows) -> tuple[Suggestion, Effect]:
     found = rows()
     found = found[session.simulation.verdicts[found] != Verdict.ALLOWED]
-    suggestion = session.propose(found) if len(found) else Suggestion(session.policy, ())
-    return suggestion, effect_of(session, suggestion)
+    now = session.policy
+    suggestion = session.propose(found) if len(found) else Suggestion(now, (), now)
+    return suggestion, effect_of(session, suggestion.policy)
 
 
-def effect_of(session: "Session", suggestion: Suggestion) -> Effect:
-    """What the whole suggestion would do to the recorded traffic."""
-    before, after = session.simulation, session.try_policy(suggestion.policy)
+def effect_of(session: "Session", wanted: Policy) -> Effect:
+    """What another policy would do to the recorded traffic."""
+    before, after = session.simulation, session.try_policy(wanted)
     allowed = [Class.PERMITTED, Class.MISDROPPED]
     more = sum(after.totals.by_class[klass] - before.totals.by_class[klass] for klass in allowed)
     return more, after.totals.by_class[Class.WOULD_BLOCK], percent(after.coverage.share)

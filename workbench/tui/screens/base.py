@@ -13,7 +13,7 @@ from textual.widget import Widget
 
 from workbench.model.errors import FilterError, WorkbenchError
 from workbench.model.filters import Filter
-from workbench.model.traffic import Progress
+from workbench.model.traffic import Flow, Progress
 from workbench.tui.app import TABS
 from workbench.tui.asking import Asking
 from workbench.tui.weighing import Weight
@@ -103,9 +103,7 @@ class WorkScreen(Asking[None]):
             return
         self._seen = state
         chosen = self.bench.chosen
-        bar = self.query_one(FilterBar)
-        if not bar.typing:
-            bar.text = str(chosen)
+        self.query_one(FilterBar).apply(str(chosen))
         self.refresh_bindings()
         self.ask("counts", lambda: _counts(session, chosen), self._show_counts)
         self.load()
@@ -141,6 +139,7 @@ class WorkScreen(Asking[None]):
         def take(found: Filter) -> None:
             bar.show_error(None)
             self.bench.chosen = found
+            bar.reset()
             self.focus_body()
 
         def refuse(error: WorkbenchError) -> None:
@@ -155,7 +154,7 @@ class WorkScreen(Asking[None]):
     def _filter_left(self) -> None:
         bar = self.query_one(FilterBar)
         bar.show_error(None)
-        bar.text = str(self.bench.chosen)
+        bar.reset()
         self.focus_body()
 
     @on(TabLine.Picked)
@@ -191,12 +190,27 @@ class WorkScreen(Asking[None]):
         from workbench.tui.screens.allow import AllowScreen
 
         if rows := self.subject():
-            self.app.push_screen(AllowScreen(rows))
+            self.deeper(AllowScreen(rows))
 
     def action_explain(self) -> None:
         from workbench.tui.screens.explain import ExplainScreen
 
-        self.app.push_screen(ExplainScreen(self.subject()))
+        self.deeper(ExplainScreen(self.subject()))
+
+
+def one_row(session: "Session", client: int, server: int, protocol: int, port: int) -> Rows:
+    """One conversation's row, found when it is asked for: loading captures moves rows."""
+
+    def rows() -> NDArray[np.int64]:
+        row = session.table.find(client, server, protocol, port)
+        return np.array([] if row is None else [row], np.int64)
+
+    return rows
+
+
+def row_of_flow(session: "Session", flow: Flow) -> Rows:
+    """The row of a flow's conversation."""
+    return one_row(session, flow.client, flow.server, flow.protocol, flow.server_port)
 
 
 def _counts(session: "Session", chosen: Filter) -> tuple[int, int]:

@@ -50,4 +50,5 @@ class ConversationListScreen(WorkScreen):
         from workbench.tui.screens.flowlist import FlowListScreen
 
         if isinstance(event.key, int):
-            self.app.push_screen(FlowListScreen(self.TAB, self.crumb(), event.key))
+            one = self.opened.table.at(event.key)
+            self.deeper(FlowListScreen(self.TAB, self.crumb(), one))

@@ -8,10 +8,13 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from workbench.model.errors import WorkbenchError
 from workbench.tui.lines import CONVERSATION_COLUMNS
 from workbench.tui.screens.base import Rows
 from workbench.tui.screens.conversationlist import ConversationListScreen
 from workbench.tui.widgets.pagedtable import PagedTable
+
+_EMPTY = "No conversations."
 
 
 class ConversationsScreen(ConversationListScreen):
@@ -29,7 +32,7 @@ class ConversationsScreen(ConversationListScreen):
             CONVERSATION_COLUMNS,
             sort="bytes",
             descending=True,
-            empty="No conversations.",
+            empty=_EMPTY,
             id="table",
         )
 
@@ -42,11 +45,16 @@ class ConversationsScreen(ConversationListScreen):
             rows = find()
             return session.ordered(rows[session.select(chosen)[rows]], key, descending)
 
-        self.ask("rows", question, self._show)
+        self.ask("rows", question, self._show, self._gone)
 
-    def _show(self, rows: NDArray[np.int64]) -> None:
-        self._rows = rows
-        self.query_one(PagedTable).show(len(rows))
+    def _gone(self, error: WorkbenchError) -> None:
+        """The rule, host or group is no more in the draft: an undo brings it back."""
+        self._show(np.zeros(0, np.int64), str(error))
+
+    def _show(self, rows: NDArray[np.int64], empty: str = _EMPTY) -> None:
+        self._rows, table = rows, self.query_one(PagedTable)
+        table.empty = empty
+        table.show(len(rows))
 
     def crumb(self) -> str:
         return self._title

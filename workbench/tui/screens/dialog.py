@@ -68,12 +68,12 @@ class Dialog(Asking[None], ModalScreen[None]):
 
     def accepted(self) -> None:
         """The edit is made; by now the user may have left."""
-        if self.is_current:
+        if self.is_active:
             self.dismiss()
 
     def _unchanged(self, error: WorkbenchError) -> None:
         self._under_way = False
-        if self.is_current:
+        if self.is_active:
             self.say(error)
         else:  # left meanwhile
             self.bench.show_error(error)

@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from workbench.model.errors import InputError, WorkbenchError
 from workbench.model.rendered import Rendered, Verification
+from workbench.model.simulation import Simulation
 from workbench.model.text import plural
 from workbench.tui.glyphs import CLASS_STYLES
 from workbench.tui.screens.base import WorkScreen
@@ -47,6 +48,8 @@ class ExportScreen(WorkScreen):
         self._only: Only = ()
         self._diff = False
         self._rendered: Rendered | None = None
+        self._of: tuple[str, Only, Simulation | None] = ("", (), None)
+        """Target, segments and judged traffic that the files are of."""
         self._last: Mapping[str, str] = {}
         self._refusal = ""
         self._certificate: Verification | None = None
@@ -63,7 +66,6 @@ class ExportScreen(WorkScreen):
     # ── loading ────────────────────────────────────────────────────────────────────────────
 
     def load(self) -> None:
-        self._certificate, self._folder = None, ""
         session = self.opened
         if self._targets:
             self._preview()
@@ -77,18 +79,26 @@ class ExportScreen(WorkScreen):
     def _preview(self) -> None:
         session, target, only = self.opened, self._targets[self._at][0], self._only
 
-        def question() -> tuple[Rendered, Mapping[str, str]]:
-            return session.exports.preview(target, only), session.exports.last(target)
+        def question() -> tuple[Rendered, Mapping[str, str], Simulation]:
+            now = session.simulation
+            return session.exports.preview(target, only), session.exports.last(target), now
 
         self.ask("preview", question, self._show, self._refuse)
 
-    def _show(self, answer: tuple[Rendered, Mapping[str, str]]) -> None:
-        self._rendered, self._last = answer
+    def _show(self, answer: tuple[Rendered, Mapping[str, str], Simulation]) -> None:
+        """What was proven stays so as long as files, draft and traffic are the same."""
+        rendered, self._last, now = answer
+        target, only, before = self._of
+        same = (rendered.target, self._only) == (target, only) and now is before
+        if not same or self._rendered is None or rendered.files != self._rendered.files:
+            self._rendered, self._of = rendered, (rendered.target, self._only, now)
+            self._certificate, self._folder = None, ""
         self._refusal = ""
         self._draw()
 
     def _refuse(self, error: WorkbenchError) -> None:
         self._rendered, self._refusal = None, str(error)
+        self._certificate, self._folder = None, ""
         self._draw()
 
     # ── drawing ────────────────────────────────────────────────────────────────────────────
@@ -165,7 +175,7 @@ class ExportScreen(WorkScreen):
             self._only = only
             self.load()
 
-        self.app.push_screen(OnlyScreen(self._only or advised(self._refusal), names, chosen))
+        self.deeper(OnlyScreen(self._only or advised(self._refusal), names, chosen))
 
     def action_file(self, by: int) -> None:
         self._file += by
@@ -185,6 +195,8 @@ class ExportScreen(WorkScreen):
             if rendered is self._rendered:
                 self._certificate = found
                 self._draw()
+            else:
+                self.notify("verified what was shown before: v verifies this", markup=False)
 
         self.bench.long_work(
             lambda tell, stopped: session.exports.check(

@@ -192,13 +192,13 @@ class ExposureScreen(SheetScreen):
         from workbench.tui.screens.place import PlaceScreen
 
         ask = PlaceScreen("The intruder is at", self._foothold, self._from, outside=True)
-        self.app.push_screen(ask)
+        self.deeper(ask)
 
     def action_target(self) -> None:
         from workbench.tui.screens.place import PlaceScreen
 
         ask = PlaceScreen("The intruder wants", self._target or "", self._to, outside=False)
-        self.app.push_screen(ask)
+        self.deeper(ask)
 
     def _from(self, place: str) -> None:
         self._foothold = place
@@ -240,7 +240,7 @@ class ExposureScreen(SheetScreen):
             self._foothold = key
             self._go("reach")
         elif form := acts.form_of(self.opened, gates_of(key)):
-            self.app.push_screen(form)
+            self.deeper(form)
         else:
             self.action_conversations()
 
@@ -252,14 +252,14 @@ class ExposureScreen(SheetScreen):
         from workbench.tui.screens.conversations import ConversationsScreen
 
         if rows := self.subject():
-            self.app.push_screen(ConversationsScreen(self.TAB, title_of(self._key), rows))
+            self.deeper(ConversationsScreen(self.TAB, title_of(self._key), rows))
 
     def action_explain(self) -> None:
         from workbench.tui.screens.explain import ExplainScreen
 
         key = self._key
         otherwise = imagined(key.hop) if isinstance(key, Step) else None
-        self.app.push_screen(ExplainScreen(self.subject(), otherwise))
+        self.deeper(ExplainScreen(self.subject(), otherwise))
 
     def on_resize(self) -> None:
         self._tell_ends()

@@ -162,7 +162,7 @@ class FindingBase(SeekingScreen):
         from workbench.tui.screens.findingflows import FindingFlowsScreen
 
         if one := self.finding():
-            self.app.push_screen(FindingFlowsScreen(one))
+            self.deeper(FindingFlowsScreen(one))
 
     def intrusion(self) -> tuple[str, Iterable[Finding]]:
         """What `p` replays: in words, and the findings; suppressed ones are left out."""
@@ -183,13 +183,13 @@ class FindingBase(SeekingScreen):
         from workbench.tui.screens.story import StoryScreen
 
         if one := self._chosen_one():
-            self.app.push_screen(StoryScreen(self.other_end(one), self.baseline))
+            self.deeper(StoryScreen(self.other_end(one), self.baseline))
 
     def action_respond(self) -> None:
         from workbench.tui.screens.respond import RespondScreen
 
         if one := self._chosen_one():
-            self.app.push_screen(RespondScreen(one, self.found))
+            self.deeper(RespondScreen(one, self.found))
 
     def action_replay(self) -> None:
         from workbench.tui.screens.replay import ReplayScreen
@@ -197,14 +197,14 @@ class FindingBase(SeekingScreen):
         if self._chosen_one():
             about, found = self.intrusion()
             wanted = [one.id for one in found if not one.suppression]
-            self.app.push_screen(ReplayScreen(about, wanted, self.baseline))
+            self.deeper(ReplayScreen(about, wanted, self.baseline))
 
     def action_suppress(self) -> None:
         from workbench.tui.screens.suppressing import LiftScreen, SuppressForm
 
         if one := self._chosen_one():
             form = LiftScreen if one.suppression else SuppressForm
-            self.app.push_screen(form(one))
+            self.deeper(form(one))
 
     def say(self, *parts: tuple[str, str]) -> None:
         """The line above the list: text and styles."""

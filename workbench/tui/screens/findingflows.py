@@ -62,4 +62,4 @@ class FindingFlowsScreen(FlowsBase):
 
         total = pager.view.total
         what = f"{plural(total, 'flow')} of {printable(one.title)}"
-        self.app.push_screen(SavePacketsScreen(flows, total, what, f"finding-{one.id}.pcapng"))
+        self.deeper(SavePacketsScreen(flows, total, what, f"finding-{one.id}.pcapng"))

@@ -167,7 +167,7 @@ class FindingsScreen(FindingBase):
     def action_baseline(self) -> None:
         from workbench.tui.screens.baseline import BaselineForm
 
-        self.app.push_screen(BaselineForm(self.baseline, self._compare))
+        self.deeper(BaselineForm(self.baseline, self._compare))
 
     def _compare(self, baseline: Baseline) -> None:
         self.baseline = baseline
@@ -177,4 +177,4 @@ class FindingsScreen(FindingBase):
     def action_thresholds(self) -> None:
         from workbench.tui.screens.thresholds import ThresholdsScreen
 
-        self.app.push_screen(ThresholdsScreen())
+        self.deeper(ThresholdsScreen())

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -13,10 +11,10 @@ from textual.widgets import Static
 
 from workbench.model.packets import MOST_SAVED
 from workbench.model.text import plural
-from workbench.model.traffic import Flow
+from workbench.model.traffic import Conversation, Flow
 from workbench.tui.asking import Pager
 from workbench.tui.lines import FLOW_COLUMNS, flow_row
-from workbench.tui.screens.base import Rows, WorkScreen
+from workbench.tui.screens.base import Rows, WorkScreen, one_row, row_of_flow
 from workbench.tui.widgets.pagedtable import PagedTable, Row
 
 if TYPE_CHECKING:
@@ -74,7 +72,7 @@ class FlowsBase(WorkScreen):
         from workbench.tui.screens.packets import PacketsScreen
 
         assert isinstance(event.key, Flow)  # noqa: S101
-        self.app.push_screen(PacketsScreen(self.TAB, event.key))
+        self.deeper(PacketsScreen(self.TAB, event.key))
 
     def on_unmount(self) -> None:
         if self._pager is not None:
@@ -82,14 +80,7 @@ class FlowsBase(WorkScreen):
 
     def subject(self) -> Rows | None:
         session, flow = self.opened, self.query_one(PagedTable).key
-        if not isinstance(flow, Flow):
-            return None
-
-        def rows() -> NDArray[np.int64]:
-            row = session.table.find(flow.client, flow.server, flow.protocol, flow.server_port)
-            return np.array([] if row is None else [row], np.int64)
-
-        return rows
+        return row_of_flow(session, flow) if isinstance(flow, Flow) else None
 
 
 class FlowListScreen(FlowsBase):
@@ -100,29 +91,29 @@ class FlowListScreen(FlowsBase):
                 tooltip="Write the packets of this conversation to a capture file of their own"),
     ]  # fmt: skip
 
-    def __init__(self, tab: str, title: str, row: int) -> None:
+    def __init__(self, tab: str, title: str, one: Conversation) -> None:
         self.TAB = tab  # type: ignore[misc]
         super().__init__()
         self._title = title
-        self._row = row
+        self._one = one
 
     def body(self) -> Iterable[Widget]:
         yield Static(Content(f" {self._title}"), id="crumbs")
         yield self.table()
 
     def view(self, sort: str, descending: bool) -> Callable[[], Pager]:
-        session, row = self.opened, self._row
-        return lambda: Pager(session.flows_of([row], sort, descending))
+        session, rows = self.opened, self.subject()
+        return lambda: Pager(session.flows_of(rows(), sort, descending))
 
     def action_save(self) -> None:
         from workbench.tui.screens.savepackets import SavePacketsScreen
 
-        row, pager = self._row, self._pager
+        rows, pager = self.subject(), self._pager
         if pager is None:
             return
 
         def flows(session: "Session") -> Sequence[Flow]:
-            view = session.flows_of([row])
+            view = session.flows_of(rows())
             try:
                 return view.page(0, MOST_SAVED)
             finally:
@@ -130,12 +121,13 @@ class FlowListScreen(FlowsBase):
 
         total = pager.view.total
         what = f"{plural(total, 'flow')} of {self._title}"
-        self.app.push_screen(SavePacketsScreen(flows, total, what, "conversation.pcapng"))
+        self.deeper(SavePacketsScreen(flows, total, what, "conversation.pcapng"))
 
     def told(self, pager: Pager) -> None:
         crumbs = f" {self._title} › {plural(pager.view.total, 'flow')}"
         note = "   all of them, whatever the filter" if self.bench.chosen else ""
         self.query_one("#crumbs", Static).update(Content.assemble(crumbs, (note, "not bold $dim")))
 
-    def subject(self) -> Rows | None:
-        return lambda: np.array([self._row], np.int64)
+    def subject(self) -> Rows:
+        one = self._one
+        return one_row(self.opened, one.client, one.server, one.protocol, one.port)

@@ -26,9 +26,10 @@ class LeaveScreen(Dialog):
         yield Static("policy.yaml and inventory.yaml on disk are as they were when last saved.")
 
     def action_save(self) -> None:
-        session = self.bench.session
-        if session is not None:
-            self.ask("save", lambda: _save(session), lambda _: self.app.exit(), self.say)
+        self.change_with(_save)
+
+    def accepted(self) -> None:
+        self.app.exit()
 
     def action_discard(self) -> None:
         self.app.exit()

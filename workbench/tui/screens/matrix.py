@@ -13,7 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from workbench.model.exposure import Scenario
-from workbench.model.filters import Filter
+from workbench.model.filters import NO_FILTER, Filter
 from workbench.model.matrix import Cell
 from workbench.session.departures import GONE, NEW, departed
 from workbench.tui.glyphs import CLASS_STYLES
@@ -66,14 +66,16 @@ class MatrixScreen(WorkScreen):
         super().__init__()
         self._chosen_by = ""
         """Empty until the user picks a grouping."""
+        self._by = "segment"
+        """What is grouped by: what was chosen, as long as the draft has it."""
         self._sort = SORTS[0]
         self._normal: tuple[int | None, str] = (None, "")
         """The baseline: a moment (µs), or captures."""
         self._view = ALL
         """ALL, NEW or GONE against the baseline."""
         self._saved_openness: Openness | None = None
-        self._landed: tuple[str, Filter, str] | None = None
-        """Grouping, filter and view for which the cursor was put on something."""
+        self._shown: tuple[str, Filter, str] = ("", NO_FILTER, "")
+        """Grouping, filter and view of the matrix that is shown."""
 
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="matrix-row"):
@@ -89,14 +91,11 @@ class MatrixScreen(WorkScreen):
 
     # ── loading ────────────────────────────────────────────────────────────────────────────
 
-    @property
-    def _by(self) -> str:
-        session = self.bench.session
-        return self._chosen_by or (session.groupings()[0] if session else "segment")
-
     def load(self) -> None:
         session, chosen = self.opened, self.bench.chosen
-        by, sort = self._by, self._sort
+        choices = session.groupings()
+        by = self._by = self._chosen_by if self._chosen_by in choices else choices[0]
+        sort = self._sort
         view, normal = self._view, self._normal
 
         def question() -> Grid:
@@ -130,10 +129,10 @@ class MatrixScreen(WorkScreen):
 
     def _show_grid(self, grid: Grid, wanted: tuple[str, Filter, str]) -> None:
         view = self.query_one(MatrixView)
+        same, self._shown = wanted == self._shown, wanted
         view.grid = grid
-        if wanted != self._landed:
+        if not same:
             view.land()
-        self._landed = wanted
         self._title()
         if grid.empty:
             filtered = bool(self.bench.chosen) or self._view != ALL
@@ -159,7 +158,7 @@ class MatrixScreen(WorkScreen):
         self._cell_note(cell)
         panel.show(cell, None if cell.conversations else ())
         if cell.conversations:
-            session, rows = self.opened, self._rows_of(cell)
+            session, rows = self.opened, self._rows_of(cell, self._shown[1])
 
             def question() -> list[Story]:
                 return stories(session, rows()[:_LISTED])
@@ -183,9 +182,9 @@ class MatrixScreen(WorkScreen):
         spans = ((text, CLASS_STYLES[tone]) for text, tone in parts)
         self.query_one("#matrix-note", Static).update(Content.assemble(" ", *spans))
 
-    def _rows_of(self, cell: Cell) -> Rows:
-        session, by, chosen = self.opened, self._by, self.bench.chosen
-        view, normal = self._view, self._normal
+    def _rows_of(self, cell: Cell, chosen: Filter) -> Rows:
+        """Of a cell that is shown, even while another matrix is on its way."""
+        session, (by, _, view), normal = self.opened, self._shown, self._normal
 
         def rows() -> NDArray[np.int64]:
             found = session.cell_rows(by, cell.row, cell.column, chosen)
@@ -197,12 +196,13 @@ class MatrixScreen(WorkScreen):
 
     def subject(self) -> Rows | None:
         cell = self.query_one(MatrixView).cell
-        return self._rows_of(cell) if cell and cell.conversations else None
+        return self._rows_of(cell, self._shown[1]) if cell and cell.conversations else None
 
     @on(MatrixView.Chosen)
     def _cell_chosen(self, event: MatrixView.Chosen) -> None:
         title = f"{event.cell.row} → {event.cell.column}"
-        self.app.push_screen(ConversationsScreen(self.TAB, title, self._rows_of(event.cell)))
+        rows = self._rows_of(event.cell, NO_FILTER)  # the list has the filter of its moment
+        self.deeper(ConversationsScreen(self.TAB, title, rows))
 
     # ── keys ───────────────────────────────────────────────────────────────────────────────
 
@@ -233,7 +233,7 @@ class MatrixScreen(WorkScreen):
         from workbench.tui.screens.baseline import BaselineForm
         from workbench.tui.screens.findingbase import Baseline
 
-        self.app.push_screen(BaselineForm(Baseline(*self._normal), self._compare))
+        self.deeper(BaselineForm(Baseline(*self._normal), self._compare))
 
     def _compare(self, baseline: "Baseline") -> None:
         self._normal = baseline.moment, baseline.against
@@ -255,7 +255,7 @@ class MatrixScreen(WorkScreen):
     def action_suggest(self) -> None:
         from workbench.tui.screens.suggest import SuggestScreen
 
-        self.app.push_screen(SuggestScreen())
+        self.deeper(SuggestScreen())
 
     def action_find(self) -> None:
         find = self.query_one("#find", CompletingInput)

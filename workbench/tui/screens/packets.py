@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -18,7 +16,7 @@ from workbench.model.text import plural
 from workbench.model.traffic import Flow
 from workbench.tui.desk import Stopped, Tell
 from workbench.tui.lines import PACKET_COLUMNS, ends, packet_row
-from workbench.tui.screens.base import Rows
+from workbench.tui.screens.base import Rows, row_of_flow
 from workbench.tui.screens.seeking import SeekingScreen
 from workbench.tui.widgets.packetview import PacketView
 from workbench.tui.widgets.pagedtable import PagedTable
@@ -133,13 +131,7 @@ class PacketsScreen(SeekingScreen):
         total = plural(flow.packets_to_server + flow.packets_to_client, "packet")
         what = f"{total} of {ends(flow)}"
         name = f"flow-{flow.id}.pcapng"
-        self.app.push_screen(SavePacketsScreen(lambda _: [flow], 1, what, name))
+        self.deeper(SavePacketsScreen(lambda _: [flow], 1, what, name))
 
     def subject(self) -> Rows | None:
-        session, flow = self.opened, self._flow
-
-        def rows() -> NDArray[np.int64]:
-            row = session.table.find(flow.client, flow.server, flow.protocol, flow.server_port)
-            return np.array([] if row is None else [row], np.int64)
-
-        return rows
+        return row_of_flow(self.opened, self._flow)

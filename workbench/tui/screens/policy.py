@@ -120,7 +120,7 @@ class PolicyScreen(WorkScreen):
         self.refresh_bindings()
 
     def action_new(self) -> None:
-        self.app.push_screen(_NEW[self._list]())
+        self.deeper(_NEW[self._list]())
 
     def action_remove(self) -> None:
         name, key = self._list, self._table.key
@@ -138,12 +138,12 @@ class PolicyScreen(WorkScreen):
     def action_yaml(self) -> None:
         from workbench.tui.screens.yamlview import YamlScreen
 
-        self.app.push_screen(YamlScreen())
+        self.deeper(YamlScreen())
 
     @on(PagedTable.Chosen)
     def _chosen(self, event: PagedTable.Chosen) -> None:
         if isinstance(event.key, str) and (form := _form(self.opened, self._list, event.key)):
-            self.app.push_screen(form)
+            self.deeper(form)
 
     def subject(self) -> Rows | None:
         session, key = self.opened, self._table.key

@@ -155,7 +155,7 @@ class RespondScreen(Dialog):
         host = self._options[self._at].host
         if host is not None:
             form = QuarantineForm(self._finding, self._among, host, self._before, self.accepted)
-            self.app.push_screen(form)
+            self.deeper(form)
 
     @on(PagedTable.Chosen)
     def action_accept(self) -> None:

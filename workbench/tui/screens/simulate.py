@@ -122,7 +122,7 @@ class SimulateScreen(ConversationListScreen):
     def action_suggest(self) -> None:
         from workbench.tui.screens.suggest import SuggestScreen
 
-        self.app.push_screen(SuggestScreen())
+        self.deeper(SuggestScreen())
 
 
 def _with_past(story: Story, was: NDArray[np.uint8]) -> Story:

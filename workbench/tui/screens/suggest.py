@@ -21,9 +21,9 @@ from workbench.tui.widgets.pagedtable import PAGE, Column, PagedTable, Row
 
 COLUMNS = (
     Column("", 1),
-    Column("rule", 16, flex=2),
-    Column("from", 10, flex=1),
-    Column("to", 10, flex=1),
+    Column("rule", 16, flex=2, middle=True),
+    Column("from", 10, flex=1, names=True),
+    Column("to", 10, flex=1, names=True),
     Column("services", 12, flex=2),
     Column("flows", 6, right=True, spare=1),
     Column("bytes", 8, right=True, spare=2),
@@ -60,9 +60,15 @@ class SuggestScreen(Dialog):
             yield Static(id="suggest-text")
 
     def on_mount(self) -> None:
-        session = self.bench.session
-        if session is not None:
-            self.ask("suggest", session.suggest, self._show, self.say)
+        session, bench = self.bench.session, self.bench
+        if session is None:
+            return
+
+        def question() -> Suggestion:
+            bench.edits_made()  # or it would propose against a draft that is about to change
+            return session.suggest()
+
+        self.ask("suggest", question, self._show, self.say)
 
     def _show(self, suggestion: Suggestion) -> None:
         """What needs a second look is not taken unless the user says so."""
@@ -81,7 +87,7 @@ class SuggestScreen(Dialog):
         def effect() -> Effect:
             wanted = taken | {rule.id for rule in session.policy.rules}
             kept = tuple(rule for rule in suggestion.policy.rules if rule.id in wanted)
-            return effect_of(session, Suggestion(replace(suggestion.policy, rules=kept), ()))
+            return effect_of(session, replace(suggestion.policy, rules=kept))
 
         self.ask("effect", effect, self._show_effect, self.say)
 
@@ -124,8 +130,11 @@ class SuggestScreen(Dialog):
             self._draw()
 
     def action_accept(self) -> None:
+        """Not before it is seen what is accepted."""
         suggestion, taken = self._suggestion, frozenset(self._taken)
-        if suggestion is not None and taken:
+        if suggestion is None:
+            return
+        if taken:
             self.bench.edit(lambda session: session.draft.accept(suggestion, taken))
         self.dismiss()
 

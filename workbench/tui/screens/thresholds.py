@@ -71,7 +71,7 @@ class ThresholdsScreen(Dialog):
         session = self.bench.session
         if session is not None:
             now = getattr(session.findings.settings().thresholds, str(event.key))
-            self.app.push_screen(ThresholdForm(str(event.key), written(now)))
+            self.deeper(ThresholdForm(str(event.key), written(now)))
 
 
 class ThresholdForm(Form):

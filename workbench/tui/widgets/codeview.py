@@ -55,7 +55,9 @@ class CodeView(ScrollView, can_focus=True):
         self._diff = False
 
     def show(self, lines: Sequence[str], *, diff: bool = False) -> None:
-        """Begin at the top with other text."""
+        """Begin at the top with other text; the same text stays where it is."""
+        if (lines, diff) == (self.lines, self._diff):
+            return
         self.lines, self._diff = lines, diff
         widest = max((len(line) for line in lines), default=0)
         self.virtual_size = Size(min(widest, _LONGEST) + self._gutter, len(lines))

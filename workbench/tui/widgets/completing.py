@@ -71,6 +71,9 @@ class CompletingInput(Vertical):
         start: int
         choices: Sequence[str]
 
+    class Blurred(Message):
+        """The focus has gone elsewhere, whatever was typed."""
+
     class Left(Message):
         """Escape, with no list open."""
 
@@ -149,7 +152,8 @@ class CompletingInput(Vertical):
             return
 
         def look() -> None:
-            self.post_message(self.Offered(number, *completer(text, cursor)))
+            if number == self._asked:  # not if the text moved on while it waited for a thread
+                self.post_message(self.Offered(number, *completer(text, cursor)))
 
         self.run_worker(look, thread=True, group="complete")
 
@@ -196,6 +200,7 @@ class CompletingInput(Vertical):
     def _blurred(self, event: Input.Blurred) -> None:
         event.stop()
         self._close()
+        self.post_message(self.Blurred())
 
     @on(OptionList.OptionSelected)
     def _picked(self, event: OptionList.OptionSelected) -> None:

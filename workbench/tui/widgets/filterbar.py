@@ -38,6 +38,8 @@ class FilterBar(Vertical):
         )
         self._count = Static("", id="filter-count")
         self._error = Static("", id="filter-error")
+        self._applied = ""
+        """The filter in force, which may not be what stands in the line."""
 
     def compose(self) -> ComposeResult:
         with Horizontal():
@@ -49,17 +51,25 @@ class FilterBar(Vertical):
     def on_mount(self) -> None:
         self._error.display = False
 
-    def watch_counts(self, counts: tuple[int, int] | None) -> None:
-        if counts is None:
+    def watch_counts(self) -> None:
+        self._tell()
+
+    @on(CompletingInput.Blurred)
+    def _tell(self) -> None:
+        """How many match; or that the counts are not of what stands in the line."""
+        if not self.typing and self.text != self._applied:
+            self._count.update(Content.assemble(("not applied: ⏎ here", "$warning")))
+            return
+        if self.counts is None:
             self._count.update("")
             return
-        some, every = counts
+        some, every = self.counts
         of = "" if some == every else f"{short_count(some)} of "
         word = "conversations" if self.size.width >= 100 else "conv"
         self._count.update(Content(f"{of}{short_count(every)} {word}"))
 
     def on_resize(self) -> None:
-        self.watch_counts(self.counts)
+        self._tell()
 
     @property
     def typing(self) -> bool:
@@ -70,10 +80,17 @@ class FilterBar(Vertical):
     def text(self) -> str:
         return self._field.value
 
-    @text.setter
-    def text(self, text: str) -> None:
-        if text != self._field.value:
-            self._field.value = text
+    def apply(self, text: str) -> None:
+        """The filter in force is another one; what is being typed stays."""
+        self._applied = text
+        if not self.typing:
+            self.reset()
+
+    def reset(self) -> None:
+        """What is typed goes for the filter in force."""
+        if self.text != self._applied:
+            self._field.value = self._applied
+        self._tell()
 
     def focus(self, scroll_visible: bool = True) -> "FilterBar":
         self._field.focus(scroll_visible)
