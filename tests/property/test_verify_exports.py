@@ -22,7 +22,13 @@ from tests.strategies import (
 )
 from workbench.export import render
 from workbench.model.errors import UnsupportedPolicy
-from workbench.model.net import ANY_PROTOCOL, PORT_PROTOCOLS, AddressSet, ServiceRange
+from workbench.model.net import (
+    ANY_PROTOCOL,
+    PORT_PROTOCOLS,
+    AddressSet,
+    ServiceRange,
+    parse_address,
+)
 from workbench.model.policy import ResolvedPolicy
 from workbench.model.site import Host, Inventory, labels_of
 from workbench.model.traffic import Conversation, ConversationTable, Direction
@@ -77,6 +83,22 @@ def _shifted(line: str) -> str:
     return re.sub(r"(\d+)(?=\D*$)", lambda number: str(int(number.group()) + 1), line)
 
 
+STRANGERS = ("172.16.9.9", "2a00::9")
+STRAYS = (
+    "ip saddr 172.16.9.9 accept",
+    "ip daddr 172.16.9.0/28 tcp dport 31337 accept",
+    "ip6 saddr 2a00::/64 accept",
+    "tcp dport 31337 accept",
+    "udp dport 31337-31400 accept",
+    "ip saddr . tcp dport { 172.16.9.9 . 443, 10.0.0.1 . 31337 } accept",
+    "tcp dport vmap { 31337 : accept, 80 : drop }",
+    "icmp type timestamp-request accept",
+    "meta l4proto 50 accept",
+    "ip saddr 172.16.9.9 return",
+)
+"""Rules that no policy has anything to do with."""
+
+
 @settings(relaxed, max_examples=30)
 @given(resolved_policies(), st.data())
 def test_a_broken_nftables_file_is_never_proven_wrongly(
@@ -91,9 +113,10 @@ def test_a_broken_nftables_file_is_never_proven_wrongly(
     rendered = render("nftables", policy, Inventory())
     ((name, text),) = rendered.files.items()
     lines = text.splitlines()
-    places = [at for at, line in enumerate(lines) if line.startswith("\t\t") and _matters(line)]
+    places = [at for at, line in enumerate(lines) if re.match("\t\t[^\t]", line) and _matters(line)]
     at = data.draw(st.sampled_from(places))
-    lines[at] = data.draw(st.sampled_from([_turned(lines[at]), _shifted(lines[at]), ""]))
+    stray = f"\t\t{data.draw(st.sampled_from(STRAYS))}\n{lines[at]}"
+    lines[at] = data.draw(st.sampled_from([_turned(lines[at]), _shifted(lines[at]), "", stray]))
     broken = {name: "\n".join(lines) + "\n"}
     empty = ConversationTable.empty()
     found = verify("nftables", broken, policy, empty, Inventory(), decide, kernel=False)
@@ -106,6 +129,7 @@ def test_a_broken_nftables_file_is_never_proven_wrongly(
 
 def _everything(policy: ResolvedPolicy) -> ConversationTable:
     services = {(6, 443), (17, 53), (132, 80), (1, 8), (58, 128), (47, 0)}
+    services |= {(6, 31337), (17, 31337), (1, 13), (50, 0)}
     services |= {
         (piece.protocol, port)
         for rule in policy.rules
@@ -117,8 +141,8 @@ def _everything(policy: ResolvedPolicy) -> ConversationTable:
     return table_of(
         [
             Conversation(client, server, protocol, port)
-            for client in INSIDE[::2]
-            for server in INSIDE
+            for client in (*INSIDE[::2], *map(parse_address, STRANGERS))
+            for server in (*INSIDE, *map(parse_address, STRANGERS))
             for protocol, port in services
         ]
     )

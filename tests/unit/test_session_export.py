@@ -74,7 +74,11 @@ def test_an_export_of_another_policy_is_no_proof(session: Session, folder: Path)
 
 def test_only_some_segments(session: Session, tmp_path: Path) -> None:
     session.exports.write("nftables", tmp_path / "db", ("db",))
-    assert session.exports.verify(tmp_path / "db", kernel=False)[0].proven
+    found = session.exports.verify(tmp_path / "db", kernel=False)[0]
+    assert found.proven
+    assert ("the whole policy", "not checked", "these files protect only db") in [
+        (check.name, check.state, check.detail) for check in found.checks
+    ]
     with pytest.raises(PolicyError, match="segment"):
         session.exports.write("nftables", tmp_path / "none", ("nowhere",))
     with pytest.raises(InputError, match="targets are"):

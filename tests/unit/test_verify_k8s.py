@@ -134,6 +134,22 @@ def test_what_a_policy_means(spec: str, open_to: list[str], closed_to: list[str]
             assert _allows(text, *ends.split(">"), service) is expected, case
 
 
+def test_a_namespace_always_has_its_own_name() -> None:
+    """The API server sets this label; an inventory that says otherwise is wrong."""
+    wrong = labels_of({"kubernetes.io/metadata.name": "ops"})
+    text = _policy(
+        "ingress: [{from: [{namespaceSelector: "
+        "{matchLabels: {kubernetes.io/metadata.name: ops}}}]}]"
+    )
+    hosts = [
+        Host(name, (parse_address(address),), (), Pod("shop", name, (), wrong))
+        for name, address in (("a", "10.42.0.1"), ("b", "10.42.0.2"))
+    ]
+    cluster = Cluster.of(hosts, read(text))
+    ends = [cluster.place(address) for address in cluster.pods]
+    assert not cluster.allows(*ends, TCP, 80)
+
+
 def test_policies_add_up_and_both_ends_must_agree() -> None:
     deny = _policy("podSelector: {}\npolicyTypes: [Ingress, Egress]", "deny")
     let_in = _policy("podSelector: {matchLabels: {app: db}}\ningress: [{ports: [{port: 1}]}]", "in")

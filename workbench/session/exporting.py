@@ -1,6 +1,6 @@
 """Exporting: preview, write, read back, prove."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from workbench.model.policy import ResolvedPolicy
 from workbench.model.rendered import Check, Rendered, Verification
 from workbench.model.text import and_more
 from workbench.model.traffic import Stop, Tell
-from workbench.session.exports import read_export, write_export
+from workbench.session.exports import Exported, read_export, write_export
 from workbench.session.site import Drafted
 
 
@@ -86,12 +86,19 @@ class Exporting:
         certificate = self.check(
             rendered, found.only, kernel=kernel, progress=progress, cancelled=cancelled
         )
-        if found.strangers:
-            names = and_more(list(found.strangers), 5)
-            alone = Check("nothing else in the folder", "failed", f"not of this export: {names}")
-            certificate = replace(certificate, checks=(*certificate.checks, alone))
-        return certificate, found.edited
+        checks = (*certificate.checks, *_about(found))
+        return replace(certificate, checks=checks), found.edited
 
     def _restricted(self, only: tuple[str, ...]) -> ResolvedPolicy:
         whole = self._site.policy
         return self._site.resolve(policy.restrict(whole, only) if only else whole)
+
+
+def _about(found: Exported) -> Iterator[Check]:
+    """What the folder itself leaves open."""
+    if found.only:
+        names = and_more(list(found.only), 5)
+        yield Check("the whole policy", "not checked", f"these files protect only {names}")
+    if found.strangers:
+        names = and_more(list(found.strangers), 5)
+        yield Check("nothing else in the folder", "failed", f"not of this export: {names}")

@@ -135,11 +135,15 @@ def _steps(piece: ServiceRange) -> tuple[int, int]:
 
 
 class _Places:
-    """Addresses at which one of the sets begins or ends, and their classes."""
+    """Addresses at which one of the sets begins or ends, and their classes.
+
+    Between two of them nothing changes. Those that are no matter for a policy are left out, and
+    their neighbours are there: else a set of everything would have no address at all.
+    """
 
     def __init__(self, sets: Iterable[AddressSet]) -> None:
-        found = {0, LAST_ADDRESS}
-        for piece in (piece for one in sets for piece in one.ranges):
+        found: set[int] = set()
+        for piece in (piece for one in (*sets, NOT_POLICY) for piece in one.ranges):
             found |= {piece.first, piece.last, piece.first - 1, piece.last + 1}
         self.addresses = tuple(
             sorted(at for at in found if 0 <= at <= LAST_ADDRESS and at not in NOT_POLICY)

@@ -29,7 +29,7 @@ class Place:
     def namespace_labels(self) -> dict[str, str]:
         if self.pod is None:
             return {}
-        return {NAMESPACE_NAME: self.pod.namespace} | dict(self.pod.namespace_labels)
+        return dict(self.pod.namespace_labels) | {NAMESPACE_NAME: self.pod.namespace}
 
 
 @dataclass(frozen=True)
