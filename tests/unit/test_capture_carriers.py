@@ -102,6 +102,13 @@ def test_lwapp_has_frame_control_either_way_round(tmp_path: Path) -> None:
     assert tshark(path, "-o", "lwapp.swap_fc:TRUE") == [FLOW]
 
 
+def test_the_first_piece_of_lwapp_is_opened(tmp_path: Path) -> None:
+    packet = layers.over_udp(12222, layers.lwapp(WIFI_QOS, 3))
+    assert Decoded([packet]).flows == [FLOW]
+    (path := tmp_path / "a.pcap").write_bytes(pcap([packet]))
+    assert tshark(path) == [FLOW]
+
+
 @pytest.mark.parametrize(
     ("port", "payload"),
     [
@@ -114,7 +121,7 @@ def test_lwapp_has_frame_control_either_way_round(tmp_path: Path) -> None:
         (12222, layers.lwapp(b"")),
         (12222, layers.lwapp(b"\x80" + WIFI_QOS[1:])),
     ],
-    ids=["charging", "echo", "empty", "control", "piece", "version", "no frame", "beacon"],
+    ids=["charging", "echo", "empty", "control", "last piece", "version", "no frame", "beacon"],
 )
 def test_what_is_none_counts_to_the_flow_outside(port: int, payload: bytes) -> None:
     decoded = Decoded([layers.over_udp(port, payload)])

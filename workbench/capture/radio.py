@@ -161,5 +161,5 @@ class Radio:
     @cython.nogil
     @cython.exceptval(-1)
     def _lwapp(self, at: cython.Py_ssize_t) -> cython.int:
-        """CAPWAP's forerunner: data (no flag T), not in pieces (F), of version 0: 802.11."""
-        return not self.buf[at] & 0xC6 and self._is(_WIFI, at + 6)
+        """CAPWAP's forerunner: 802.11, no control (flag 4), no last piece (flag 2 without 1)."""
+        return not self.buf[at] & 0xC4 and self.buf[at] & 3 != 2 and self._is(_WIFI, at + 6)

@@ -100,22 +100,24 @@ class WifiDecoder:
         rows: cython.ulonglong[:, ::1] = layers
         i: cython.Py_ssize_t
         size: cython.ulonglong
+        link: cython.ulonglong
         start: cython.Py_ssize_t
         reason: cython.int
         self.buf = buf
         with cython.nogil:
             for i in range(count):
+                link = rows[i, _LINK]
+                if link < 105 or (link not in (105, 119, 127, 163) and link != _MSDU):
+                    continue
                 start = rows[i, _START]
                 self.end = start + rows[i, _CAPLEN]
                 if self.end == start:
                     continue
-                if rows[i, _LINK] == _MSDU:
+                if link == _MSDU:
                     self.group = self.buf[start] & 1 != 0
                     reason = self._snap(start + 14)
-                elif rows[i, _LINK] in (105, 119, 127, 163):
-                    reason = self._capture_header(rows[i, _LINK], start)
                 else:
-                    continue
+                    reason = self._capture_header(link, start)
                 if reason:
                     self._skips[reason] += 1
                     rows[i, _LINK] = _COUNTED

@@ -50,6 +50,8 @@ class Wrappers:
         self.buf = buf
         with cython.nogil:
             for i in range(count):
+                if lay[i, _LINK] == 1:  # most of them
+                    continue
                 self._open(lay[i, _LINK], lay[i, _START], lay[i, _CAPLEN])
                 if self.link == lay[i, _LINK]:
                     continue
