@@ -11,6 +11,7 @@ from textual.binding import Binding
 from workbench.cli.parser import parse
 from workbench.policy import load_policy
 from workbench.tui.app import TABS, WorkbenchApp
+from workbench.tui.screens.flowlist import FlowListScreen
 from workbench.tui.screens.matrix import MatrixScreen
 from workbench.tui.widgets.matrix import MatrixView
 from workbench.tui.widgets.pagedtable import PagedTable
@@ -88,3 +89,16 @@ def test_the_keys_in_the_docs_are_those_of_the_screens() -> None:
         module = import_module(f"workbench.tui.screens.{mode}")
         known = bound(getattr(module, f"{mode.title()}Screen"), MatrixView, PagedTable)
         assert set(KEY.findall(keys)) <= known, name
+
+
+@pytest.mark.parametrize(
+    ("mode", "heading"), [("findings", "## On the screen"), ("exposure", "## In the interface")]
+)
+def test_the_keys_of_a_page_are_those_of_its_screen(mode: str, heading: str) -> None:
+    text = (ROOT / "docs" / f"{mode}.md").read_text(encoding="utf-8")
+    rows = [
+        line for line in text.partition(heading)[2].split("\n## ")[0].splitlines() if "|" in line
+    ]
+    keys = {key for row in rows for key in KEY.findall(row)}
+    screen = getattr(import_module(f"workbench.tui.screens.{mode}"), f"{mode.title()}Screen")
+    assert len(keys) > 8 and keys <= bound(screen, FlowListScreen, PagedTable)
