@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from strategies import INSIDE, SERVICES, TODAY, UNIVERSE, inventories, policies
 
 from workbench.analysis import check
-from workbench.analysis.homes import PRIVATE
+from workbench.analysis.outside import PRIVATE
 from workbench.model.errors import PolicyError
 from workbench.model.net import ICMP, TCP, UDP, AddressSet, format_address, is_v4, parse_service
 from workbench.model.policy import Policy, ResolvedPolicy

@@ -202,10 +202,13 @@ def test_a_proposed_rule_takes_no_id_that_a_guardrail_or_an_exclusion_has() -> N
     assert proposed(replace(draft, guardrails=(never,), exclusions=(skip,))) == f"{wish}-3"
 
 
-def test_private_and_public_hosts_of_one_label_are_kept_apart() -> None:
+def test_hosts_of_one_label_inside_and_outside_are_kept_apart() -> None:
     public = parse_address("198.51.100.7")
     labelled = Inventory(
-        hosts=tuple(Host(f"h{at}", (at,), (("role", "web"),)) for at in (A, public))
+        hosts=(
+            Host("ours", (A,), (("role", "web"),)),
+            Host("theirs", (public,), (("role", "web"), ("zone", "internet"))),
+        )
     )
     table = table_of([Conversation(B, A, TCP, 443), Conversation(B, public, TCP, 443)])
     resolved = resolve(Policy(), labelled, (A, B, public), date(2026, 6, 15))

@@ -28,7 +28,7 @@ from workbench.analysis import (
     select,
     suggest,
 )
-from workbench.analysis.homes import is_internet
+from workbench.analysis.outside import is_internet
 from workbench.model.errors import FilterError, InputError
 from workbench.model.filters import parse_filter
 from workbench.model.net import TCP, UDP, AddressSet, parse_address
@@ -243,6 +243,18 @@ def test_a_policy_that_protects_nothing_is_given_protection(table: ConversationT
     after = Simulator(table).simulate(resolved(found.policy, table))
     assert after.totals.by_class[Class.WOULD_BLOCK] == 1  # the direction of this one is unknown
     assert after.classes[row_of(table, TRAFFIC[7])] == Class.WOULD_BLOCK
+
+
+def test_public_addresses_that_the_inventory_names_are_ours(table: ConversationTable) -> None:
+    empty = Policy()
+    simulation = Simulator(table).simulate(resolved(empty, table))
+    lan = Network("lan", AddressSet.of_cidrs(["93.184.216.0/24"]))
+    named = replace(INVENTORY, networks=(*INVENTORY.networks, lan))
+    found = suggest(simulation, empty, named)
+    assert "hosts-93-184-216" in [item.segment for item in found.policy.protect]
+    zone = replace(lan, labels=(("zone", "internet"),))
+    found = suggest(simulation, empty, replace(named, networks=(*INVENTORY.networks, zone)))
+    assert [item.segment for item in found.policy.protect] == ["db", "hq", "pc", "web"]
 
 
 def test_a_proposal_is_one_rule_with_its_doubts(simulation: Simulation) -> None:

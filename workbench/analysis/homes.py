@@ -7,20 +7,12 @@ from numpy.typing import NDArray
 
 from workbench.analysis.grouping import subnet_of
 from workbench.analysis.hosts import members
+from workbench.analysis.outside import is_internet, outside_of
 from workbench.model.net import AddressSet, format_address, is_v4
 from workbench.model.policy import ANY, ResolvedPolicy, Segment, slug, unused
 from workbench.model.simulation import Simulation
 from workbench.model.site import Inventory
 
-PRIVATE = AddressSet.of_cidrs(
-    [
-        "10.0.0.0/8",  # RFC 1918
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "100.64.0.0/10",  # RFC 6598
-        "fc00::/7",  # RFC 4193
-    ]
-)
 NAMING_LABELS = ("app", "role", "env")
 """Labels that name a new segment, where a host has any of them; otherwise all its labels do."""
 INTERNET = "internet-hosts"
@@ -41,8 +33,9 @@ class Homes:
     addresses: tuple[AddressSet, ...]
     """What each segment holds."""
     new: tuple[Segment, ...]
-    """Segments for hosts that are in none, listing exactly those addresses, private ones apart
-    from public ones."""
+    """Segments for hosts that are in none, listing exactly those addresses; those outside apart."""
+    ours: tuple[Segment, ...]
+    """The new ones that are not outside."""
 
 
 def homes(simulation: Simulation, inventory: Inventory, needed: NDArray[np.int64]) -> Homes:
@@ -60,43 +53,34 @@ def homes(simulation: Simulation, inventory: Inventory, needed: NDArray[np.int64
         of_host[inside[at]] = at
     names = [name for name, _ in segments]
     held = [addresses for _, addresses in segments]
+    outside = outside_of(inventory)
     groups: dict[tuple[str, bool], list[int]] = {}
     for host in needed[of_host[needed] == NOWHERE].tolist():
         address = hosts.addresses[host]
-        key = (_name_for(address, inventory), address not in PRIVATE)
-        groups.setdefault(key, []).append(host)
-    new = []
-    for (wish, _), alone in sorted(groups.items()):
+        away = address in outside
+        groups.setdefault((_name_for(address, inventory, away), away), []).append(host)
+    new, ours = [], []
+    for (wish, away), alone in sorted(groups.items()):
         name = unused(wish, {*names, ANY})
         of_host[alone] = len(names)
         names.append(name)
         sizes.append(len(alone))
         held.append(AddressSet.of_addresses(hosts.addresses[host] for host in alone))
         new.append(Segment(name, cidrs=held[-1].cidrs()))
+        ours += [] if away else new[-1:]
     counted = np.array(sizes, dtype=np.int64)
-    return Homes(tuple(names), of_host, counted, tuple(held), tuple(new))
+    return Homes(tuple(names), of_host, counted, tuple(held), tuple(new), tuple(ours))
 
 
-def _name_for(address: int, inventory: Inventory) -> str:
+def _name_for(address: int, inventory: Inventory, away: bool) -> str:
     labels = inventory.labels(address)
     values = [labels[key] for key in NAMING_LABELS if key in labels]
     if values or labels:
         return slug("-".join(values or labels.values()), HOSTS)
-    if address not in PRIVATE:
+    if away:
         return INTERNET
     first = format_address(subnet_of(address))
     return slug(f"{HOSTS}-{first.rpartition('.')[0] if is_v4(address) else first}", HOSTS)
-
-
-def is_internet(addresses: AddressSet) -> bool:
-    """Wider than any site's own public addresses: more than a /8 (IPv4) or a /28 (IPv6)."""
-    public = addresses - PRIVATE
-    return public.family(4).size > 1 << 24 or public.family(6).size > 1 << 100
-
-
-def is_private(segment: Segment) -> bool:
-    """A new segment of private addresses."""
-    return not AddressSet.of_cidrs(segment.cidrs) - PRIVATE
 
 
 def is_ours(name: str, policy: ResolvedPolicy) -> bool:

@@ -1,12 +1,26 @@
 """Who is outside: one answer for findings and for exposure."""
 
-from workbench.analysis.homes import PRIVATE, is_internet
 from workbench.model.net import EVERYWHERE, AddressSet
 from workbench.model.site import Inventory
 from workbench.model.verdict import NOT_POLICY
 
+PRIVATE = AddressSet.of_cidrs(
+    [
+        "10.0.0.0/8",  # RFC 1918
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",  # RFC 6598
+        "fc00::/7",  # RFC 4193
+    ]
+)
 ZONES = frozenset({"internet", "outside", "external"})
 """Values of the label `zone`, own or of a network around, that put anything outside."""
+
+
+def is_internet(addresses: AddressSet) -> bool:
+    """Wider than any site's own public addresses: more than a /8 (IPv4) or a /28 (IPv6)."""
+    public = addresses - PRIVATE
+    return public.family(4).size > 1 << 24 or public.family(6).size > 1 << 100
 
 
 def outside_of(inventory: Inventory) -> AddressSet:

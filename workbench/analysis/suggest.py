@@ -23,7 +23,7 @@ from workbench.analysis.evidence import (
     service_name,
     services_of,
 )
-from workbench.analysis.homes import Homes, homes, is_ours, is_private
+from workbench.analysis.homes import Homes, homes, is_ours
 from workbench.analysis.numbers import numbers, within
 from workbench.analysis.select import in_box
 from workbench.analysis.simulate import Simulator
@@ -62,7 +62,7 @@ def suggest(
     suggestion = propose_rules(simulation, policy, found, _drafts(simulation, rows, found))
     if not protect:
         return suggestion
-    ours = [*_unprotected(simulation.policy, policy), *filter(is_private, found.new)]
+    ours = [*_unprotected(simulation.policy, policy), *found.ours]
     protections = (*policy.protect, *(Protection(segment.name) for segment in ours))
     return replace(suggestion, policy=replace(suggestion.policy, protect=protections))
 
@@ -104,7 +104,7 @@ def _with_all_protected(simulation: Simulation, policy: Policy, inventory: Inven
     rows = learnable(simulator.simulate(everything))
     found = homes(simulation, inventory, _ends(simulation, rows))
     ours = [resolved.segment(segment.name) for segment in _unprotected(resolved, policy)]
-    ours += [AddressSet.of_cidrs(segment.cidrs) for segment in filter(is_private, found.new)]
+    ours += [AddressSet.of_cidrs(segment.cidrs) for segment in found.ours]
     added = AddressSet.union(ours)
     return simulator.simulate(
         replace(

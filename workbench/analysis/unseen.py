@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.analysis.grouping import subnet_of
-from workbench.analysis.homes import PRIVATE
 from workbench.analysis.hosts import members
+from workbench.analysis.outside import PRIVATE
 from workbench.analysis.recordings import care, fact
 from workbench.model.net import format_address, is_v4
 from workbench.model.quality import HostSides, NetworkPair, NetworkView, Remark, View

@@ -13,11 +13,11 @@ from workbench import analysis
 from workbench import policy as rules
 from workbench.analysis import BrokenGuardrail
 from workbench.analysis import response as responses
-from workbench.analysis.homes import PRIVATE
+from workbench.analysis.outside import outside_of
 from workbench.documents import read_if_there
 from workbench.model.errors import Cancelled, InputError
 from workbench.model.finding import Evidence, Finding, Level, Stage
-from workbench.model.net import AddressSet, format_address
+from workbench.model.net import EVERYWHERE, AddressSet, format_address
 from workbench.model.policy import ANY, Policy
 from workbench.model.response import Answer, Cost, Covered, Edit, Replayed, Without
 from workbench.model.simulation import Suggestion
@@ -118,7 +118,8 @@ class Response:
         draft, session = self._session.policy, self._session
         among = session.findings.latest if among is None else among
         parts, left_out = self._covered(finding, among)
-        edited = answers.protect_ends(draft, session.resolve(draft), parts, PRIVATE, self._called)
+        site = EVERYWHERE - outside_of(session.inventory)
+        edited = answers.protect_ends(draft, session.resolve(draft), parts, site, self._called)
         if keep and edited != draft:
             edited = self._kept(draft, edited, (finding, *self.intrusion(among)))
         edited = answers.narrow(edited, session.resolve(edited), parts, without, self._called)

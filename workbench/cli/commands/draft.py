@@ -84,6 +84,11 @@ def suggest(options: Options) -> int:
             found = map(records.proposal_record, suggestion.proposals)
             emit(found, options.format, heads.PROPOSAL, columns=shown, limit=0)
         say(f"{plural(len(suggestion.proposals), 'rule')} proposed")
+        if not suggestion.policy.protect:
+            say(
+                "nothing is protected, and nothing was found to protect: public addresses are "
+                "taken for the internet unless inventory.yaml names their network"
+            )
         accepting = options.accept is not None
         if not options.accept:  # what is named is meant
             _tell_breaking(suggestion, accepting)
