@@ -4,11 +4,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 
-from tests.tui.driver import press, settle, until
+from tests.tui.driver import press, settle, shown, until
 from workbench.session import Session
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.asking import Asking
@@ -58,6 +59,33 @@ async def test_a_second_enter_goes_no_further(bench: WorkbenchApp, mode: str) ->
         await keys(pilot, "enter", "enter")
         await settle(pilot)
         assert len(bench.screen_stack) == 2
+
+
+@pytest.mark.parametrize(
+    ("way", "key", "left"),
+    [
+        ("8 f", "enter", 1),
+        ("9 o", "enter", 1),
+        ("4 l", "escape", 1),
+        ("3 enter w", "escape", 2),
+        ("3 enter w", "enter", 2),
+    ],
+)
+async def test_a_dialog_is_closed_once(
+    bench: WorkbenchApp,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+    key: str,
+    left: int,
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where packets are saved
+    async with bench.run_test(size=(120, 40), notifications=True) as pilot:
+        await settle(pilot)
+        await press(pilot, *way.split())
+        await keys(pilot, key, key)
+        await settle(pilot)
+        assert len(bench.screen_stack) == left and "one thing at a time" not in shown(bench)
 
 
 @pytest.mark.parametrize(("key", "dialog"), [("a", AllowScreen), ("p", SuggestScreen)])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from textual import on
+from textual.await_complete import AwaitComplete
 from textual.screen import Screen, ScreenResultType
 
 from workbench.model.errors import Cancelled, WorkbenchError
@@ -92,6 +93,10 @@ class Asking(Screen[ScreenResultType]):
         """Push a screen; a second Enter, while the first is being answered, does nothing."""
         if self.is_active:
             self.app.push_screen(screen)
+
+    def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:
+        """Close this screen; a second Enter or Escape never closes the one below."""
+        return super().dismiss(result) if self.is_active else AwaitComplete()
 
     @on(Answered)
     def _answered(self, message: Answered) -> None:

@@ -68,8 +68,7 @@ class Dialog(Asking[None], ModalScreen[None]):
 
     def accepted(self) -> None:
         """The edit is made; by now the user may have left."""
-        if self.is_active:
-            self.dismiss()
+        self.dismiss()
 
     def _unchanged(self, error: WorkbenchError) -> None:
         self._under_way = False

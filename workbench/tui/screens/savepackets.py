@@ -69,6 +69,8 @@ class SavePacketsScreen(Dialog):
         """Start the work; the dialog stays open while the path cannot be."""
         text = self.query_one(CompletingInput).value.strip()
         path = Path(text).expanduser()
+        if not self.is_active:
+            return  # a second Enter: the work has begun
         if not text or path.is_dir():
             self.say("give the name of a file")
         elif path.exists() and self._agreed != path:
