@@ -608,6 +608,8 @@ async def test_an_empty_workspace_says_what_to_do(empty_bench: WorkbenchApp) -> 
             await press(pilot, key, "down", "enter", "escape")
         await press(pilot, "2")
         assert "press 1" in shown(empty_bench)
+        await press(pilot, "6")
+        assert "nothing is in scope" in shown(empty_bench) and "100 %" not in shown(empty_bench)
 
 
 async def test_loading_a_capture_by_its_path(empty_bench: WorkbenchApp, tmp_path: Path) -> None:

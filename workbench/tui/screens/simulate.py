@@ -89,12 +89,15 @@ class SimulateScreen(ConversationListScreen):
         tone = CLASS_TONES[self._class] if self._class else "strong"
         changed = " changed by the draft" if self._only_changed else ""
         covered = after.coverage
-        whole = plural(covered.in_scope, "conversation")
+        told = "   nothing is in scope"
+        if covered.in_scope:
+            whole = plural(covered.in_scope, "conversation")
+            share = percent(covered.bytes_share, 1)
+            told = f"   coverage {covered.conversations:,} of {whole}, {share} of the bytes"
         text = Content.assemble(
             (f" {name} ", CLASS_STYLES[tone]),
             (f"{len(self._rows):,}{changed}", "bold"),
-            (f"   coverage {covered.conversations:,} of {whole}, "
-             f"{percent(covered.bytes_share, 1)} of the bytes", "$dim"),
+            (told, "$dim"),
         )  # fmt: skip
         self.query_one("#list-title", Static).update(text)
 
