@@ -11,6 +11,7 @@ import pytest
 from session_site import site
 
 from workbench.model.errors import InputError, PolicyError, UnsupportedPolicy
+from workbench.model.policy import Assertion, Guardrail
 from workbench.session import Session
 from workbench.session.exports import MANIFEST
 
@@ -36,6 +37,24 @@ def test_what_is_written_is_what_was_previewed(session: Session, folder: Path) -
     assert paths[-1].name == MANIFEST
     assert all(path.parent == session.workspace / "exports" / "nftables" for path in paths)
     assert session.exports.last("nftables") == rendered.files
+
+
+def test_what_no_file_can_keep_is_said(session: Session) -> None:
+    """A rule's last day passes unnoticed on a gateway; a guardrail is no rule."""
+    ends = (
+        "old (2026-06-30): the last day ends a rule in the policy, not in the files; export again"
+    )
+    assert session.exports.preview("nftables").notes[0] == f"{ends} after it."
+    session.draft.remove_rule("old")
+    before = session.exports.preview("nftables").notes
+    assert not any("last day" in note for note in before)
+    session.draft.put_guardrail(
+        Guardrail("no-web", Assertion.NEVER, ("web",), ("db",), ("tcp/5432",))
+    )
+    assert session.exports.preview("nftables").notes == (
+        "The draft breaks no-web: see workbench check.",
+        *before,
+    )
 
 
 def test_a_good_export_is_proven(session: Session, folder: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from workbench import export, policy, verify
+from workbench import analysis, export, policy, verify
 from workbench.model.errors import InputError
 from workbench.model.policy import ResolvedPolicy
 from workbench.model.rendered import Check, Rendered, Verification
@@ -31,7 +31,27 @@ class Exporting:
 
     def preview(self, target: str, only: tuple[str, ...] = ()) -> Rendered:
         """The files as they would be written. Raises InputError, UnsupportedPolicy."""
-        return export.render(target, self._restricted(only), self._site.inventory)
+        resolved = self._restricted(only)
+        rendered = export.render(target, resolved, self._site.inventory)
+        return replace(rendered, notes=(*self._warnings(resolved), *rendered.notes))
+
+    def _warnings(self, resolved: ResolvedPolicy) -> Iterator[str]:
+        """What the draft promises and no exported file can keep."""
+        whole = self._site.policy
+        here = {rule.id for rule in resolved.rules}
+        ending = [
+            f"{rule.id} ({rule.expires})"
+            for rule in whole.rules
+            if rule.id in here and rule.expires
+        ]
+        if ending:
+            yield (
+                f"{and_more(ending, 5)}: the last day ends a rule in the policy, not in the files;"
+                " export again after it."
+            )
+        broken = [one.id for one in analysis.check(self._site.resolve(whole))]
+        if broken:
+            yield f"The draft breaks {and_more(broken, 5)}: see workbench check."
 
     def write(
         self, target: str, folder: Path | None = None, only: tuple[str, ...] = ()
