@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from craft import ether, fragment6, icmp, ipv4, ipv6, pcap, udp
+from craft_layers import gtp, over_udp, vxlan
 
 from workbench.model.traffic import Flow
 from workbench.session import Session, follow_folder, ingest_folder
@@ -94,6 +95,30 @@ def test_what_comes_before_its_first_fragment_needs_it_in_the_same_file(tmp_path
     ingest_folder(tmp_path / "ws", files(tmp_path / "ring", [third, second], [first]))
     rows, lost = held(tmp_path / "ws")
     assert lost == 2 and [row[4:6] for row in rows] == [(0, 1)]
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+def test_a_tunnel_s_datagram_goes_on_as_the_flow_inside(tmp_path: Path, cut: int) -> None:
+    whole = udp(2152, 2152, gtp(ipv4(A, B, 17, udp(40000, 443, bytes(3000)))))
+    packets = [
+        ether(ipv4("192.0.2.1", "192.0.2.2", 17, part, ident=5, offset=at, more=at < 2960))
+        for at, part in ((at, whole[at : at + 1480]) for at in (0, 1480, 2960))
+    ]
+    ingest_folder(tmp_path / "one", files(tmp_path / "whole", packets))
+    ingest_folder(tmp_path / "two", files(tmp_path / "ring", packets[:cut], packets[cut:]))
+    rows, lost = held(tmp_path / "two")
+    assert (rows, lost) == held(tmp_path / "one")
+    assert lost == 0 and [row[1::2][:2] for row in rows] == [(40000, 443)]
+    with Session.open(tmp_path / "two") as session:
+        assert [len(report.tunnels) for report in session.captures()] == [1, 0]
+        with session.flow_view() as view:
+            assert view.page(0, 1)[0].tunnel == 1
+
+
+def test_in_a_tunnel_a_datagram_needs_its_first_fragment_in_the_same_file(tmp_path: Path) -> None:
+    inside = [over_udp(4789, vxlan(piece)) for piece in pieces4(1)]
+    ingest_folder(tmp_path / "ws", files(tmp_path / "ring", inside[:1], inside[1:]))
+    assert held(tmp_path / "ws")[1] == 2
 
 
 def test_another_datagram_of_the_same_number_is_another(tmp_path: Path) -> None:

@@ -69,8 +69,8 @@ class Fragments:
         Not those in tunnels, whose numbers are the file's own, nor what waits: it counts as lost.
         """
         held = np.asarray(self.held)
-        tunnelled = (held[:, _F_TUNNEL] | held[:, _F_NET]) & _TUNNEL != 0
-        held[tunnelled | (held[:, _F_WHO] == 0)] = 0
+        held[(held[:, _F_NET] & _TUNNEL != 0) | (held[:, _F_WHO] == 0)] = 0
+        held[:, _F_TUNNEL] = 0  # the flow inside knows it from the file before
         self.lost = 0
 
     def join(self, packets: memoryview, count: cython.Py_ssize_t) -> None:
