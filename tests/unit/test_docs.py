@@ -102,3 +102,9 @@ def test_the_keys_of_a_page_are_those_of_its_screen(mode: str, heading: str) -> 
     keys = {key for row in rows for key in KEY.findall(row)}
     screen = getattr(import_module(f"workbench.tui.screens.{mode}"), f"{mode.title()}Screen")
     assert len(keys) > 8 and keys <= bound(screen, FlowListScreen, PagedTable)
+
+
+def test_the_picture_shows_the_tabs_there_are() -> None:
+    text = (ROOT / "docs" / "matrix.svg").read_text(encoding="utf-8").replace("&#160;", " ")
+    shown = re.findall(r">\s*(\d [A-Z][a-z]+)\s*<", text)
+    assert shown == [f"{at} {title}" for at, title in enumerate(TABS.values(), 1)]
