@@ -122,9 +122,7 @@ def _rows(path: Path) -> Iterator[Row]:
     chosen = (word for name in _FIELDS for word in ("-e", name))
     shape = ("-T", "fields", "-E", "occurrence=a", "-E", "aggregator=;", "-E", "separator=/t")
     command = ("tshark", "-n", "-r", str(path), "-o", "tcp.desegment_tcp_streams:FALSE")
-    run = subprocess.run(
-        (*command, *shape, *chosen), capture_output=True, text=True, check=False
-    )
+    run = subprocess.run((*command, *shape, *chosen), capture_output=True, text=True, check=False)
     for line in run.stdout.splitlines():
         values = (value.split(";") for value in line.split("\t"))
         yield dict(zip(_FIELDS, values, strict=True))

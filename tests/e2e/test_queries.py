@@ -165,6 +165,14 @@ def test_a_reader_that_goes_away_is_no_error(loaded: Path) -> None:
         assert done.wait(timeout=60) == 0
 
 
+def has_open(process: int, file: Path) -> bool:
+    """Python itself has begun by then, and so has the load."""
+    try:
+        return any(one.readlink() == file for one in Path(f"/proc/{process}/fd").iterdir())
+    except OSError:  # one that was just closed, or the process has ended
+        return False
+
+
 def test_ctrl_c_leaves_the_workspace_as_it_was(workbench: Run, site: Path, tmp_path: Path) -> None:
     big = tmp_path / "big.pcapng"
     big.write_bytes(CAPTURE.read_bytes() * 60)  # sections follow each other in a pcapng file
@@ -173,7 +181,8 @@ def test_ctrl_c_leaves_the_workspace_as_it_was(workbench: Run, site: Path, tmp_p
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
     ) as work:
-        time.sleep(0.6)
+        while work.poll() is None and not has_open(work.pid, big):
+            time.sleep(0.005)
         work.send_signal(signal.SIGINT)
         _, told = work.communicate(timeout=60)
     assert work.returncode in (130, 0)
