@@ -596,6 +596,13 @@ def test_icmp_errors_quote_what_is_inside_their_own_tunnel() -> None:
     assert Decoded([answer]).quoted == []
 
 
+def test_a_quote_may_be_filled_up_before_extensions() -> None:
+    """RFC 4884: to 128 bytes, with zeros, also where no more than the ports was quoted."""
+    for quote in (IP, IP[:28]):
+        filled = quote + bytes(128 - len(quote)) + b"\x20\0\0\0" + bytes(8)
+        assert Decoded([ether(ipv4(B, A, 1, icmp(3, 1, data=filled)))]).quoted == [FLOW]
+
+
 SEGMENTS = bytes([0, 0, 0, 0]) + bytes(15) + b"\x09" + bytes(15) + b"\x08"
 
 

@@ -300,7 +300,7 @@ class Decoder:
             if self.stop - at < 4:
                 return _CUT_TRANSPORT
             who |= self._u32(at)
-        if protocol == 6 and self.stop - at >= 14:
+        if protocol == 6 and self.stop - at >= 14 and not self.quoted:  # may be filled up
             if self.buf[at + 12] < 0x50:  # a header of less than 20 bytes: no stack takes it
                 return _BROKEN_TRANSPORT
             kind = self.buf[at + 13]
