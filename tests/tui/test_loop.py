@@ -18,6 +18,7 @@ from workbench.model.policy import Assertion, Exclusion, Guardrail, Rule, Segmen
 from workbench.model.traffic import Flow
 from workbench.session import Session
 from workbench.tui.app import WorkbenchApp
+from workbench.tui.screens.conversationlist import ConversationListScreen
 from workbench.tui.screens.conversations import ConversationsScreen
 from workbench.tui.screens.flowlist import FlowListScreen
 from workbench.tui.screens.packets import PacketsScreen
@@ -25,6 +26,9 @@ from workbench.tui.widgets.codeview import CodeView
 from workbench.tui.widgets.filterbar import FilterBar
 from workbench.tui.widgets.matrix import MatrixView
 from workbench.tui.widgets.pagedtable import PagedTable
+
+PING = craft.pcap([craft.ether(craft.ipv4("10.99.0.1", "10.99.0.2", 1, craft.icmp(8, 0)))])
+"""A conversation that comes before all of TCP."""
 
 
 def session_of(bench: WorkbenchApp) -> Session:
@@ -77,12 +81,42 @@ async def test_a_conversation_stays_itself_when_captures_are_loaded(
         await press(pilot, "enter", "enter")
         before = shown(bench).splitlines()[3:10]
         more = tmp_path / "more.pcap"
-        more.write_bytes(craft.pcap([craft.tcp4("10.99.0.1", 7777, "10.99.0.2", 1)]))
+        more.write_bytes(PING)
         session = session_of(bench)
         await asyncio.to_thread(session.ingest, [more])
         bench.edit(lambda _: "loaded")
         await settle(pilot)
         assert shown(bench).splitlines()[3:10] == before
+
+
+@pytest.mark.parametrize("way", ["enter", "6"])
+async def test_a_list_is_of_the_traffic_it_was_made_of(
+    bench: WorkbenchApp, tmp_path: Path, way: str
+) -> None:
+    """Captures are loaded, and the screen is not told yet: its rows are others' by now."""
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, way)
+        screen, session = bench.screen, session_of(bench)
+        assert isinstance(screen, ConversationListScreen)
+        table = screen.query_one(PagedTable)
+        key = table.key
+        assert isinstance(key, int)
+        wanted = session.table.at(key)
+        more = tmp_path / "more.pcap"
+        more.write_bytes(PING)
+        await asyncio.to_thread(session.ingest, [more])
+        rows = screen.subject()
+        assert rows is not None and session.table.at(rows()[0]) == wanted != session.table.at(key)
+        before = shown(bench)
+        table.show(table.total)  # as if it were scrolled to rows it has not asked for yet
+        await settle(pilot)
+        assert table.row(0) is None, "nothing, and not the names of others"
+        bench.edit(lambda _: "")
+        await settle(pilot)
+        assert shown(bench).splitlines()[8:20] == before.splitlines()[8:20]
+        await press(pilot, "enter")
+        assert wanted.service in shown(bench).splitlines()[5]
 
 
 async def test_flows_sort_by_every_column(bench: WorkbenchApp) -> None:

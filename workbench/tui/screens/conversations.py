@@ -9,11 +9,14 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from workbench.model.errors import WorkbenchError
+from workbench.model.traffic import ConversationTable
 from workbench.tui.lines import CONVERSATION_COLUMNS
 from workbench.tui.screens.base import Rows
 from workbench.tui.screens.conversationlist import ConversationListScreen
 from workbench.tui.widgets.pagedtable import PagedTable
 
+Listed = tuple[NDArray[np.int64], ConversationTable | None]
+"""Rows, and the table they are of."""
 _EMPTY = "No conversations."
 
 
@@ -41,20 +44,21 @@ class ConversationsScreen(ConversationListScreen):
         find, chosen = self._find, self.bench.chosen
         key, descending = table.sort_key, table.descending
 
-        def question() -> NDArray[np.int64]:
-            rows = find()
-            return session.ordered(rows[session.select(chosen)[rows]], key, descending)
+        def question() -> Listed:
+            of, rows = session.table, find()
+            return session.ordered(rows[session.select(chosen)[rows]], key, descending), of
 
         self.ask("rows", question, self._show, self._gone)
 
     def _gone(self, error: WorkbenchError) -> None:
         """The rule, host or group is no more in the draft: an undo brings it back."""
-        self._show(np.zeros(0, np.int64), str(error))
+        self._show((np.zeros(0, np.int64), None), str(error))
 
-    def _show(self, rows: NDArray[np.int64], empty: str = _EMPTY) -> None:
-        self._rows, table = rows, self.query_one(PagedTable)
+    def _show(self, listed: Listed, empty: str = _EMPTY) -> None:
+        self._rows, self._of = listed
+        table = self.query_one(PagedTable)
         table.empty = empty
-        table.show(len(rows))
+        table.show(len(self._rows))
 
     def crumb(self) -> str:
         return self._title

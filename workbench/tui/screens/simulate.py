@@ -69,14 +69,15 @@ class SimulateScreen(ConversationListScreen):
         key, descending = table.sort_key, table.descending
 
         def question() -> Found:
+            before, after = session.saved_simulation, session.simulation
             rows = listed_rows(session, chosen, klass, only)
-            found = session.ordered(rows, key, descending)
-            return found, session.saved_simulation, session.simulation
+            return session.ordered(rows, key, descending), before, after
 
         self.ask("simulate", question, self._show)
 
     def _show(self, answer: Found) -> None:
         self._rows, before, after = answer
+        self._of = after.table
         bars = self.query_one(ClassBars)
         bars.before, bars.after = before.totals.by_class, after.totals.by_class
         table = self.query_one(PagedTable)
