@@ -38,8 +38,12 @@ table inet t {
 """
 
 
+def nothing() -> None:
+    """No wish to stop."""
+
+
 def _found(limit: int = kinds.LIMIT) -> kinds.Kinds:
-    return kinds.kinds(POLICY, telling(read(RULESET)), limit=limit)
+    return kinds.kinds(POLICY, telling(read(RULESET)), nothing, limit=limit)
 
 
 def test_every_pair_of_classes_and_every_service_is_there() -> None:
@@ -94,7 +98,7 @@ def test_of_too_many_kinds_a_fixed_sample_is_judged_and_that_is_said(
 
 def test_a_class_of_several_addresses_talks_to_itself() -> None:
     rule = ResolvedRule("r", WEB, WEB, (parse_service("tcp/80"),))
-    found = kinds.kinds(replace(POLICY, rules=(rule,)), telling(read(""))).batch
+    found = kinds.kinds(replace(POLICY, rules=(rule,)), telling(read("")), nothing).batch
     pairs = [found.key(row)[:2] for row in range(len(found)) if found.key(row)[2:] == (TCP, 80)]
     own = {ends for ends in pairs if ends[0] in WEB and ends[1] in WEB}
     assert len(own) == 2 and all(client != server for client, server in own)
@@ -110,14 +114,14 @@ def test_a_set_of_everything_has_addresses_too() -> None:
         "ip saddr 0.0.0.0/0 accept",
         "ip6 daddr ::/0 accept",
     ):
-        found = kinds.kinds(whole, telling(read(ruleset % stray))).batch
+        found = kinds.kinds(whole, telling(read(ruleset % stray)), nothing).batch
         assert {found.v4[client] for client in found.client} == {True, False}
         ends = {*found.client.tolist(), *found.server.tolist()}
         assert not any(found.addresses[end] in NOT_POLICY for end in ends)
 
 
 def test_no_policy_and_no_rules_leave_little_to_ask() -> None:
-    found = kinds.kinds(ResolvedPolicy("empty"), telling(read("")))
+    found = kinds.kinds(ResolvedPolicy("empty"), telling(read("")), nothing)
     families = {found.batch.v4[client] for client in found.batch.client}
     assert families == {True, False} and found.total < 40
     assert parse_address("224.0.0.1") not in found.batch.addresses

@@ -33,6 +33,10 @@ class Case:
     step: Callable[[str, int, int], None]
     """Reports progress (label, done, total); raises Cancelled."""
 
+    def tick(self) -> None:
+        """Before judging: nothing to count yet."""
+        self.step("looking for what can be told apart", 0, 0)
+
 
 @dataclass(frozen=True)
 class Found:

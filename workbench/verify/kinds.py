@@ -69,16 +69,22 @@ class Kinds:
         return (Check("every kind of conversation", "not checked", detail),)
 
 
-def kinds(policy: ResolvedPolicy, telling: Telling, *, limit: int = LIMIT) -> Kinds:
-    """The same policy and files give the same conversations."""
-    asked = [
-        (service, _sides(policy, telling, *service))
-        for service in _service_classes(policy, telling)
-    ]
+def kinds(
+    policy: ResolvedPolicy, telling: Telling, tick: Callable[[], None], *, limit: int = LIMIT
+) -> Kinds:
+    """The same policy and files give the same conversations.
+
+    `tick` is called for every service and may raise to stop.
+    """
+    asked = []
+    for service, numbers in _service_classes(policy, telling):
+        tick()
+        asked.append((service, _sides(policy, telling.sets(*service), numbers)))
     places = _Places({one for _, sides in asked for side in sides for one in side})
-    pairs = [
-        (service, pair) for service, sides in asked for pair in places.pairs(sides, service[0])
-    ]
+    pairs = []
+    for service, sides in asked:
+        tick()
+        pairs += [(service, pair) for pair in places.pairs(sides, service[0])]
     counts = [len(clients) * len(servers) for _, (clients, servers) in pairs]
     total = sum(counts)
     share = min(1.0, limit / max(1, total))
@@ -93,22 +99,20 @@ def kinds(policy: ResolvedPolicy, telling: Telling, *, limit: int = LIMIT) -> Ki
     return Kinds(Batch(places.addresses, *np.concatenate(columns, axis=1)), total)
 
 
-def _sides(policy: ResolvedPolicy, telling: Telling, protocol: int, port: int) -> Sides:
-    """What the policy and the files tell apart among the ends of this service."""
-    rules = [
-        rule
-        for rule in policy.rules
-        if any(service.covers(protocol, port) for service in rule.services)
-    ]
-    clients, servers = telling.sets(protocol, port)
+def _sides(policy: ResolvedPolicy, files: Sides, numbers: list[int]) -> Sides:
+    """What the files and these rules of the policy tell apart among the ends of one service."""
+    rules = [policy.rules[at] for at in numbers]
+    clients, servers = files
     return (
         clients | {rule.clients for rule in rules} | {policy.protected_egress},
         servers | {rule.servers for rule in rules} | {policy.protected_ingress},
     )
 
 
-def _service_classes(policy: ResolvedPolicy, telling: Telling) -> Iterator[tuple[int, int]]:
-    """One protocol and port of every class that no range tells apart."""
+def _service_classes(
+    policy: ResolvedPolicy, telling: Telling
+) -> Iterator[tuple[tuple[int, int], list[int]]]:
+    """One protocol and port of every class that no range tells apart, and its rules' numbers."""
     ranges = telling.services | {rule.services for rule in policy.rules} | {NOT_POLICY_SERVICES}
     points = {(protocol, 0): None for protocol in sorted(telling.protocols)}
     for piece in sorted({piece for services in ranges for piece in services}):
@@ -118,15 +122,18 @@ def _service_classes(policy: ResolvedPolicy, telling: Telling) -> Iterator[tuple
                 points[protocol, port] = None
     found = list(points)
     protocols, ports = np.array(found, np.int64).reshape(-1, 2).T
-    masks = []
+    masks = {}
     for services in sorted(ranges):
         mask = np.zeros(len(found), np.bool_)
         for piece in services:
             ours = (protocols == piece.protocol) | (piece.protocol == ANY_PROTOCOL)
             mask |= ours & (ports >= piece.first) & (ports <= piece.last)
-        masks.append(mask)
-    _, firsts = np.unique(grouped(masks, len(found)), return_index=True)
-    return (found[first] for first in np.sort(firsts).tolist())
+        masks[services] = mask
+    _, firsts = np.unique(grouped(list(masks.values()), len(found)), return_index=True)
+    rules = np.array([masks[rule.services] for rule in policy.rules], np.bool_)
+    rules = rules.reshape(len(policy.rules), len(found))
+    for first in np.sort(firsts).tolist():
+        yield found[first], np.flatnonzero(rules[:, first]).tolist()
 
 
 def _steps(piece: ServiceRange) -> tuple[int, int]:

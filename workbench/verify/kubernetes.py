@@ -41,7 +41,7 @@ def verify_kubernetes(files: Mapping[str, str], case: Case) -> Verification:
     fit = table.judgeable()
     defined = np.isin(table.protocol, list(PORT_PROTOCOLS)) & ~_same_pod(table, cluster)
     observed = table.take(fit & defined)
-    every = kinds(case.policy, telling(cluster))
+    every = kinds(case.policy, telling(cluster), case.tick)
     edges = Batch.of(boundary_probes(case.policy, cluster.pods))
     probes = [_visible(batch, cluster) for batch in (edges, every.batch)]
     differences, checks = compare(case, observed, probes, lambda batch: found(cluster, batch))

@@ -73,7 +73,7 @@ def verify_nftables(files: Mapping[str, str], case: Case) -> Verification:
     edges = Batch.of(boundary_probes(case.policy))
     try:
         ruleset = read(text)
-        every = kinds(case.policy, telling(ruleset))
+        every = kinds(case.policy, telling(ruleset), case.tick)
         probes = [batch.take(batch.judgeable()) for batch in (edges, every.batch)]
         differences, checks = compare(case, observed, probes, lambda batch: found(ruleset, batch))
         extra = (_reload(text, ruleset), *_foreign(ruleset), *_mapped(ruleset, case, probes[1]))

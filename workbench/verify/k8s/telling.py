@@ -13,25 +13,26 @@ from workbench.verify.kinds import Services, Sides, Telling
 def telling(cluster: Cluster) -> Telling:
     """The services, and for each service the addresses, that some policy distinguishes."""
     seen = _Seen(cluster)
+    own = {id(policy): seen.selected(policy) for policy in cluster.policies}
     allows = [
-        (side, seen.services(allow.ports), seen.peers(policy, allow.peers))
+        (side, own[id(policy)], seen.services(allow.ports), seen.peers(policy, allow.peers))
         for policy in cluster.policies
         for side, items in ((0, policy.ingress), (1, policy.egress))
         for allow in items or ()
     ]
     pods = AddressSet.of_addresses(cluster.pods)
-    own = [(policy, seen.selected(policy)) for policy in cluster.policies]
-    clients = {pods, *(found for policy, found in own if policy.egress is not None)}
-    servers = {pods, *(found for policy, found in own if policy.ingress is not None)}
+    shut_in = AddressSet.union(own[id(one)] for one in cluster.policies if one.egress is not None)
+    shut_out = AddressSet.union(own[id(one)] for one in cluster.policies if one.ingress is not None)
 
     def sets(protocol: int, port: int) -> Sides:
-        found = clients.copy(), servers | seen.named(protocol, port)
-        for side, services, peers in allows:
+        found = {pods, shut_in}, {pods, shut_out} | seen.named(protocol, port)
+        for side, selected, services, peers in allows:
             if services is None or any(piece.covers(protocol, port) for piece in services):
                 found[side].update(peers)
+                found[1 - side].add(selected)
         return frozenset(found[0]), frozenset(found[1])
 
-    services = {services for _, services, _ in allows if services is not None}
+    services = {services for _, _, services, _ in allows if services is not None}
     return Telling(frozenset(services | seen.single_ports()), sets, PORT_PROTOCOLS)
 
 

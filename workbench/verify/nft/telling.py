@@ -1,6 +1,9 @@
 """What a ruleset is able to tell apart: the sets its rules look addresses and services up in."""
 
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator
+
+import numpy as np
 
 from workbench.model.net import (
     ANY_SERVICE,
@@ -31,13 +34,14 @@ CONSTANT = frozenset(
 
 def telling(ruleset: Ruleset) -> Telling:
     """The services, and for each service the addresses, that some rule distinguishes."""
-    looks = {
-        id(match): _Look(table, match)
-        for table in ruleset.tables
-        for chain in table.chains.values()
-        for rule in chain.rules
-        for match in _matches(rule)
-    }
+    looks: dict[int, _Look] = {}
+    for table in ruleset.tables:
+        named: dict[object, _Look] = {}
+        for match in (m for c in table.chains.values() for r in c.rules for m in _matches(r)):
+            same = (match.key, match.set_name or id(match))  # many rules look into one named set
+            if same not in named:
+                named[same] = _Look(table, match)
+            looks[id(match)] = named[same]
     services = {found for look in looks.values() for found in look.services()}
 
     def sets(protocol: int, port: int) -> Sides:
@@ -93,16 +97,21 @@ class _Look:
         self._apart = len(self._ends) > 1 or not {*columns} <= {*SERVICE, *ENDS}
         """Does each element count by itself? Else those with one verdict count together."""
         self._everywhere = None if self._speaks else (list(elements), self._sets(elements))
+        pieces: defaultdict[int, list[tuple[int, int, int]]] = defaultdict(list)
+        for number, (_, services) in enumerate(self._elements):
+            for piece in services:
+                pieces[piece.protocol].append((piece.first, piece.last, number))
+        self._pieces = {protocol: np.array(found).T for protocol, found in pieces.items()}
 
     def at(self, protocol: int, port: int) -> list[Element]:
         """The elements that may hold a packet of this service."""
         if self._everywhere:
             return self._everywhere[0]
-        return [
-            element
-            for element, services in self._elements
-            if any(piece.covers(protocol, port) for piece in services)
-        ]
+        if protocol not in self._pieces:
+            return []
+        first, last, number = self._pieces[protocol]
+        held = number[(first <= port) & (port <= last)].tolist()
+        return [self._elements[at][0] for at in held]
 
     def services(self) -> Iterator[Services]:
         """Sets of services that are answered in different ways."""
@@ -129,17 +138,20 @@ class _Look:
 
 def _services(key: tuple[Selector, ...], element: Element) -> Services:
     """The services of the packets that may have such a key; ports where there are any."""
-    found: dict[int, tuple[int, int]] = dict.fromkeys(range(256), (0, 65535))
+    low, high, ports, kinds = 0, 255, (0, 65535), (0, 65535)
     for part, (first, last) in zip(key, element.box, strict=True):
         if part.protocol >= 0:
-            found = {part.protocol: found[part.protocol]} if part.protocol in found else {}
+            low, high = max(low, part.protocol), min(high, part.protocol)
         if part.column == "protocol":
-            found = {at: ports for at, ports in found.items() if first <= at <= last}
-        elif part.column in ("dport", "icmp"):
-            for at, (low, high) in found.items():
-                if part.column == "icmp" or at in PORT_PROTOCOLS:
-                    found[at] = max(low, first), min(high, last)
-    return tuple(ServiceRange(at, *ports) for at, ports in sorted(found.items()))
+            low, high = max(low, first), min(high, last)
+        elif part.column == "dport":
+            ports = max(ports[0], first), min(ports[1], last)
+        elif part.column == "icmp":
+            kinds = max(kinds[0], first), min(kinds[1], last)
+    return tuple(
+        ServiceRange(protocol, *(ports if protocol in PORT_PROTOCOLS else kinds))
+        for protocol in range(low, high + 1)
+    )
 
 
 def _reachable(table: Table, looks: dict[int, _Look], protocol: int, port: int) -> Iterator[Rule]:
