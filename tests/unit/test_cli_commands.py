@@ -170,6 +170,24 @@ def test_what_is_said_twice_is_not_said_once(
     assert before == [(shop / name).read_text() for name in ("policy.yaml", "inventory.yaml")]
 
 
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [(["captures", ""], "CAPTURE"), (["findings", "--host", ""], "--host"),
+     (["export", "--target", "nftables", "--out", "o", "--only", ""], "--only"),
+     (["exposure", "--from", "", "--to", "db"], "--from"), (["matrix", "--by", ""], "--by"),
+     (["replay", "--findings", ""], "--findings"), (["suggest", "--before", ""], "--before"),
+     (["revoke", "old", ""], "RULE")],
+)  # fmt: skip
+def test_an_empty_text_is_not_everything(
+    shop: Path, words: list[str], name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as done:
+        main([words[0], str(shop), *words[1:]])
+    assert done.value.code == 2
+    assert f"argument {name}: an empty text names nothing" in capsys.readouterr().err
+    assert main(["flows", str(shop), "--where", "", "--limit", "1"]) == 0
+
+
 def test_wrong_usage_is_told_without_escapes(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["check", "site", "red\x1b[31m"])

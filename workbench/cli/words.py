@@ -18,6 +18,10 @@ CONVERSATION_ORDER = (
 """What conversations can be sorted by, and FLOW_ORDER flows, in the words they are printed with."""
 
 
+MAY_BE_EMPTY = ("where", "reason")
+"""Options of which no words mean none. Of others they come from an unset variable of a script."""
+
+
 class Once(argparse.Action):
     """An option that holds one thing: of two, argparse would take the last and drop the other."""
 
@@ -31,6 +35,9 @@ class Once(argparse.Action):
         given = vars(namespace).setdefault("given", set())
         if option_string and self.dest in given:
             raise argparse.ArgumentError(self, "given twice")
+        told = values if isinstance(values, list) else [values]
+        if "" in told and self.dest not in MAY_BE_EMPTY:
+            raise argparse.ArgumentError(self, "an empty text names nothing")
         given.add(self.dest)
         setattr(namespace, self.dest, values)
 
