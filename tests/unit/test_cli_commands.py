@@ -188,6 +188,36 @@ def test_an_empty_text_is_not_everything(
     assert main(["flows", str(shop), "--where", "", "--limit", "1"]) == 0
 
 
+def test_lists_may_have_spaces_and_a_last_comma(
+    guarded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--from", "office, guest", "--to", "db,", "--services", "tcp/1, tcp/2 ,"]
+    assert main(["allow", str(guarded), "--id", "mine", *words]) == 0
+    assert main(["segment", str(guarded), "some", "--match", "role=a, b,"]) == 0
+    with Session.open(guarded) as session:
+        rule, some = session.policy.rule("mine"), session.policy.segments[-1]
+    assert rule is not None and some.match == (("role", ("a", "b")),)
+    assert (rule.clients, rule.servers) == (("office", "guest"), ("db",))
+    assert rule.services == ("tcp/1", "tcp/2")
+    with pytest.raises(SystemExit):
+        main(["allow", str(guarded), "--id", "none", "--from", " ,", *words[2:]])
+    assert "argument --from: an empty text names nothing" in capsys.readouterr().err
+
+
+def test_rules_are_revoked_together_or_not_at_all(
+    guarded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one", "two"):
+        words = ["--from", "office", "--to", "db", "--services", "tcp/1"]
+        assert main(["allow", str(guarded), "--id", name, *words]) == 0
+    capsys.readouterr()
+    assert main(["revoke", str(guarded), "one", "three"]) == 2
+    assert capsys.readouterr().err.startswith("workbench: unknown rule 'three'")  # none "removed"
+    assert rule_ids(guarded) == ["one", "two"]
+    assert main(["revoke", str(guarded), "one", "two", "one"]) == 0
+    assert rule_ids(guarded) == []
+
+
 def test_wrong_usage_is_told_without_escapes(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["check", "site", "red\x1b[31m"])

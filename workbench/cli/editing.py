@@ -2,6 +2,8 @@
 
 import argparse
 
+from workbench.cli.words import names
+
 SEGMENTS = "SEGMENT[,SEGMENT]"
 
 
@@ -37,13 +39,24 @@ def allow(parser: argparse.ArgumentParser) -> None:
     """One rule."""
     parser.add_argument("--id", required=True, help="the rule's id, such as web-to-db")
     parser.add_argument(
-        "--from", dest="clients", required=True, metavar=SEGMENTS, help="the clients; or any"
+        "--from",
+        type=names,
+        dest="clients",
+        required=True,
+        metavar=SEGMENTS,
+        help="the clients; or any",
     )
     parser.add_argument(
-        "--to", dest="servers", required=True, metavar=SEGMENTS, help="the servers; or any"
+        "--to",
+        type=names,
+        dest="servers",
+        required=True,
+        metavar=SEGMENTS,
+        help="the servers; or any",
     )
     parser.add_argument(
         "--services",
+        type=names,
         required=True,
         metavar="SERVICE[,SERVICE]",
         help="tcp/443, udp/2222-2230, icmp/echo-request, a name of the policy …; or any",

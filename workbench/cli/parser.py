@@ -5,14 +5,7 @@ from collections.abc import Sequence
 
 from workbench import __version__
 from workbench.cli import editing, responding
-from workbench.cli.words import (
-    CONVERSATION_ORDER,
-    FLOW_ORDER,
-    Parser,
-    count,
-    path,
-    sort_by,
-)
+from workbench.cli.words import CONVERSATION_ORDER, FLOW_ORDER, Parser, count, names, path, sort_by
 
 DESCRIPTION = """\
 Zero-trust segmentation, offline: load packet captures, see who talks to whom, label hosts, draft an
@@ -351,7 +344,11 @@ def _exporting(commands: "_Commands[argparse.ArgumentParser]") -> None:
     export.add_argument("--target", required=True, metavar="TARGET", help="nftables or kubernetes")
     export.add_argument("--out", type=path, required=True, metavar="DIR", help="where to")
     export.add_argument(
-        "--only", default="", metavar="SEGMENT[,SEGMENT]", help="protect only these segments"
+        "--only",
+        type=names,
+        default=(),
+        metavar="SEGMENT[,SEGMENT]",
+        help="protect only these segments",
     )
     verify = _command(commands, "verify", "read an export back and compare it with the policy")
     verify.add_argument("folder", type=path, metavar="DIR", help="what `export` wrote")

@@ -2,6 +2,8 @@
 
 import argparse
 
+from workbench.cli.words import names
+
 ANSWERS = ("guardrail", "narrow", "quarantine")
 
 
@@ -39,7 +41,10 @@ def respond(parser: argparse.ArgumentParser) -> None:
         help="with --quarantine: may still get there (repeat)",
     )
     parser.add_argument(
-        "--services", default="any", metavar="SERVICE[,SERVICE]", help="on these; any unless told"
+        "--services",
+        type=names,
+        metavar="SERVICE[,SERVICE]",
+        help="with --quarantine: on these; any unless told",
     )
     parser.add_argument(
         "--host", default="", metavar="HOST", help="with --quarantine: this one instead"
@@ -53,7 +58,8 @@ def replay(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--findings",
-        default="",
+        type=names,
+        default=(),
         metavar="ID[,ID]",
         help="these; all of high confidence unless told",
     )

@@ -20,6 +20,7 @@ CONVERSATION_ORDER = (
 
 MAY_BE_EMPTY = ("where", "reason")
 """Options of which no words mean none. Of others they come from an unset variable of a script."""
+NAMELESS = "an empty text names nothing"
 
 
 class Once(argparse.Action):
@@ -37,7 +38,7 @@ class Once(argparse.Action):
             raise argparse.ArgumentError(self, "given twice")
         told = values if isinstance(values, list) else [values]
         if "" in told and self.dest not in MAY_BE_EMPTY:
-            raise argparse.ArgumentError(self, "an empty text names nothing")
+            raise argparse.ArgumentError(self, NAMELESS)
         given.add(self.dest)
         setattr(namespace, self.dest, values)
 
@@ -59,6 +60,19 @@ def path(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("an empty path names nothing; write . for this folder")
     return Path(text)
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """`web, db` and `web,db,` are web and db."""
+    return tuple(one for part in text.split(",") if (one := part.strip()))
+
+
+def names(text: str) -> tuple[str, ...]:
+    """A list that is not empty."""
+    found = listed(text)
+    if not found:
+        raise argparse.ArgumentTypeError(NAMELESS)
+    return found
 
 
 def count(text: str) -> int:

@@ -17,23 +17,24 @@ from workbench.session import Session
 
 def allow(options: Options) -> int:
     """A rule added, saved."""
-    parts = (tuple(text.split(",")) for text in (options.clients, options.servers))
-    clients, servers = parts
-    services = tuple(options.services.split(","))
     with open_session(options) as session:
         expires = last_day(options.expires, session.resolved.on)
-        rule = Rule(options.id, clients, servers, services, options.reason, expires)
+        ends = options.clients, options.servers
+        rule = Rule(options.id, *ends, options.services, options.reason, expires)
         session.draft.put_rule(rule)
-        _tell_change(session)
+        say(_change(session))
         return save(session)
 
 
 def revoke(options: Options) -> int:
     """Rules removed, saved."""
     with open_session(options) as session:
-        for rule_id in options.rules:
+        told = []
+        for rule_id in dict.fromkeys(options.rules):
             session.draft.remove_rule(rule_id)
-            _tell_change(session)
+            told.append(_change(session))
+        for line in told:  # only now: all of them are there
+            say(line)
         return save(session)
 
 
@@ -62,9 +63,9 @@ def _tell_breaking(suggestion: Suggestion, accepting: bool) -> None:
             say(f"{does}: {'left out; ' if accepting else ''}{how}")
 
 
-def _tell_change(session: Session) -> None:
+def _change(session: Session) -> str:
     told, change = session.last_change()
-    say(f"{told}: {in_words(change)}")
+    return f"{told}: {in_words(change)}"
 
 
 def suggest(options: Options) -> int:

@@ -9,12 +9,11 @@ from workbench.model.text import plural
 
 def export(options: Options) -> int:
     """Write the files, read them back, and say whether they mean what was simulated."""
-    only = tuple(part for part in options.only.split(",") if part)
     with open_session(options) as session:
-        rendered = session.exports.preview(options.target, only)
+        rendered = session.exports.preview(options.target, options.only)
         for note in rendered.notes:
             say(f"note: {note}")
-        print_paths(session.exports.put(rendered, options.out, only))
+        print_paths(session.exports.put(rendered, options.out, options.only))
         certificate, edited = session.exports.verify(options.out)
     return _judged(records.verification_record(certificate, edited), narrate=True)
 

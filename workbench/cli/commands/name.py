@@ -2,6 +2,7 @@
 
 from workbench.cli.commands.opening import Options, in_words, open_session, save
 from workbench.cli.table import say
+from workbench.cli.words import listed
 from workbench.model.errors import InputError
 from workbench.model.policy import BOTH_SIDES, Protection, Segment, Side
 from workbench.session import Session, read_hosts
@@ -48,7 +49,7 @@ def import_hosts(options: Options) -> int:
 def segment(options: Options) -> int:
     """A segment defined or redefined, saved."""
     match = tuple(
-        (key, tuple((value or "").split(","))) for key, value in _pairs(options.match).items()
+        (key, listed(value or "") or ("",)) for key, value in _pairs(options.match).items()
     )
     wanted = Segment(options.name, match, tuple(options.cidr), tuple(options.excepts))
     with open_session(options) as session:

@@ -14,6 +14,7 @@ from workbench.cli.table import print_table, say
 from workbench.model.errors import InputError
 from workbench.model.finding import Finding, named
 from workbench.model.packets import printable
+from workbench.model.policy import ANY
 from workbench.model.response import Answer, Replayed, Without
 from workbench.model.text import plural
 
@@ -55,7 +56,7 @@ def _check(options: Options) -> None:
         (options.wide, Answer.GUARDRAIL, "--wide"),
         (options.without != "exact", Answer.NARROW, "--without"),
         (options.keep, Answer.NARROW, "--keep"),
-        (options.admins or options.services != "any", Answer.QUARANTINE, "--admin and --services"),
+        (options.admins or options.services, Answer.QUARANTINE, "--admin and --services"),
         (options.host, Answer.QUARANTINE, "--host"),
     ):
         if given and options.answer != answer:
@@ -97,7 +98,7 @@ def _answered(
         without = Without(options.without)
         return response.narrow(finding, without, keep=options.keep, among=found, cancelled=stop)
     host = session.addresses(options.host)[0] if options.host else None
-    services = options.services.split(",")
+    services = options.services or (ANY,)
     return response.quarantine(
         finding, options.admins, services, host=host, among=found, cancelled=stop
     )
@@ -196,7 +197,7 @@ def _chosen(session: "Session", options: Options, found: Sequence[Finding]) -> t
     if options.draft and options.policy != "draft":
         raise InputError("--draft: only with --policy draft")
     if options.findings:
-        return _known(options.findings.split(","), found)
+        return _known(options.findings, found)
     if not options.host:
         return session.response.intrusion(found)
     story = [
