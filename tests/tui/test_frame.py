@@ -41,6 +41,7 @@ from workbench.tui.themes import THEMES
 from workbench.tui.widgets.capturepanel import capture_lines, content, unseen_lines
 from workbench.tui.widgets.cellpanel import CellPanel
 from workbench.tui.widgets.facts import FactsLine
+from workbench.tui.widgets.fitting import fitted
 from workbench.tui.widgets.keybar import KeyBar
 from workbench.tui.widgets.matrix import MatrixView
 from workbench.tui.widgets.packetview import field_rows, hex_content
@@ -98,7 +99,8 @@ async def test_another_size_keeps_the_cursor_in_view(bench: WorkbenchApp) -> Non
         for size in ((80, 24), (50, 12), (120, 40)):
             await pilot.resize_terminal(*size)
             await settle(pilot)
-            assert any(line.startswith(last[:8]) for line in shown(bench).splitlines()), size
+            name = fitted(last, view._layout_now.label - 1, "middle")
+            assert any(line.startswith(name) for line in shown(bench).splitlines()), size
             assert panel.display == (size[0] >= 110)
         await pilot.resize_terminal(80, 24)
         await press(pilot, "d")

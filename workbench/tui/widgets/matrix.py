@@ -155,8 +155,9 @@ class MatrixView(ScrollView, can_focus=True):
         """Keep the cursor's cell in view."""
         layout, (row, column) = self._layout_now, self.cursor
         x, y = self.scroll_offset
-        right = max(layout.cell, self.size.width - layout.label)
-        lines = max(1, self.size.height - layout.header)
+        (width, height), whole = self.size, self.virtual_size
+        right = max(layout.cell, width - layout.label - (whole.height > height))  # scrollbars are 1
+        lines = max(1, height - layout.header - (whole.width > width))
         left = column * layout.cell
         x = min(x, left) if left < x else max(x, left + layout.cell - right)
         y = min(y, row) if row < y else max(y, row - lines + 1)
