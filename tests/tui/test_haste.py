@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from tests.tui.driver import press, settle, shown, until
+from tests.tui.driver import press, settle, shown, until, write
 from workbench.session import Session
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.asking import Asking
@@ -86,6 +86,18 @@ async def test_a_dialog_is_closed_once(
         await keys(pilot, key, key)
         await settle(pilot)
         assert len(bench.screen_stack) == left and "one thing at a time" not in shown(bench)
+
+
+async def test_the_palette_is_closed_once(bench: WorkbenchApp) -> None:
+    async with bench.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "ctrl+p")
+        await write(pilot, "group by")
+        await pilot.pause(0.5)
+        await keys(pilot, "enter", "enter", "enter")
+        await settle(pilot)
+        assert "CommandPalette" not in {type(one).__base__.__name__ for one in bench.screen_stack}
+        assert bench.screen_stack[0].is_active
 
 
 @pytest.mark.parametrize(("key", "dialog"), [("a", AllowScreen), ("p", SuggestScreen)])

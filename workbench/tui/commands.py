@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from functools import partial
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.await_complete import AwaitComplete
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 
 EXTRA = (
     ("Reload from disk", "app.reload", "Take policy.yaml and inventory.yaml as they are on disk"),
@@ -17,6 +18,13 @@ EXTRA = (
     ("Copy the last error", "app.copy_error", "The whole text, to the clipboard"),
 )
 """Commands without a key."""
+
+
+class Palette(CommandPalette):
+    """Textual's, but for a second Enter: it would close the screen below, too."""
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        return super().dismiss(result) if self.is_active else AwaitComplete()
 
 
 class Commands(Provider):

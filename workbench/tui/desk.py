@@ -209,6 +209,12 @@ class Desk(Weighing):
         else:
             message.done(message.value)
 
+    def action_command_palette(self) -> None:
+        from workbench.tui.commands import Palette
+
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
+
     # ── errors ─────────────────────────────────────────────────────────────────────────────
 
     @on(Failed)
