@@ -188,6 +188,37 @@ def test_an_empty_text_is_not_everything(
     assert main(["flows", str(shop), "--where", "", "--limit", "1"]) == 0
 
 
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [("findings {site} --evidence 12345678 --host 10.0.0.1", "choose among findings"),
+     ("findings {site} --lift 12345678 --technique T1021", "choose among findings"),
+     ("findings {site} --suppress 12345678 --reason x --min-confidence low", "choose among findi"),
+     ("exposure {site} --policy saved --draft {site}/policy.yaml", "--draft: only with --policy"),
+     ("captures {site} 1 --dataset --format csv", "--dataset judges all captures together"),
+     ("dissect {site} 1 --limit 3 --save {site}/x.pcapng", "--limit: not with --save")],
+)  # fmt: skip
+def test_options_that_would_be_passed_over_are_mistakes(
+    shop: Path, line: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(line.format(site=shop).split()) == 2
+    [told] = capsys.readouterr().err.splitlines()
+    assert told.startswith("workbench: ") and why in told
+    assert not (shop / "x.pcapng").exists()
+
+
+def test_a_limit_holds_inside_of_a_json_object(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["simulate", str(shop), "--format", "json", "--limit", "2"]) == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert len(found["conversations"]) == 2
+    more = found["totals"]["conversations"] - 2
+    assert more > 0 and f"… {more} more; --limit 0 shows all" in err
+    assert main(["exposure", str(shop), "--format", "json", "--limit", "1"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["scenarios"]) == 1
+
+
 def test_lists_may_have_spaces_and_a_last_comma(
     guarded: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from workbench.cli.table import Record, print_table, say, show
 from workbench.model.packets import printable
@@ -16,6 +16,7 @@ from workbench.model.traffic import format_time
 TABLE_LIMIT = 100
 """Rows a table shows when nobody says; the rest is announced, never dropped silently."""
 NOTHING = "nothing to show"
+Row = TypeVar("Row")
 
 
 def shown_time(moment: int | None) -> str | None:
@@ -47,7 +48,17 @@ def emit(
         _csv(shown, head)
     else:
         _json_array(shown)
-    left = total - most if total is not None else sum(1 for _ in rows)
+    _say_left(most, total - most if total is not None else sum(1 for _ in rows))
+
+
+def first(rows: list[Row], limit: int | None) -> list[Row]:
+    """Of a list inside of a JSON object, as many as are wanted; what is left out is said."""
+    most = limit or 0
+    _say_left(most, len(rows) - most)
+    return rows[:most] if most else rows
+
+
+def _say_left(most: int, left: int) -> None:
     if most and left > 0:
         say(f"… {left:,} more; --limit 0 shows all")
 

@@ -152,7 +152,7 @@ def _queries(commands: "_Commands[argparse.ArgumentParser]") -> None:
         "flows", type=count, nargs="*", metavar="FLOW", help="the flow's id, from `flows`"
     )
     dissect.add_argument(
-        "--limit", type=count, default=200, metavar="N", help="packets at most, 0 for all"
+        "--limit", type=count, metavar="N", help="packets at most, 200 unless told, 0 for all"
     )
     dissect.add_argument(
         "--save",
@@ -238,7 +238,7 @@ def _hunting(commands: "_Commands[argparse.ArgumentParser]") -> None:
     found.add_argument("--technique", default="", metavar="ID", help="T1046; T1021 takes T1021.*")
     found.add_argument("--host", default="", metavar="HOST", help="the story of one host")
     levels = ("low", "medium", "high")
-    found.add_argument("--min-confidence", choices=levels, default="low", help="default low")
+    found.add_argument("--min-confidence", choices=levels, help="low unless told")
     earlier = found.add_mutually_exclusive_group()
     earlier.add_argument(
         "--baseline",

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from workbench.cli import exposed, heads
 from workbench.cli.commands.opening import Options, open_session
 from workbench.cli.meter import Meter
-from workbench.cli.output import emit, emit_object
+from workbench.cli.output import emit, emit_object, first
 from workbench.cli.records import Record
 from workbench.cli.table import say
 from workbench.model.errors import InputError
@@ -24,6 +24,8 @@ def exposure(options: Options) -> int:
     between = options.foothold and options.target and not options.chokes
     if options.paths is not None and not between:
         raise InputError("--paths: only with --from and --to, and without --chokes")
+    if options.draft and options.policy not in (None, Scenario.DRAFT):
+        raise InputError("--draft: only with --policy draft, or without --policy")
     with open_session(options) as session, Meter() as meter:
         if options.draft:
             session.read_draft(options.draft)
@@ -58,6 +60,7 @@ def _whole(session: Session, options: Options, meter: Meter) -> None:
     found = [exposure.whole(one, meter.cancelled) for one in _scenarios(session, options)]
     meter.clear()
     if options.format == "json":
+        found = first(found, options.limit)
         services = [
             exposed.service_record(one.scenario, service)
             for one in found
@@ -165,6 +168,7 @@ def _paths(session: Session, options: Options, meter: Meter) -> None:
     cuts = [exposure.cut(*ends, one) for one in scenarios]
     meter.clear()
     if options.format == "json":
+        paths = first(paths, options.limit)
         emit_object({"paths": paths, "cuts": list(map(exposed.cut_record, cuts))})
         return
     _emit(iter(paths), options, heads.PATH, "scenario hops text because")

@@ -27,8 +27,7 @@ FLOW_COLUMNS = (
 
 def findings(options: Options) -> int:
     """Find, in order of time; or suppress one, or show its flows."""
-    if (options.reason or options.until) and not options.suppress:
-        raise InputError("--reason and --until: only with --suppress")
+    _check(options)
     with open_findings(options) as session, Meter() as meter:
         found = session.findings.find(
             baseline=moment(options.baseline),
@@ -54,6 +53,18 @@ def findings(options: Options) -> int:
             nothing=why_none,
         )
     return 0
+
+
+def _check(options: Options) -> None:
+    """Options that would be passed over are mistakes."""
+    if (options.reason or options.until) and not options.suppress:
+        raise InputError("--reason and --until: only with --suppress")
+    one = options.evidence or options.suppress or options.lift
+    if one and (options.technique or options.host or options.min_confidence):
+        raise InputError(
+            "--technique, --host and --min-confidence choose among findings: "
+            "not with --evidence, --suppress or --lift, which name one"
+        )
 
 
 def _why_none(session: "Session", options: Options, found: int) -> str:
@@ -98,7 +109,7 @@ def _evidence(session: "Session", options: Options, found: tuple[Finding, ...]) 
 def _chosen(
     session: "Session", options: Options, found: tuple[Finding, ...]
 ) -> tuple[Finding, ...]:
-    least = Level[options.min_confidence.upper()]
+    least = Level[(options.min_confidence or "low").upper()]
     chosen = tuple(one for one in found if one.confidence >= least)
     if options.technique:
         wanted = options.technique.upper()

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from workbench.cli import heads, records
 from workbench.cli.commands.opening import Options, chosen, in_words, open_session
 from workbench.cli.commands.see import CONVERSATION_COLUMNS
-from workbench.cli.output import emit, emit_object
+from workbench.cli.output import emit, emit_object, first
 from workbench.cli.table import Record, say, say_few, show
 from workbench.model.errors import InputError
 from workbench.model.text import percent, plural
@@ -38,11 +38,13 @@ def _print_simulation(session: Session, options: Options, rows: NDArray[np.int64
         rank = np.zeros(len(Class) + 1, dtype=np.int64)
         rank[order] = np.arange(len(order))
         rows = rows[np.lexsort((-simulation.table["bytes"][rows], rank[simulation.classes[rows]]))]
-    found = (records.conversation_record(session, simulation, int(row)) for row in rows)
     if options.format == "json":
         head = records.simulation_head(simulation)
-        emit_object({**head, "conversations": list(found)})
+        some = first(rows.tolist(), options.limit)
+        told = [records.conversation_record(session, simulation, row) for row in some]
+        emit_object({**head, "conversations": told})
         return
+    found = (records.conversation_record(session, simulation, int(row)) for row in rows)
     if options.format == "table":
         counts = simulation.totals.by_class
         say("  ".join(f"{klass.text} {counts[klass]:,}" for klass in Class))

@@ -13,6 +13,8 @@ from workbench.model.traffic import CaptureReport
 
 def captures(options: Options) -> int:
     """What is loaded and what it lacked, one by one and together; or one capture in full."""
+    if options.dataset and options.capture is not None:
+        raise InputError("--dataset judges all captures together: name no CAPTURE")
     with open_session(options) as session:
         found = session.quality()
     chosen = [one for one in found.captures if _called(one.report, options.capture)]

@@ -72,6 +72,8 @@ def flows(options: Options) -> int:
     return 0
 
 
+SHOWN_PACKETS = 200
+"""Of a flow, unless told."""
 CONVERSATION_COLUMNS = (
     "class", "client_name", "server_name", "service", "flows", "bytes", "outcome", "rules",
     "client", "server", "direction", "verdict", "last_seen", "first_seen",
@@ -126,7 +128,8 @@ def dissect(options: Options) -> int:
         if len(options.flows) != 1 or options.where:
             raise InputError("name one flow by its id; several can only be saved (--save FILE)")
         flow = session.flow(options.flows[0])
-        limit = options.limit or flow.packets_to_server + flow.packets_to_client
+        most = SHOWN_PACKETS if options.limit is None else options.limit
+        limit = most or flow.packets_to_server + flow.packets_to_client
         try:
             packets = session.dissect(
                 flow, limit=limit, progress=meter.tell, cancelled=meter.cancelled
@@ -140,6 +143,8 @@ def dissect(options: Options) -> int:
 
 
 def _save(session: "Session", options: Options, meter: Meter) -> int:
+    if options.limit is not None:
+        raise InputError("--limit: not with --save, which takes all packets")
     if bool(options.flows) == bool(options.where):
         raise InputError("say which flows to save: by their ids, or by --where FILTER")
     found = [session.flow(one) for one in dict.fromkeys(options.flows[:MOST_SAVED])]
