@@ -219,6 +219,42 @@ def test_a_limit_holds_inside_of_a_json_object(
     assert len(json.loads(capsys.readouterr().out)["scenarios"]) == 1
 
 
+def test_an_import_says_what_it_leaves_out_and_that_nothing_is_in_it(
+    guarded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metadata = {"name": "web-0", "namespace": "shop"}
+    pod = {"kind": "Pod", "metadata": metadata, "spec": {}, "status": {}}
+    ready = {**pod, "status": {"podIP": "10.42.0.9"}}
+    (tmp_path / "pods.json").write_text(json.dumps({"kind": "List", "items": [pod]}))
+    (tmp_path / "none.csv").write_text("name,address\n")
+    for name, notes in (("pods.json", 1), ("none.csv", 0)):
+        assert main(["import", str(tmp_path / "new"), str(tmp_path / name)]) == 2
+        told = capsys.readouterr().err.splitlines()
+        assert told[-1] == f"workbench: {tmp_path / name}: there is no host in it"
+        assert len(told) == notes + 1 and not (tmp_path / "new").exists()
+    two = {**ready, "metadata": {**metadata, "name": "web-1"}}
+    (tmp_path / "pods.json").write_text(json.dumps({"kind": "List", "items": [pod, two]}))
+    assert main(["import", str(guarded), str(tmp_path / "pods.json")]) == 0
+    assert "1 left out: without an address yet" in capsys.readouterr().err
+
+
+def test_a_segment_of_nobody_says_so(guarded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["segment", str(guarded), "typo", "--match", "rol=web"]) == 0
+    assert "warning: no host belongs to segment typo\n" in capsys.readouterr().err
+    assert main(["segment", str(guarded), "nets", "--cidr", "10.0.0.0/8"]) == 0
+    assert "no host" not in capsys.readouterr().err
+
+
+def test_a_baseline_of_nothing_is_none(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, side in [
+        (["findings", "--baseline", "2001-01-01"], "before"),
+        (["findings", "--baseline", "2099-01-01"], "from then on"),
+    ]:
+        assert main([words[0], str(shop), *words[1:]]) == 2
+        told = capsys.readouterr().err
+        assert f"nothing was recorded {side} ({words[-1]}T" in told, told
+
+
 def test_lists_may_have_spaces_and_a_last_comma(
     guarded: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

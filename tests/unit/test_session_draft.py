@@ -282,7 +282,7 @@ def test_imported_hosts_join_those_seen_and_undo_takes_them_away(session: Sessio
     rows = session.table.columns
     listing = session.workspace / "more.csv"
     listing.write_text("name,address,role\ndb-2,10.0.0.77,db\n")
-    session.draft.merge_hosts(read_hosts(listing), listing.name)
+    session.draft.merge_hosts(read_hosts(listing, None, print), listing.name)
     table = session.table
     assert table.hosts.seen == seen and len(table.hosts) == seen + 1
     assert all(table[name] is rows[name] for name in rows)
@@ -312,7 +312,7 @@ def test_an_unknown_kind_of_host_list_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "hosts.xlsx"
     path.write_bytes(b"PK")
     with pytest.raises(InputError, match="csv, hosts, kubectl"):
-        read_hosts(path)
+        read_hosts(path, None, print)
 
 
 def test_a_workspace_that_is_a_file_is_refused(tmp_path: Path) -> None:

@@ -194,12 +194,23 @@ class Findings:
             text = detectors.update_settings(old, settings)
         write_atomic(self.file, text, expected=None if old is None else digest(old))
 
+    def check_baseline(self, moment: int) -> None:
+        """Raises InputError for a time that has nothing before it, or nothing behind it."""
+        begun = [one.first_us for one in self._site.captures() if one.first_us is not None]
+        ended = [one.last_us for one in self._site.captures() if one.last_us is not None]
+        if begun and not min(begun) < moment <= max(ended):
+            side = "before" if moment <= min(begun) else "from then on"
+            raise InputError(
+                f"nothing was recorded {side} ({format_time(moment)}): there is nothing to compare"
+            )
+
     # ── how ────────────────────────────────────────────────────────────────────────────────
 
     def _windows(self, baseline: int | None, against: str) -> tuple[Window, Window | None]:
         if baseline is not None and against:
             raise InputError("compare with a time or with captures, not with both")
         if baseline is not None:
+            self.check_baseline(baseline)
             return Window(after_us=baseline), Window(before_us=baseline)
         if not against:
             return Window(), None

@@ -40,7 +40,7 @@ def name(options: Options) -> int:
 
 def import_hosts(options: Options) -> int:
     """Hosts from elsewhere, merged and saved."""
-    found = read_hosts(options.file, options.kind)  # what cannot be read makes no workspace
+    found = read_hosts(options.file, options.kind, say)  # what cannot be read makes no workspace
     with open_session(options, create=True) as session:
         session.draft.merge_hosts(found, options.file.name)
         return _save(session)
@@ -59,6 +59,8 @@ def segment(options: Options) -> int:
         if options.protect:
             sides = BOTH_SIDES if options.protect == "both" else frozenset({Side(options.protect)})
             session.draft.put_protection(Protection(wanted.name, sides))
+        if not session.resolved.segment(wanted.name):
+            say(f"warning: no host belongs to segment {wanted.name}")
         return _save(session)
 
 

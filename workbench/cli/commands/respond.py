@@ -173,7 +173,9 @@ def replay(options: Options) -> int:
         if not chosen:
             raise InputError("no finding of high confidence; --findings or --host names others")
         before = moment(options.before)
-        if before is None:
+        if before is not None:
+            session.findings.check_baseline(before)
+        else:
             before = min(one.first_us for one in chosen)
         policy = session.response.policy(options.policy, before_us=before)
         name = str(options.draft) if options.draft and options.policy == "draft" else options.policy
