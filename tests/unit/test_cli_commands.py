@@ -255,6 +255,20 @@ def test_a_baseline_of_nothing_is_none(shop: Path, capsys: pytest.CaptureFixture
         assert f"nothing was recorded {side} ({words[-1]}T" in told, told
 
 
+def test_a_host_is_found_in_whatever_case(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(shop), "WEB-1", "Db-1", "tcp/5432"]) == 0
+    assert "web-1 (10.0.0.1) → db-1 (10.0.0.9)" in capsys.readouterr().out
+    assert main(["exposure", str(shop), "--from", "WEB-1", "--to", "DB-1"]) == 0
+    capsys.readouterr()
+    for words in (
+        ["explain", "web-l", "db-1", "tcp/1"],
+        ["exposure", "--from", "web-l"],
+        ["flows", "--where", "host:web-l"],
+    ):
+        assert main([words[0], str(shop), *words[1:]]) == 2
+        assert "; did you mean web-1" in capsys.readouterr().err
+
+
 def test_lists_may_have_spaces_and_a_last_comma(
     guarded: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,6 @@
 """Numbers as people read them."""
 
-from workbench.model.text import duration, few_of_each, noun, plural, short_count
+from workbench.model.text import did_you_mean, duration, few_of_each, noun, plural, short_count
 
 
 def test_one_is_no_plural() -> None:
@@ -28,6 +28,12 @@ def test_durations_have_one_format() -> None:
         1000 * 86_400 * second + 7200 * second: "1,000 d",
     }  # fmt: skip
     assert {length: duration(length) for length in told} == told
+
+
+def test_a_hint_names_each_once() -> None:
+    """A host with two addresses has one name."""
+    assert did_you_mean("web-l", ["web-1", "db", "web-1"]) == "; did you mean web-1?"
+    assert did_you_mean("zzz", ["web-1"]) == ""
 
 
 def test_of_many_lines_of_a_kind_a_few() -> None:

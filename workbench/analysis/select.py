@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 
 from workbench.analysis.hosts import members
 from workbench.analysis.numbers import within
-from workbench.analysis.words import HostWords, UnknownWord, did_you_mean
+from workbench.analysis.words import HostWords, UnknownWord
 from workbench.model.errors import FilterError
 from workbench.model.filters import FLOW_FIELDS, Filter, Term, comparison, parse_time
 from workbench.model.net import PORT_PROTOCOLS
 from workbench.model.policy import ResolvedRule
 from workbench.model.simulation import Simulation
+from workbench.model.text import did_you_mean
 from workbench.model.traffic import Direction, Outcome
 from workbench.model.verdict import Class, Verdict
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cached_property
 
@@ -14,6 +13,7 @@ from workbench.analysis.numbers import numbers, pair
 from workbench.model.net import AddressSet, ServiceRange, parse_cidr, parse_service, service_text
 from workbench.model.policy import ANY, Policy, ResolvedPolicy
 from workbench.model.site import Inventory
+from workbench.model.text import did_you_mean
 from workbench.model.traffic import ConversationTable
 
 
@@ -109,9 +109,3 @@ class HostWords:
 def _looks_like_address(word: str) -> bool:
     head = word.partition("/")[0]
     return ":" in head or (head.count(".") == 3 and head.replace(".", "").isdigit())
-
-
-def did_you_mean(word: str, names: list[str]) -> str:
-    """`; did you mean a, b?` or nothing."""
-    close = get_close_matches(word, names, n=3, cutoff=0.6)
-    return f"; did you mean {', '.join(close)}?" if close else ""

@@ -1,6 +1,7 @@
 """Numbers as people read them."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
 
 
 def short_count(value: int) -> str:
@@ -44,6 +45,12 @@ def and_more(names: Sequence[str], most: int) -> str:
     """`a, b, c`, or `a, b, c and 1,204 more`."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def did_you_mean(word: str, names: Iterable[str]) -> str:
+    """`; did you mean a, b?` or nothing."""
+    close = get_close_matches(word[:80], list(dict.fromkeys(names)), n=3, cutoff=0.6)
+    return f"; did you mean {', '.join(close)}?" if close else ""
 
 
 def few_of_each(lines: Iterable[tuple[str, str]], most: int, rest: str = "") -> Iterator[str]:

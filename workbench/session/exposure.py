@@ -23,10 +23,11 @@ from workbench.model.exposure import (
     ServiceTraffic,
     TargetExposure,
 )
-from workbench.model.net import parse_address
 from workbench.model.policy import ResolvedPolicy
 from workbench.model.risky import risky_service
+from workbench.model.text import did_you_mean
 from workbench.model.traffic import Stop, Tell
+from workbench.session import names
 from workbench.session.drafting import Drafting
 from workbench.session.replay import Replay, Scene
 
@@ -286,14 +287,16 @@ class Exposure:
         return bits
 
     def _address(self, text: str, what: str) -> int:
+        inventory, known = self.scene.inventory, (*self.machines.names, *dict(self.segments))
         try:
-            address = parse_address(text)
-        except ValueError as error:
-            known = "a host, an address, a segment or key=value"
-            raise InputError(f"{text!r} is not {what}: name {known}") from error
+            address = names.addresses(inventory, text)[0]
+        except InputError as error:
+            wanted = f"name a host, an address, a segment or key=value{did_you_mean(text, known)}"
+            raise InputError(f"{text!r} is not {what}: {wanted}") from error
         host = self.scene.table.hosts.index.get(address)
         machine = exposure.NOBODY if host is None else int(self.machines.of_host[host])
         if machine == exposure.NOBODY:
             where = "is outside" if address in self.machines.outside else "never spoke here"
-            raise InputError(f"{text} {where} and nobody listed it")
+            nobody = "" if address in inventory.by_address else " and nobody listed it"
+            raise InputError(f"{text} {where}{nobody}")
         return 1 << machine

@@ -10,6 +10,7 @@ from workbench.model.net import ServiceRange, is_v4, parse_address, parse_servic
 from workbench.model.policy import Policy
 from workbench.model.simulation import Simulation
 from workbench.model.site import Inventory
+from workbench.model.text import did_you_mean
 from workbench.model.traffic import Conversation, ConversationTable, HostTable
 from workbench.session.replay import Scene
 
@@ -121,14 +122,18 @@ def conversation(
 
 
 def addresses(inventory: Inventory, text: str) -> tuple[int, ...]:
-    """An address, or the addresses of a named host. Raises InputError."""
+    """An address, or the addresses of a named host, in whatever case. Raises InputError."""
     try:
         return (parse_address(text),)
     except ValueError:
-        found = [host for host in inventory.hosts if host.name == text]
-    if not found:
-        raise InputError(f"{text!r} is neither an address nor a host of the inventory")
-    return found[0].addresses
+        pass
+    folded = text.casefold()
+    found = [host for host in inventory.hosts if host.name.casefold() == folded]
+    exact = [host for host in found if host.name == text]
+    if len(exact or found) != 1:
+        hint = did_you_mean(text, (host.name for host in inventory.hosts))
+        raise InputError(f"{text!r} is neither an address nor a host of the inventory{hint}")
+    return (exact or found)[0].addresses
 
 
 def _service(policy: Policy, text: str) -> ServiceRange:
