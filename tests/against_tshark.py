@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.capture import read_capture
+from truth import End, load
+
 from workbench.model.errors import CaptureError
 from workbench.model.net import format_address, parse_address
-from workbench.model.traffic import FlowColumns
 
 _ENDS = {"tcp": ("tcp.srcport", "tcp.dstport"), "udp": ("udp.srcport", "udp.dstport"),
          "sctp": ("sctp.srcport", "sctp.dstport")}  # fmt: skip
@@ -30,8 +30,6 @@ _NUMBERS = {6: "tcp", 17: "udp", 132: "sctp"}
 _V6_HEADER = 40
 """Bytes that `ipv6.plen` leaves out, RFC 8200 section 3."""
 
-End = tuple[int, int]
-"""Address and port."""
 Key = tuple[str, End, End]
 """Protocol, and the two ends in ascending order."""
 
@@ -73,29 +71,16 @@ def differences(path: Path) -> list[str]:
 def by_us(path: Path) -> Conversations:
     """Our flows, added up. Raises CaptureError."""
     found: Conversations = {}
-
-    def take(flows: FlowColumns) -> None:
-        for key, seen in _flows(flows):
-            found[key] = found[key] + seen if key in found else seen
-
-    read_capture(path, on_flows=take)
-    return found
-
-
-def _flows(flows: FlowColumns) -> Iterator[tuple[Key, Seen]]:
-    columns = {name: column.tolist() for name, column in flows.items()}
-    for at, number in enumerate(columns["protocol"]):
-        if number not in _NUMBERS:
+    for flow in load(path)[1]:
+        if flow["protocol"] not in _NUMBERS:
             continue
-        row = {name: column[at] for name, column in columns.items()}
-        client = (row["client_hi"] << 64 | row["client_lo"], row["client_port"])
-        server = (row["server_hi"] << 64 | row["server_lo"], row["server_port"])
-        packets = (row["packets_to_server"], row["packets_to_client"])
-        size = (row["bytes_to_server"], row["bytes_to_client"])
-        if client > server:
-            client, server, packets, size = server, client, packets[::-1], size[::-1]
-        key = (_NUMBERS[number], client, server)
-        yield key, Seen(packets, size, row["first_us"], row["last_us"])
+        low, high = sorted((flow["client"], flow["server"]), key=_place)
+        ways = ("to_server", "to_client") if low == flow["client"] else ("to_client", "to_server")
+        packets, size = ([flow[f"{what}_{way}"] for way in ways] for what in ("packets", "bytes"))
+        seen = Seen((packets[0], packets[1]), (size[0], size[1]), flow["first_us"], flow["last_us"])
+        key = (_NUMBERS[flow["protocol"]], low, high)
+        found[key] = found[key] + seen if key in found else seen
+    return found
 
 
 def by_tshark(path: Path) -> tuple[Conversations, set[Key]]:
@@ -139,7 +124,7 @@ def _packet(row: Row, layers: list[str]) -> tuple[Key, Seen] | None:
     network, transport = around.count(around[-1]) - 1, layers[:at].count(layers[at])
     try:
         ends = [
-            (parse_address(addresses[network]), int(numbers[transport]))
+            (format_address(parse_address(addresses[network])), int(numbers[transport]))
             for addresses, numbers in zip((source, target), ports, strict=True)
         ]
         size = int(length[network], 0) + _V6_HEADER * (around[-1] == "ipv6")
@@ -147,15 +132,19 @@ def _packet(row: Row, layers: list[str]) -> tuple[Key, Seen] | None:
         return None
     seconds, _, part = row["frame.time_epoch"][0].partition(".")
     time = int(seconds) * 1_000_000 + int(part[:6].ljust(6, "0"))
-    low, high = sorted(ends)
+    low, high = sorted(ends, key=_place)
     turned = ends[0] != low
     packets, total = ((0, 1), (0, size)) if turned else ((1, 0), (size, 0))
     return (layers[at], low, high), Seen(packets, total, time, time)
 
 
+def _place(end: End) -> tuple[int, int]:
+    return parse_address(end[0]), end[1]
+
+
 def _told(key: Key) -> str:
     protocol, *ends = key
-    return f"{protocol} " + " – ".join(f"{format_address(one)} {port}" for one, port in ends)
+    return f"{protocol} " + " – ".join(f"{address} {port}" for address, port in ends)
 
 
 def main() -> None:
